@@ -1,0 +1,1 @@
+//! Principals, credentials and authorize: the one place that says yes or no.

@@ -1,0 +1,1 @@
+//! What people call: the REST API, its OpenAPI document and the event stream.

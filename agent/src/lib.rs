@@ -1,0 +1,1 @@
+//! Makes one instance run the tasks assigned to it, through Docker.

@@ -1,0 +1,1 @@
+//! Write a file durably or not at all.

@@ -1,0 +1,1 @@
+//! Both ends of the one stream between the server and its agents and routers.

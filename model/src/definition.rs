@@ -1,0 +1,338 @@
+//! Task definitions: which containers run together, with which resources. Field names are ECS's; what Berth does not
+//! know it refuses, so nothing that a person wrote is silently dropped.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::ImageReference;
+use crate::name::{ContainerName, Family};
+use crate::resources::Resources;
+use crate::time::Timestamp;
+
+/// `family:revision`: an immutable recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskDefinition {
+    /// The family.
+    pub family: Family,
+    /// Its revision, from 1.
+    pub revision: u32,
+    /// The containers, in the order in which they start.
+    pub container_definitions: Vec<ContainerDefinition>,
+    /// CPU units of the whole task; the sum of its containers' where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u64>,
+    /// MiB of memory of the whole task; the sum of its containers' where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+}
+
+/// `family:revision` as a key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision {
+    /// The family.
+    pub family: Family,
+    /// The revision, from 1.
+    pub number: u32,
+}
+
+/// One container of a task definition. Meanings and units are those of ECS's `ContainerDefinition`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerDefinition {
+    /// Unique within the task definition.
+    pub name: ContainerName,
+    /// The image, in Berth's registry.
+    pub image: ImageReference,
+    /// CPU units: the share under contention. 1024 is one core.
+    #[serde(default)]
+    pub cpu: u64,
+    /// Hard memory limit in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Soft memory limit in MiB: what is reserved at placement when it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<u64>,
+    /// Whether the task stops when this container does. At least one container is.
+    #[serde(default = "yes")]
+    pub essential: bool,
+    /// Ports that it listens on.
+    #[serde(default)]
+    pub port_mappings: Vec<PortMapping>,
+    /// Environment variables.
+    #[serde(default)]
+    pub environment: Vec<KeyValue>,
+    /// Replaces the image's ENTRYPOINT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_point: Option<Vec<String>>,
+    /// Replaces the image's CMD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Replaces the image's WORKDIR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+    /// Replaces the image's USER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Mounts the root file system read-only.
+    #[serde(default)]
+    pub readonly_root_filesystem: bool,
+    /// Seconds between SIGTERM and SIGKILL; 30 by default, 3600 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<u32>,
+    /// Restarts this container in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<RestartPolicy>,
+}
+
+/// A port that a container listens on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PortMapping {
+    /// The port in the container.
+    pub container_port: u16,
+    /// The port on the instance; 0, the default, lets the scheduler choose.
+    #[serde(default)]
+    pub host_port: u16,
+    /// `tcp` or `udp`.
+    #[serde(default)]
+    pub protocol: TransportProtocol,
+    /// A name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What a port speaks below HTTP.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportProtocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl fmt::Display for TransportProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// An environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyValue {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Restart in place (ECS `ContainerRestartPolicy`): the container starts again under the same task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestartPolicy {
+    /// Whether it is on.
+    pub enabled: bool,
+    /// Exit codes after which it is not restarted; 50 at most.
+    #[serde(default)]
+    pub ignored_exit_codes: Vec<i64>,
+    /// Seconds that it must have run to be restarted; 60 to 1800, 300 by default.
+    #[serde(default = "restart_attempt_period")]
+    pub restart_attempt_period: u32,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn restart_attempt_period() -> u32 {
+    300
+}
+
+/// Memory in MiB that a container reserves when its definition names none.
+pub const DEFAULT_MEMORY_MIB: u64 = 128;
+
+/// Why a task definition cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DefinitionError {
+    /// No containers.
+    #[error("a task definition needs at least one container")]
+    NoContainers,
+    /// More than ECS's ten.
+    #[error("a task definition has {0} containers; 10 at most")]
+    TooManyContainers(usize),
+    /// None is essential.
+    #[error("no container is essential; set `essential` to true on at least one")]
+    NoEssential,
+    /// Two containers of one name.
+    #[error("two containers are named `{0}`; container names must be unique")]
+    DuplicateContainer(ContainerName),
+    /// The same port twice in a task, whose containers share one address.
+    #[error(
+        "container port {port}/{protocol} is mapped twice; the containers of a task share one address"
+    )]
+    DuplicatePort {
+        /// The port.
+        port: u16,
+        /// Its protocol.
+        protocol: TransportProtocol,
+    },
+    /// A value out of its range.
+    #[error("`{field}` of container `{container}` is {value}; {rule}")]
+    OutOfRange {
+        /// The container.
+        container: ContainerName,
+        /// The field in its JSON spelling.
+        field: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        rule: &'static str,
+    },
+}
+
+impl TaskDefinition {
+    /// Its key.
+    pub fn key(&self) -> Revision {
+        Revision { family: self.family.clone(), number: self.revision }
+    }
+
+    /// What a task of it reserves: the task's own figures where they are given, else the sum of its containers'.
+    /// A container without any memory figure reserves [`DEFAULT_MEMORY_MIB`].
+    pub fn resources(&self) -> Resources {
+        let cpu = self.container_definitions.iter().map(|container| container.cpu).sum();
+        let memory = self.container_definitions.iter().map(ContainerDefinition::reserved).sum();
+        Resources::new(self.cpu.unwrap_or(cpu), self.memory.unwrap_or(memory))
+    }
+
+    /// The container of that name.
+    pub fn container(&self, name: &ContainerName) -> Option<&ContainerDefinition> {
+        self.container_definitions.iter().find(|container| container.name == *name)
+    }
+
+    /// Checks what types alone cannot say. Callers check before they propose it; `apply` checks again.
+    pub fn check(&self) -> Result<(), DefinitionError> {
+        let containers = &self.container_definitions;
+        match containers.len() {
+            0 => return Err(DefinitionError::NoContainers),
+            1..=10 => {}
+            more => return Err(DefinitionError::TooManyContainers(more)),
+        }
+        if !containers.iter().any(|container| container.essential) {
+            return Err(DefinitionError::NoEssential);
+        }
+        let mut names = std::collections::BTreeSet::new();
+        let mut ports = std::collections::BTreeSet::new();
+        for container in containers {
+            if !names.insert(&container.name) {
+                return Err(DefinitionError::DuplicateContainer(container.name.clone()));
+            }
+            for mapping in &container.port_mappings {
+                let (port, protocol) = (mapping.container_port, mapping.protocol);
+                if !ports.insert((port, protocol)) {
+                    return Err(DefinitionError::DuplicatePort { port, protocol });
+                }
+            }
+            container.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl ContainerDefinition {
+    fn reserved(&self) -> u64 {
+        self.memory_reservation.or(self.memory).unwrap_or(DEFAULT_MEMORY_MIB)
+    }
+
+    /// Seconds between SIGTERM and SIGKILL.
+    pub fn stop_timeout_secs(&self) -> u32 {
+        self.stop_timeout.unwrap_or(30)
+    }
+
+    fn check(&self) -> Result<(), DefinitionError> {
+        let out_of_range = |field, value: String, rule| {
+            Err(DefinitionError::OutOfRange { container: self.name.clone(), field, value, rule })
+        };
+        if let Some(memory) = self.memory.filter(|memory| *memory < 6) {
+            return out_of_range("memory", memory.to_string(), "Docker needs 6 MiB at least");
+        }
+        if let (Some(soft), Some(hard)) = (self.memory_reservation, self.memory)
+            && soft > hard
+        {
+            let rule = "it must not exceed `memory`";
+            return out_of_range("memoryReservation", soft.to_string(), rule);
+        }
+        if let Some(timeout) = self.stop_timeout.filter(|timeout| *timeout > 3600) {
+            return out_of_range("stopTimeout", timeout.to_string(), "3600 seconds at most");
+        }
+        if self.port_mappings.iter().any(|mapping| mapping.container_port == 0) {
+            return out_of_range("containerPort", "0".to_owned(), "use 1 to 65535");
+        }
+        if let Some(bad) = self.environment.iter().find(|variable| {
+            variable.name.is_empty()
+                || variable.name.contains(['=', '\0'])
+                || variable.value.contains('\0')
+        }) {
+            let rule = "a variable's name is not empty and has no `=`, and neither name nor value has a NUL";
+            return out_of_range("environment", format!("`{}`", bad.name), rule);
+        }
+        match &self.restart_policy {
+            Some(policy) if policy.ignored_exit_codes.len() > 50 => {
+                let count = policy.ignored_exit_codes.len().to_string();
+                out_of_range("ignoredExitCodes", count, "50 codes at most")
+            }
+            Some(policy) if !(60..=1800).contains(&policy.restart_attempt_period) => {
+                let period = policy.restart_attempt_period.to_string();
+                out_of_range("restartAttemptPeriod", period, "use 60 to 1800 seconds")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.family, self.number)
+    }
+}
+
+/// Text that is not `family:revision`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a task definition: write it as family:revision, for example hello:3")]
+pub struct RevisionError(String);
+
+impl FromStr for Revision {
+    type Err = RevisionError;
+
+    fn from_str(text: &str) -> Result<Self, RevisionError> {
+        let wrong = || RevisionError(text.chars().take(300).collect());
+        let (family, number) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let family = family.parse().ok().ok_or_else(wrong)?;
+        let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+        Ok(Self { family, number })
+    }
+}
+
+impl Serialize for Revision {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Revision {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,152 @@
+//! Stable ids. Each entity has a type of its own, so that a swapped argument does not compile.
+//!
+//! An id is a UUID version 7, written as 32 lowercase hex digits as ECS writes task ids; ids made later sort later.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// Text that is not 32 hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an id: an id is 32 hexadecimal digits")]
+pub struct IdError {
+    text: String,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id: `now` orders it, `random` makes it unique.
+            pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
+                let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0.as_simple(), f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0.as_simple())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                if text.len() != 32 {
+                    return Err(IdError { text: text.to_owned() });
+                }
+                let id = Uuid::try_parse(text).ok().ok_or_else(|| IdError { text: text.to_owned() })?;
+                Ok(Self(id))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// One set-up of Berth: one store, one CA. In every Docker label, so that installations leave each other alone.
+    InstallationId,
+    /// A cluster.
+    ClusterId,
+    /// A host with an agent (ECS: container instance).
+    InstanceId,
+    /// A running router.
+    RouterId,
+    /// A service.
+    ServiceId,
+    /// One roll-out of a service.
+    DeploymentId,
+    /// One running copy of a task definition.
+    TaskId,
+    /// The places that one service's traffic can go.
+    TargetGroupId,
+    /// A port of the router.
+    ListenerId,
+    /// Conditions with a priority and an action.
+    RuleId,
+    /// A secret that proves who somebody is.
+    CredentialId,
+    /// A secret that lets a new host join.
+    JoinTokenId,
+}
+
+/// Which life of the control plane speaks: new at each server start, leadership and restore. Orders before the revision.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+/// Which state: one more with each batch of changes that was applied.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct StateRevision(pub u64);
+
+impl StateRevision {
+    /// The revision after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for StateRevision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_32_hex_digits_and_sort_by_time() {
+        let early = TaskId::new(Timestamp::from_millis(1_000), [0xff; 10]);
+        let late = TaskId::new(Timestamp::from_millis(2_000), [0; 10]);
+        assert!(early < late);
+        assert_eq!(early.to_string().len(), 32);
+        assert_eq!(early.to_string().parse::<TaskId>().unwrap(), early);
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused_with_the_text() {
+        let error = "hello".parse::<TaskId>().unwrap_err();
+        assert_eq!(error.to_string(), "`hello` is not an id: an id is 32 hexadecimal digits");
+    }
+}

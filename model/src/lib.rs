@@ -1,0 +1,57 @@
+//! The vocabulary of Berth: ids, names, entities, [`State`], [`Change`], [`Observed`] and what each peer should see.
+//!
+//! Nothing here does I/O, awaits, reads a clock or draws a random number: time and randomness are arguments, so
+//! every decision that is built on these types replays from its inputs alone. Words are those of ECS, ALB and OCI.
+
+pub mod access;
+pub mod change;
+pub mod cluster;
+pub mod definition;
+pub mod digest;
+pub mod history;
+pub mod id;
+pub mod image;
+pub mod name;
+pub mod observed;
+pub mod resources;
+pub mod routing;
+pub mod service;
+pub mod state;
+pub mod task;
+pub mod time;
+pub mod view;
+
+pub use access::{Credential, CredentialKind, JoinToken, PeerRole, Principal};
+pub use change::{Change, Refusal};
+pub use cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};
+pub use definition::{
+    ContainerDefinition, KeyValue, PortMapping, RestartPolicy, Revision, TaskDefinition,
+    TransportProtocol,
+};
+pub use digest::Digest;
+pub use history::History;
+pub use id::{
+    ClusterId, CredentialId, DeploymentId, Epoch, InstallationId, InstanceId, JoinTokenId,
+    ListenerId, RouterId, RuleId, ServiceId, StateRevision, TargetGroupId, TaskId,
+};
+pub use image::{ImageReference, PinnedImage, Reference, Repository, Tag};
+pub use name::{
+    ClusterName, ContainerName, Family, NameError, RepositoryName, ServiceName, TagName,
+    TargetGroupName,
+};
+pub use observed::{Lease, LeaseTimes, Observed};
+pub use resources::{Dimension, Resources, Shortfall};
+pub use routing::{
+    Action, Conditions, HealthCheck, HealthCheckProtocol, HttpMatcher, Listener, Rule, TargetGroup,
+};
+pub use service::{
+    CircuitBreaker, CompletedDeployment, Deployment, DeploymentConfiguration, LoadBalancer,
+    RolloutState, SchedulingStrategy, Service, ServiceStatus,
+};
+pub use state::{RowKey, State, Touched};
+pub use task::{
+    ContainerOverride, DesiredStatus, Overrides, Placement, PortBinding, StopCode, Stopped, Task,
+    TaskContainer, TaskStatus,
+};
+pub use time::{Clock, Timestamp};
+pub use view::{AgentView, AssignedContainer, AssignedTask, RouterView, Wanted};

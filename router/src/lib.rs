@@ -1,0 +1,1 @@
+//! Sends HTTP requests by host and path to the targets of target groups.

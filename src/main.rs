@@ -1,0 +1,2 @@
+//! Picks a role and wires it.
+fn main() {}
