@@ -122,6 +122,14 @@ pub enum Change {
         /// Why, in a sentence.
         reason: String,
     },
+    /// It should be stopped because it never became healthy: as `StopTask` with `ServiceSchedulerInitiated`, and it counts
+    /// as failed in its deployment.
+    FailTask {
+        /// The task.
+        task: TaskId,
+        /// Which check failed how.
+        reason: String,
+    },
     /// Routers are done with it: DEACTIVATING becomes STOPPING.
     TaskDrained(TaskId),
     /// What its agent sees. Reports that bring nothing new, or are older than what is known, touch nothing.

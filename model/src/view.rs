@@ -38,6 +38,8 @@ pub struct AssignedTask {
     pub id: TaskId,
     /// What should become of it.
     pub wanted: Wanted,
+    /// Whether it was seen RUNNING before: containers that are gone then are an end, not a beginning.
+    pub started: bool,
     /// Its cluster.
     pub cluster: ClusterName,
     /// The name of its service.
@@ -202,6 +204,7 @@ impl State {
                 TaskStatus::Stopping => Wanted::Stop,
                 TaskStatus::Stopped => Wanted::Reap,
             },
+            started: task.started_at.is_some(),
             cluster: task.cluster.clone(),
             service: task.service.and_then(|id| self.service(id)).map(|s| s.name.clone()),
             task_definition: task.task_definition.clone(),

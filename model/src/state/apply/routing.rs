@@ -1,0 +1,209 @@
+//! Listeners, target groups, rules; repositories and tags.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Applied, Write, exists, not_found};
+use crate::change::Refusal;
+use crate::id::{RuleId, TargetGroupId};
+use crate::image::{Repository, Tag};
+use crate::name::{RepositoryName, TagName};
+use crate::routing::{Action, Conditions, Listener, Rule, TargetGroup};
+use crate::state::RowKey;
+
+/// ALB's highest priority number.
+const LAST_PRIORITY: u16 = 50_000;
+/// ALB's longest pattern.
+const LONGEST_PATTERN: usize = 128;
+
+impl Write<'_> {
+    pub(super) fn create_listener(&mut self, listener: &Listener) -> Applied {
+        let taken = |known: &Listener| known.id == listener.id || known.name == listener.name;
+        if self.state.listeners().any(taken) {
+            return Err(exists("listener", &listener.name));
+        }
+        self.state.listeners.insert_mut(listener.id, Arc::new(listener.clone()));
+        self.touch(RowKey::Listener(listener.id));
+        Ok(())
+    }
+
+    pub(super) fn put_target_group(&mut self, group: &TargetGroup) -> Applied {
+        if self.state.cluster(&group.cluster).is_none() {
+            return Err(not_found("cluster", &group.cluster));
+        }
+        let known = self.state.target_group_named(&group.cluster, &group.name);
+        if known.is_some_and(|known| known.id != group.id) {
+            return Err(exists("target group", &group.name));
+        }
+        let check = &group.health_check;
+        if check.interval_seconds == 0
+            || check.timeout_seconds == 0
+            || check.healthy_threshold == 0
+            || check.unhealthy_threshold == 0
+        {
+            let rule = "interval, timeout and thresholds of a health check are 1 at least";
+            return Err(Refusal::Invalid(rule.to_owned()));
+        }
+        if !check.path.starts_with('/') {
+            let message = format!("health check path `{}` does not begin with `/`", check.path);
+            return Err(Refusal::Invalid(message));
+        }
+        if known != Some(group) {
+            self.state.target_groups.insert_mut(group.id, Arc::new(group.clone()));
+            self.touch(RowKey::TargetGroup(group.id));
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_target_group(&mut self, id: TargetGroupId) -> Applied {
+        let group = self.state.target_group(id).ok_or_else(|| not_found("target group", id))?;
+        let in_use = |by: String| {
+            Err(Refusal::InUse { kind: "target group", name: group.name.to_string(), by })
+        };
+        if let Some(service) = self
+            .state
+            .services()
+            .find(|service| service.load_balancers.iter().any(|lb| lb.target_group == id))
+        {
+            return in_use(format!("service `{}`", service.name));
+        }
+        if let Some(rule) = self.state.rules().find(|rule| forwards_to(rule, id)) {
+            return in_use(format!("rule `{}`", rule.id));
+        }
+        self.state.target_groups.remove_mut(&id);
+        self.touch(RowKey::TargetGroup(id));
+        Ok(())
+    }
+
+    pub(super) fn create_rule(&mut self, rule: &Rule) -> Applied {
+        if self.state.rule(rule.id).is_some() {
+            return Err(exists("rule", rule.id));
+        }
+        if self.state.listener(rule.listener).is_none() {
+            return Err(not_found("listener", rule.listener));
+        }
+        match &rule.action {
+            Action::Forward { target_group }
+                if self.state.target_group(*target_group).is_none() =>
+            {
+                return Err(not_found("target group", target_group));
+            }
+            Action::FixedResponse { status, content_type: _, body: _ } if !matches!(status, 200..=299 | 400..=599) =>
+            {
+                let message = format!("a fixed response has status {status}; use 2xx, 4xx or 5xx");
+                return Err(Refusal::Invalid(message));
+            }
+            Action::Forward { .. } | Action::FixedResponse { .. } => {}
+        }
+        if let Some(priority) = rule.priority.filter(|p| !(1..=LAST_PRIORITY).contains(p)) {
+            let message = format!("rule priority {priority} is out of range; use 1 to 50000");
+            return Err(Refusal::Invalid(message));
+        }
+        check_patterns(&rule.conditions)?;
+        let others = self.state.rules().filter(|other| other.listener == rule.listener);
+        if let Some((other, why)) = others.filter_map(|other| conflict(rule, other)).next() {
+            return Err(Refusal::RuleConflict { other, why });
+        }
+        self.state.rules.insert_mut(rule.id, Arc::new(rule.clone()));
+        self.touch(RowKey::Rule(rule.id));
+        Ok(())
+    }
+
+    pub(super) fn remove_rule(&mut self, id: RuleId) -> Applied {
+        if !self.state.rules.remove_mut(&id) {
+            return Err(not_found("rule", id));
+        }
+        self.touch(RowKey::Rule(id));
+        Ok(())
+    }
+
+    pub(super) fn create_repository(&mut self, repository: &Repository) -> Applied {
+        if self.state.repository(&repository.name).is_none() {
+            let name = repository.name.clone();
+            self.state.repositories.insert_mut(name.clone(), Arc::new(repository.clone()));
+            self.touch(RowKey::Repository(name));
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_tag(&mut self, tag: &Tag) -> Applied {
+        if self.state.repository(&tag.repository).is_none() {
+            return Err(not_found("repository", &tag.repository));
+        }
+        if self.state.tag(&tag.repository, &tag.name) != Some(tag) {
+            let key = (tag.repository.clone(), tag.name.clone());
+            self.state.tags.insert_mut(key.clone(), Arc::new(tag.clone()));
+            self.touch(RowKey::Tag(key.0, key.1));
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_tag(&mut self, repository: &RepositoryName, tag: &TagName) -> Applied {
+        let key = (repository.clone(), tag.clone());
+        if !self.state.tags.remove_mut(&key) {
+            return Err(not_found("tag", format!("{repository}:{tag}")));
+        }
+        self.touch(RowKey::Tag(key.0, key.1));
+        Ok(())
+    }
+}
+
+/// Whether the rule sends requests to this group.
+pub(super) fn forwards_to(rule: &Rule, id: TargetGroupId) -> bool {
+    match &rule.action {
+        Action::Forward { target_group } => *target_group == id,
+        Action::FixedResponse { .. } => false,
+    }
+}
+
+fn check_patterns(conditions: &Conditions) -> Applied {
+    let bad = |what: &str, pattern: &str, rule: &str| {
+        Err(Refusal::Invalid(format!("{what} `{pattern}` {rule}")))
+    };
+    for host in &conditions.host_header {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*?:[]".contains(&byte);
+        if host.is_empty() || host.len() > LONGEST_PATTERN || !host.bytes().all(fits) {
+            let rule = "is not a host: use letters, digits, `-`, `.`, `*` and `?`, 128 at most";
+            return bad("host", host, rule);
+        }
+    }
+    for path in &conditions.path_pattern {
+        let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+        if path.is_empty() || path.len() > LONGEST_PATTERN || !path.bytes().all(fits) {
+            let rule = "is not a path: use printable ASCII without spaces, 128 characters at most";
+            return bad("path", path, rule);
+        }
+        if !path.starts_with(['/', '*', '?']) {
+            return bad("path", path, "would never match: begin it with `/`");
+        }
+    }
+    Ok(())
+}
+
+/// Which pairs of host and path two rules of the same kind of priority share.
+fn conflict(new: &Rule, other: &Rule) -> Option<(RuleId, String)> {
+    match (new.priority, other.priority) {
+        (Some(a), Some(b)) if a == b => Some((other.id, format!("both have priority {a}"))),
+        (None, None) => {
+            let known = pairs(&other.conditions);
+            let (host, path) = pairs(&new.conditions).into_iter().find(|p| known.contains(p))?;
+            Some((other.id, format!("both match host `{host}` and path `{path}`")))
+        }
+        _ => None,
+    }
+}
+
+fn pairs(conditions: &Conditions) -> BTreeSet<(String, String)> {
+    let any = |list: &[String]| match list {
+        [] => vec!["*".to_owned()],
+        some => some.to_vec(),
+    };
+    let paths = any(&conditions.path_pattern);
+    any(&conditions.host_header)
+        .into_iter()
+        .flat_map(|host| {
+            let host = host.to_ascii_lowercase();
+            paths.iter().map(move |path| (host.clone(), path.clone())).collect::<Vec<_>>()
+        })
+        .collect()
+}

@@ -1,0 +1,345 @@
+//! Tasks: made, placed, reported, stopped, forgotten. A status only moves forward.
+
+use super::{Applied, Write, exists, not_found};
+use crate::change::{Refusal, TaskReport};
+use crate::cluster::{Instance, InstanceStatus};
+use crate::definition::TaskDefinition;
+use crate::history::History;
+use crate::id::{InstanceId, TaskId};
+use crate::service::Deployment;
+use crate::state::RowKey;
+use crate::task::{DesiredStatus, Placement, StopCode, Stopped, Task, TaskContainer, TaskStatus};
+
+impl Write<'_> {
+    pub(super) fn create_task(&mut self, task: &Task) -> Applied {
+        if self.state.task(task.id).is_some() {
+            return Err(exists("task", task.id));
+        }
+        if self.state.cluster(&task.cluster).is_none() {
+            return Err(not_found("cluster", &task.cluster));
+        }
+        if let Some(id) = task.service {
+            let service = self.state.service(id).ok_or_else(|| not_found("service", id))?;
+            if service.deployment != task.deployment {
+                return Err(Refusal::WrongStatus {
+                    kind: "deployment",
+                    name: task.deployment.map_or_else(String::new, |id| id.to_string()),
+                    status: "not the one that counts".to_owned(),
+                });
+            }
+        }
+        let key = &task.task_definition;
+        let definition =
+            self.state.task_definition(key).ok_or_else(|| not_found("task definition", key))?;
+        check_containers(task, definition)?;
+        let status = match &task.placement {
+            None => TaskStatus::Provisioning,
+            Some(placement) => {
+                let instance = self.check_place(task, placement)?;
+                self.take_place(instance, task, placement);
+                TaskStatus::Pending
+            }
+        };
+        if task.last_status != status || !task.wanted() {
+            let message = "a new task is wanted, and PENDING where it is placed, else PROVISIONING";
+            return Err(Refusal::Invalid(message.to_owned()));
+        }
+        self.put_task(task.clone());
+        Ok(())
+    }
+
+    pub(super) fn place_task(&mut self, id: TaskId, placement: &Placement) -> Applied {
+        let mut task = self.known_task(id)?;
+        if task.last_status != TaskStatus::Provisioning {
+            return Err(Refusal::WrongStatus {
+                kind: "task",
+                name: id.to_string(),
+                status: "placed already".to_owned(),
+            });
+        }
+        let instance = self.check_place(&task, placement)?;
+        self.take_place(instance, &task, placement);
+        task.placement = Some(placement.clone());
+        task.last_status = TaskStatus::Pending;
+        self.put_task(task);
+        Ok(())
+    }
+
+    fn known_task(&self, id: TaskId) -> Result<Task, Refusal> {
+        self.state.task(id).cloned().ok_or_else(|| not_found("task", id))
+    }
+
+    /// The place is there, wanted, and free in every respect: no reservation goes over capacity, and no address or host
+    /// port is given out while any task that is not forgotten has it.
+    fn check_place(&self, task: &Task, placement: &Placement) -> Result<Instance, Refusal> {
+        let id = placement.instance;
+        let instance = self.state.instance(id).ok_or_else(|| not_found("instance", id))?;
+        if instance.cluster != task.cluster {
+            return Err(Refusal::Invalid(format!(
+                "instance `{id}` is in cluster `{}`, not in `{}`",
+                instance.cluster, task.cluster
+            )));
+        }
+        if instance.status != InstanceStatus::Active {
+            return Err(Refusal::WrongStatus {
+                kind: "instance",
+                name: id.to_string(),
+                status: "DRAINING".to_owned(),
+            });
+        }
+        let address = placement.address;
+        let inside = instance.subnet.is_some_and(|subnet| {
+            subnet
+                .task_offsets()
+                .contains(&u32::from(address).wrapping_sub(subnet.address(0).into()))
+        });
+        if !inside {
+            let message = format!("`{address}` is no task address of instance `{id}`");
+            return Err(Refusal::Invalid(message));
+        }
+        for other in self.state.tasks_on(id) {
+            let Some(theirs) = &other.placement else { continue };
+            let in_use = |kind, name: String| {
+                Err(Refusal::InUse { kind, name, by: format!("task `{}`", other.id) })
+            };
+            if theirs.address == address {
+                return in_use("address", address.to_string());
+            }
+            let shared = placement.ports.iter().find(|mine| {
+                theirs.ports.iter().any(|their| {
+                    (their.host_port, their.protocol) == (mine.host_port, mine.protocol)
+                })
+            });
+            if let Some(binding) = shared {
+                return in_use("host port", binding.host_port.to_string());
+            }
+        }
+        let shortfalls = self.state.free_on(id).shortfalls(&task.resources);
+        if !shortfalls.is_empty() {
+            return Err(Refusal::NoRoom { instance: id, shortfalls });
+        }
+        Ok(instance.clone())
+    }
+
+    /// Moves the instance's cursors on, so that what was just given out is the last to be given out again.
+    fn take_place(&mut self, mut instance: Instance, task: &Task, placement: &Placement) {
+        if let Some(subnet) = instance.subnet {
+            instance.last_address = u32::from(placement.address) - u32::from(subnet.address(0));
+        }
+        let chosen = |container: &crate::name::ContainerName, port| {
+            self.state
+                .task_definition(&task.task_definition)
+                .and_then(|definition| definition.container(container))
+                .is_some_and(|container| {
+                    let mut mappings = container.port_mappings.iter();
+                    mappings.any(|m| m.container_port == port && m.host_port == 0)
+                })
+        };
+        let ports = placement.ports.iter().rev();
+        let last = ports.into_iter().find(|b| chosen(&b.container, b.container_port));
+        if let Some(binding) = last {
+            instance.last_port = binding.host_port;
+        }
+        self.put_instance(instance);
+    }
+
+    pub(super) fn stop_task(&mut self, id: TaskId, code: StopCode, reason: &str) -> Applied {
+        let mut task = self.known_task(id)?;
+        if !task.wanted() {
+            return Ok(());
+        }
+        task.desired_status = DesiredStatus::Stopped;
+        task.stopping_at = Some(self.at);
+        task.stopped = Some(Stopped { code, reason: reason.to_owned() });
+        match task.last_status {
+            TaskStatus::Provisioning => {
+                task.last_status = TaskStatus::Stopped;
+                task.stopped_at = Some(self.at);
+                task.reaped = true;
+            }
+            TaskStatus::Running => task.last_status = TaskStatus::Deactivating,
+            TaskStatus::Pending | TaskStatus::Activating => task.last_status = TaskStatus::Stopping,
+            TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Stopped => {}
+        }
+        self.put_task(task);
+        Ok(())
+    }
+
+    pub(super) fn fail_task(&mut self, id: TaskId, reason: &str) -> Applied {
+        let task = self.known_task(id)?;
+        if task.wanted() {
+            self.stop_task(id, StopCode::ServiceSchedulerInitiated, reason)?;
+            if task.healthy_at.is_none() {
+                self.count_failure(&task);
+            }
+            self.stop_event(&task, reason);
+        }
+        Ok(())
+    }
+
+    pub(super) fn task_drained(&mut self, id: TaskId) -> Applied {
+        let mut task = self.known_task(id)?;
+        if task.last_status == TaskStatus::Deactivating {
+            task.unrouted_at = Some(self.state.revision.next());
+            task.last_status = TaskStatus::Stopping;
+            self.put_task(task);
+        }
+        Ok(())
+    }
+
+    pub(super) fn report_task(&mut self, report: &TaskReport) -> Applied {
+        let Some(known) = self.state.task(report.task).cloned() else {
+            return Ok(());
+        };
+        self.check_reporter(&known, report.instance)?;
+        if known.last_status == TaskStatus::Stopped {
+            return Ok(());
+        }
+        let mut task = known.clone();
+        for seen in &report.containers {
+            if let Some(container) = task.containers.iter_mut().find(|c| c.name == seen.name) {
+                *container = TaskContainer { image: container.image.clone(), ..seen.clone() };
+            }
+        }
+        match report.status {
+            TaskStatus::Activating | TaskStatus::Running => {
+                if report.status > task.last_status {
+                    task.last_status = report.status;
+                }
+                if task.last_status == TaskStatus::Running && task.started_at.is_none() {
+                    task.started_at = Some(self.at);
+                }
+            }
+            TaskStatus::Stopping | TaskStatus::Stopped => self.end(&mut task, report),
+            TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Deactivating => {
+                let message = format!("an agent cannot report a task as {:?}", report.status);
+                return Err(Refusal::Invalid(message));
+            }
+        }
+        if task == known {
+            return Ok(());
+        }
+        let ended_by_itself = known.wanted() && !task.wanted();
+        self.put_task(task.clone());
+        if ended_by_itself {
+            let stopped = task.stopped.as_ref();
+            let blameless =
+                stopped.is_some_and(|stopped| stopped.code == StopCode::InfrastructureHealth);
+            if task.healthy_at.is_none() && !blameless {
+                self.count_failure(&task);
+            }
+            let reason = stopped.map_or("it stopped", |stopped| stopped.reason.as_str()).to_owned();
+            self.stop_event(&task, &reason);
+        }
+        Ok(())
+    }
+
+    fn check_reporter(&self, task: &Task, instance: InstanceId) -> Applied {
+        if task.instance() == Some(instance) {
+            return Ok(());
+        }
+        let message = format!("task `{}` is not on instance `{instance}`", task.id);
+        Err(Refusal::Invalid(message))
+    }
+
+    /// The agent says that the task ends or has ended, told or by itself.
+    fn end(&self, task: &mut Task, report: &TaskReport) {
+        if task.routed() {
+            task.unrouted_at = Some(self.state.revision.next());
+        }
+        task.last_status = report.status.max(task.last_status);
+        task.desired_status = DesiredStatus::Stopped;
+        task.stopping_at.get_or_insert(self.at);
+        if task.stopped.is_none() {
+            task.stopped = report.stopped.clone().or_else(|| {
+                let reason = "its containers exited".to_owned();
+                Some(Stopped { code: StopCode::EssentialContainerExited, reason })
+            });
+        }
+        if task.last_status == TaskStatus::Stopped {
+            task.stopped_at = Some(self.at);
+        }
+    }
+
+    fn count_failure(&mut self, task: &Task) {
+        if let Some(deployment) = task.deployment.and_then(|id| self.state.deployment(id)) {
+            let deployment = Deployment {
+                failed_tasks: deployment.failed_tasks.saturating_add(1),
+                last_failure_at: Some(self.at),
+                updated_at: self.at,
+                ..deployment.clone()
+            };
+            self.put_deployment(deployment);
+        }
+    }
+
+    fn stop_event(&mut self, task: &Task, reason: &str) {
+        if let Some(service) = task.service.and_then(|id| self.state.service(id)).cloned() {
+            self.event(&service, format!("task {} stopped: {reason}", task.id));
+        }
+    }
+
+    pub(super) fn task_healthy(&mut self, id: TaskId) -> Applied {
+        let mut task = self.known_task(id)?;
+        if task.healthy_at.is_some() || task.last_status != TaskStatus::Running {
+            return Ok(());
+        }
+        task.healthy_at = Some(self.at);
+        if let Some(deployment) = task.deployment.and_then(|id| self.state.deployment(id))
+            && deployment.failed_tasks > 0
+        {
+            let deployment = Deployment {
+                failed_tasks: 0,
+                last_failure_at: None,
+                updated_at: self.at,
+                ..deployment.clone()
+            };
+            self.put_deployment(deployment);
+        }
+        self.put_task(task);
+        Ok(())
+    }
+
+    pub(super) fn task_reaped(&mut self, instance: InstanceId, id: TaskId) -> Applied {
+        let Some(mut task) = self.state.task(id).cloned() else {
+            return Ok(());
+        };
+        self.check_reporter(&task, instance)?;
+        if task.last_status == TaskStatus::Stopped && !task.reaped {
+            task.reaped = true;
+            self.put_task(task);
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_task(&mut self, id: TaskId) -> Applied {
+        let task = self.known_task(id)?;
+        if task.last_status != TaskStatus::Stopped {
+            return Err(Refusal::WrongStatus {
+                kind: "task",
+                name: id.to_string(),
+                status: format!("{:?}, not stopped yet", task.last_status),
+            });
+        }
+        self.state.tasks.remove_mut(&id);
+        self.state.index.remove_task(&task);
+        self.touch(RowKey::Task(id));
+        if let (Some(service), Some(deployment)) = (task.service, task.deployment) {
+            self.drop_deployment_without_tasks(service, deployment);
+        }
+        let service_name =
+            task.service.and_then(|id| self.state.service(id)).map(|service| service.name.clone());
+        self.touched.history.push(History::Task { task: Box::new(task), service_name });
+        Ok(())
+    }
+}
+
+fn check_containers(task: &Task, definition: &TaskDefinition) -> Applied {
+    let names = definition.container_definitions.iter().map(|container| &container.name);
+    if task.containers.iter().map(|container| &container.name).eq(names) {
+        return Ok(());
+    }
+    let message =
+        format!("task `{}` names not the containers of `{}`", task.id, task.task_definition);
+    Err(Refusal::Invalid(message))
+}
