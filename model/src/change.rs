@@ -23,7 +23,6 @@ use crate::task::{Placement, StopCode, Task, TaskContainer, TaskStatus};
 /// A fact to record. It guards only the entities that it names: that the rest of State has moved on refuses nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "changes live briefly and few at a time")]
 pub enum Change {
     /// Names the installation; the first Change of all. Refused when it has a name.
     Install(InstallationId),

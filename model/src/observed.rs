@@ -85,7 +85,7 @@ impl Default for LeaseTimes {
         Self {
             suspect_after: Duration::from_secs(10),
             disconnected_after: Duration::from_secs(15),
-            lost_after: Duration::from_secs(60),
+            lost_after: Duration::from_mins(1),
         }
     }
 }

@@ -60,7 +60,10 @@ impl Write<'_> {
                 self.set_instance_status(*instance, *status)
             }
             Change::RemoveInstance(id) => self.remove_instance(*id),
-            Change::RegisterRouter(router) => self.register_router(router),
+            Change::RegisterRouter(router) => {
+                self.register_router(router);
+                Ok(())
+            }
             Change::RemoveRouter(id) => self.remove_router(*id),
             Change::CreateCredential(credential) => self.create_credential(credential),
             Change::RevokeCredential(id) => self.revoke_credential(*id),
@@ -94,7 +97,10 @@ impl Write<'_> {
             Change::RemoveTargetGroup(id) => self.remove_target_group(*id),
             Change::CreateRule(rule) => self.create_rule(rule),
             Change::RemoveRule(id) => self.remove_rule(*id),
-            Change::CreateRepository(repository) => self.create_repository(repository),
+            Change::CreateRepository(repository) => {
+                self.create_repository(repository);
+                Ok(())
+            }
             Change::PutTag(tag) => self.put_tag(tag),
             Change::RemoveTag { repository, tag } => self.remove_tag(repository, tag),
         }
@@ -104,7 +110,7 @@ impl Write<'_> {
         self.touched.rows.insert(key);
     }
 
-    fn event(&mut self, service: &Service, message: String) {
+    fn event(&mut self, service: &Service, message: &str) {
         self.touched.history.push(History::Event(ServiceEvent {
             service: service.id,
             cluster: service.cluster.clone(),
@@ -137,10 +143,12 @@ impl Write<'_> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "ids are small and names come by reference")]
 fn not_found(kind: &'static str, name: impl ToString) -> Refusal {
     Refusal::NotFound { kind, name: name.to_string() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "ids are small and names come by reference")]
 fn exists(kind: &'static str, name: impl ToString) -> Refusal {
     Refusal::Exists { kind, name: name.to_string() }
 }

@@ -123,7 +123,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn register_router(&mut self, router: &Router) -> Applied {
+    pub(super) fn register_router(&mut self, router: &Router) {
         let new = match self.state.router(router.id) {
             Some(known) => Router { registered_at: known.registered_at, ..router.clone() },
             None => router.clone(),
@@ -132,7 +132,6 @@ impl Write<'_> {
             self.state.routers.insert_mut(router.id, Arc::new(new));
             self.touch(RowKey::Router(router.id));
         }
-        Ok(())
     }
 
     pub(super) fn remove_router(&mut self, id: RouterId) -> Applied {

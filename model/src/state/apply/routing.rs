@@ -101,7 +101,7 @@ impl Write<'_> {
         }
         check_patterns(&rule.conditions)?;
         let others = self.state.rules().filter(|other| other.listener == rule.listener);
-        if let Some((other, why)) = others.filter_map(|other| conflict(rule, other)).next() {
+        if let Some((other, why)) = others.into_iter().find_map(|other| conflict(rule, other)) {
             return Err(Refusal::RuleConflict { other, why });
         }
         self.state.rules.insert_mut(rule.id, Arc::new(rule.clone()));
@@ -117,13 +117,12 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn create_repository(&mut self, repository: &Repository) -> Applied {
+    pub(super) fn create_repository(&mut self, repository: &Repository) {
         if self.state.repository(&repository.name).is_none() {
             let name = repository.name.clone();
             self.state.repositories.insert_mut(name.clone(), Arc::new(repository.clone()));
             self.touch(RowKey::Repository(name));
         }
-        Ok(())
     }
 
     pub(super) fn put_tag(&mut self, tag: &Tag) -> Applied {

@@ -56,7 +56,7 @@ impl Write<'_> {
         }
         self.put_service(service.clone());
         let count = service.desired_count;
-        self.event(service, format!("was created with a desired count of {count}"));
+        self.event(service, &format!("was created with a desired count of {count}"));
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl Write<'_> {
         }
         if service.desired_count != known.desired_count {
             let (from, to) = (known.desired_count, service.desired_count);
-            self.event(&service, format!("desired count changed from {from} to {to}"));
+            self.event(&service, &format!("desired count changed from {from} to {to}"));
         }
         self.put_service(service);
         Ok(())
@@ -133,7 +133,7 @@ impl Write<'_> {
         let mut service = self.known_service(id)?;
         if service.status == ServiceStatus::Active {
             service.status = ServiceStatus::Draining;
-            self.event(&service, "is being removed; its tasks are being stopped".to_owned());
+            self.event(&service, "is being removed; its tasks are being stopped");
             self.put_service(service);
         }
         Ok(())
@@ -168,7 +168,7 @@ impl Write<'_> {
         for deployment in deployments {
             self.drop_deployment(deployment);
         }
-        self.event(&service, "was removed".to_owned());
+        self.event(&service, "was removed");
         self.state.services.remove_mut(&id);
         self.state.index.remove_service(&service);
         self.touch(RowKey::Service(id));
@@ -209,7 +209,7 @@ impl Write<'_> {
         let mut service = self.known_service(id)?;
         if service.placement_failure.as_deref() != reason {
             if let Some(reason) = reason {
-                self.event(&service, format!("was unable to place a task: {reason}"));
+                self.event(&service, &format!("was unable to place a task: {reason}"));
             }
             service.placement_failure = reason.map(ToOwned::to_owned);
             self.put_service(service);
@@ -269,7 +269,7 @@ impl Write<'_> {
             Some(failed) => format!("rolls back deployment {failed} to {key}"),
             None => format!("started: {key}"),
         };
-        self.event(&service, format!("deployment {} {what}", deployment.id));
+        self.event(&service, &format!("deployment {} {what}", deployment.id));
         self.put_service(service);
         self.put_deployment(deployment.clone());
         if let Some(old) = old {
@@ -332,7 +332,7 @@ impl Write<'_> {
             service.previous_completed = service.last_completed.take();
         }
         service.last_completed = Some(completed);
-        self.event(&service, format!("deployment {id} completed"));
+        self.event(&service, &format!("deployment {id} completed"));
         self.touched.history.push(History::Deployment(deployment.clone()));
         self.put_service(service);
         self.put_deployment(deployment);
@@ -347,7 +347,7 @@ impl Write<'_> {
             updated_at: self.at,
             ..deployment
         };
-        self.event(&service, format!("deployment {id} failed: {reason}"));
+        self.event(&service, &format!("deployment {id} failed: {reason}"));
         self.touched.history.push(History::Deployment(deployment.clone()));
         self.put_deployment(deployment);
         Ok(())

@@ -191,7 +191,7 @@ impl Write<'_> {
         let Some(known) = self.state.task(report.task).cloned() else {
             return Ok(());
         };
-        self.check_reporter(&known, report.instance)?;
+        check_reporter(&known, report.instance)?;
         if known.last_status == TaskStatus::Stopped {
             return Ok(());
         }
@@ -234,14 +234,6 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn check_reporter(&self, task: &Task, instance: InstanceId) -> Applied {
-        if task.instance() == Some(instance) {
-            return Ok(());
-        }
-        let message = format!("task `{}` is not on instance `{instance}`", task.id);
-        Err(Refusal::Invalid(message))
-    }
-
     /// The agent says that the task ends or has ended, told or by itself.
     fn end(&self, task: &mut Task, report: &TaskReport) {
         if task.routed() {
@@ -275,7 +267,7 @@ impl Write<'_> {
 
     fn stop_event(&mut self, task: &Task, reason: &str) {
         if let Some(service) = task.service.and_then(|id| self.state.service(id)).cloned() {
-            self.event(&service, format!("task {} stopped: {reason}", task.id));
+            self.event(&service, &format!("task {} stopped: {reason}", task.id));
         }
     }
 
@@ -304,7 +296,7 @@ impl Write<'_> {
         let Some(mut task) = self.state.task(id).cloned() else {
             return Ok(());
         };
-        self.check_reporter(&task, instance)?;
+        check_reporter(&task, instance)?;
         if task.last_status == TaskStatus::Stopped && !task.reaped {
             task.reaped = true;
             self.put_task(task);
@@ -341,5 +333,13 @@ fn check_containers(task: &Task, definition: &TaskDefinition) -> Applied {
     }
     let message =
         format!("task `{}` names not the containers of `{}`", task.id, task.task_definition);
+    Err(Refusal::Invalid(message))
+}
+
+fn check_reporter(task: &Task, instance: InstanceId) -> Applied {
+    if task.instance() == Some(instance) {
+        return Ok(());
+    }
+    let message = format!("task `{}` is not on instance `{instance}`", task.id);
     Err(Refusal::Invalid(message))
 }

@@ -1,1 +1,553 @@
+//! What each Change promises, on a small world: one cluster, one instance, one service behind a target group.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::change::{Change, Refusal, ServiceUpdate, TaskReport};
+use crate::history::History;
+use crate::id::{InstanceId, StateRevision, TaskId};
+use crate::service::{Deployment, RolloutState, Service, ServiceStatus};
+use crate::state::State;
+use crate::task::{
+    DesiredStatus, Overrides, Placement, PortBinding, StopCode, Stopped, Task, TaskContainer,
+    TaskStatus,
+};
+use crate::time::Timestamp;
+use crate::*;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn seed(n: u8) -> [u8; 10] {
+    [n; 10]
+}
+
+fn digest(n: u8) -> Digest {
+    Digest::Sha256([n; 32])
+}
+
+fn image(n: u8) -> PinnedImage {
+    PinnedImage { repository: "hello".parse().unwrap(), digest: digest(n) }
+}
+
+fn definition(revision: u32) -> TaskDefinition {
+    serde_json::from_value(serde_json::json!({
+        "family": "hello", "revision": revision, "registeredAt": "2026-11-23T00:00:00Z",
+        "containerDefinitions": [{
+            "name": "web", "image": "hello:latest", "cpu": 256, "memory": 512,
+            "portMappings": [{"containerPort": 8080}]
+        }]
+    }))
+    .unwrap()
+}
+
+fn instance() -> Instance {
+    Instance {
+        id: InstanceId::new(at(1), seed(1)),
+        cluster: "default".parse().unwrap(),
+        name: "host".to_owned(),
+        status: InstanceStatus::Active,
+        capacity: Resources::new(1024, 1024),
+        platform: Platform::new("linux", "amd64"),
+        host: HostIdentity::default(),
+        advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        subnet: Some("10.90.3.0/24".parse().unwrap()),
+        last_address: 0,
+        last_port: 0,
+        attributes: BTreeMap::new(),
+        agent_version: "0".to_owned(),
+        docker_version: "0".to_owned(),
+        registered_at: at(1),
+    }
+}
+
+fn group() -> TargetGroup {
+    TargetGroup {
+        id: TargetGroupId::new(at(1), seed(2)),
+        cluster: "default".parse().unwrap(),
+        name: "hello".parse().unwrap(),
+        health_check: HealthCheck::default(),
+        deregistration_delay_seconds: 30,
+        created_at: at(1),
+    }
+}
+
+fn service() -> Service {
+    Service {
+        id: ServiceId::new(at(1), seed(3)),
+        cluster: "default".parse().unwrap(),
+        name: "hello".parse().unwrap(),
+        status: ServiceStatus::Active,
+        scheduling_strategy: SchedulingStrategy::Replica,
+        task_definition: definition(1).key(),
+        desired_count: 2,
+        deployment_configuration: DeploymentConfiguration::default(),
+        health_check_grace_period_seconds: 0,
+        load_balancers: vec![LoadBalancer {
+            target_group: group().id,
+            container_name: "web".parse().unwrap(),
+            container_port: 8080,
+        }],
+        follow_tags: true,
+        deployment: None,
+        last_tried: BTreeMap::new(),
+        last_completed: None,
+        previous_completed: None,
+        placement_failure: None,
+        created_at: at(1),
+        created_by: "user/admin".to_owned(),
+    }
+}
+
+fn rule(n: u8) -> Rule {
+    Rule {
+        id: RuleId::new(at(1), seed(n)),
+        listener: ListenerId::new(at(1), seed(4)),
+        priority: None,
+        conditions: Conditions::host_and_path("hello.localhost", "/"),
+        action: Action::Forward { target_group: group().id },
+        service: Some(service().id),
+        created_at: at(1),
+    }
+}
+
+fn deployment(n: u8, digest: u8) -> Deployment {
+    Deployment {
+        id: DeploymentId::new(at(i64::from(n)), seed(n)),
+        service: service().id,
+        task_definition: definition(1).key(),
+        images: BTreeMap::from([("web".parse().unwrap(), image(digest))]),
+        rollout_state: RolloutState::InProgress,
+        rollout_state_reason: String::new(),
+        rollback_of: None,
+        failed_tasks: 0,
+        last_failure_at: None,
+        created_at: at(1),
+        updated_at: at(1),
+    }
+}
+
+fn task(n: u8) -> Task {
+    Task {
+        id: TaskId::new(at(i64::from(n)), seed(n)),
+        cluster: "default".parse().unwrap(),
+        task_definition: definition(1).key(),
+        service: Some(service().id),
+        deployment: Some(deployment(1, 1).id),
+        started_by: "deployment".to_owned(),
+        overrides: Overrides::default(),
+        resources: definition(1).resources(),
+        placement: Some(Placement {
+            instance: instance().id,
+            address: Ipv4Addr::new(10, 90, 3, 10 + n),
+            ports: vec![PortBinding {
+                container: "web".parse().unwrap(),
+                container_port: 8080,
+                protocol: TransportProtocol::Tcp,
+                host_port: 20_000 + u16::from(n),
+            }],
+        }),
+        containers: vec![TaskContainer {
+            name: "web".parse().unwrap(),
+            image: image(1),
+            runtime_id: None,
+            exit_code: None,
+            reason: None,
+            restarts: 0,
+            log_tail: Vec::new(),
+        }],
+        last_status: TaskStatus::Pending,
+        desired_status: DesiredStatus::Running,
+        stopped: None,
+        created_at: at(1),
+        started_at: None,
+        healthy_at: None,
+        stopping_at: None,
+        stopped_at: None,
+        unrouted_at: None,
+        reaped: false,
+    }
+}
+
+fn report(n: u8, status: TaskStatus) -> Change {
+    Change::ReportTask(TaskReport {
+        instance: instance().id,
+        task: task(n).id,
+        status,
+        stopped: None,
+        containers: Vec::new(),
+    })
+}
+
+fn world() -> State {
+    let mut state = State::default();
+    let listener = Listener { id: rule(5).listener, name: "http".to_owned(), created_at: at(1) };
+    let cluster = Cluster {
+        id: ClusterId::new(at(1), seed(9)),
+        name: "default".parse().unwrap(),
+        created_at: at(1),
+    };
+    let changes = [
+        Change::Install(InstallationId::new(at(1), seed(8))),
+        Change::CreateCluster(cluster),
+        Change::CreateListener(listener),
+        Change::RegisterInstance(instance()),
+        Change::RegisterTaskDefinition(definition(1)),
+        Change::PutTargetGroup(group()),
+        Change::CreateService(service()),
+        Change::CreateRule(rule(5)),
+        Change::StartDeployment(deployment(1, 1)),
+    ];
+    state.apply_all(&changes, at(1)).unwrap();
+    state
+}
+
+#[track_caller]
+fn apply(state: &mut State, change: Change) {
+    let before = state.clone();
+    let touched = state.apply(&change, at(100)).unwrap();
+    // What is written is exactly what differs.
+    let keys = before.row_keys().into_iter().chain(state.row_keys());
+    for key in keys.chain(touched.rows.clone()) {
+        let differs = before.row(&key) != state.row(&key);
+        assert_eq!(differs, touched.rows.contains(&key), "row {key} after {change:?}");
+    }
+}
+
+#[track_caller]
+fn refused(state: &mut State, change: Change) -> String {
+    let before = state.clone();
+    let error = state.apply(&change, at(100)).unwrap_err();
+    let rows = |state: &State| -> Vec<_> {
+        state.row_keys().into_iter().map(|key| (state.row(&key), key)).collect()
+    };
+    assert_eq!(rows(&before), rows(state), "a refused change has changed something");
+    error.to_string()
+}
+
+fn running(state: &mut State, n: u8) {
+    apply(state, Change::CreateTask(task(n)));
+    apply(state, report(n, TaskStatus::Activating));
+    apply(state, report(n, TaskStatus::Running));
+}
+
+fn status(state: &State, n: u8) -> TaskStatus {
+    state.task(task(n).id).unwrap().last_status
+}
+
+#[test]
+fn state_rebuilds_from_its_rows_alone() {
+    let mut state = world();
+    running(&mut state, 1);
+    let rows: Vec<_> = state
+        .row_keys()
+        .into_iter()
+        .map(|key| (key.to_string(), state.row(&key).unwrap()))
+        .collect();
+    let read = rows.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+    let again = State::from_rows(StateRevision(7), read).unwrap();
+    assert_eq!(again.revision(), StateRevision(7));
+    assert_eq!(again.row_keys(), state.row_keys());
+    assert!(state.row_keys().iter().all(|key| again.row(key) == state.row(key)));
+    assert_eq!(again.tasks_on(instance().id).count(), 1);
+    assert_eq!(again.tasks_of(service().id).count(), 1);
+    let (cluster, name) = (service().cluster, service().name);
+    assert_eq!(again.service_named(&cluster, &name).unwrap().id, service().id);
+}
+
+#[test]
+fn a_row_of_a_newer_version_is_refused_by_name() {
+    let error = State::from_rows(StateRevision(1), [("quota/x", &b"{}"[..])]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the store holds a row `quota/x` that this version of Berth does not know"
+    );
+}
+
+#[test]
+fn a_task_moves_forward_only() {
+    let mut state = world();
+    running(&mut state, 1);
+    apply(&mut state, report(1, TaskStatus::Activating));
+    assert_eq!(status(&state, 1), TaskStatus::Running);
+    let stop = Change::StopTask {
+        task: task(1).id,
+        code: StopCode::UserInitiated,
+        reason: "enough".to_owned(),
+    };
+    apply(&mut state, stop.clone());
+    assert_eq!(status(&state, 1), TaskStatus::Deactivating);
+    apply(&mut state, report(1, TaskStatus::Running));
+    assert_eq!(status(&state, 1), TaskStatus::Deactivating, "a late report brings nothing back");
+    apply(&mut state, stop);
+    apply(&mut state, Change::TaskDrained(task(1).id));
+    assert_eq!(status(&state, 1), TaskStatus::Stopping);
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    assert_eq!(status(&state, 1), TaskStatus::Stopped);
+    let task = state.task(task(1).id).unwrap();
+    let stopped = Stopped { code: StopCode::UserInitiated, reason: "enough".to_owned() };
+    assert_eq!(task.stopped, Some(stopped), "what told it to stop stays the reason");
+    assert_eq!(task.unrouted_at, Some(StateRevision(1)));
+}
+
+#[test]
+fn only_stopping_is_an_order_to_stop() {
+    let mut state = world();
+    running(&mut state, 1);
+    let wanted = |state: &State| state.agent_view(instance().id).unwrap().tasks[0].wanted;
+    let targets = |state: &State| state.router_view().target_groups[0].targets.clone();
+    assert_eq!((wanted(&state), targets(&state).len()), (Wanted::Run, 1));
+    let reason = "scale in".to_owned();
+    let code = StopCode::ServiceSchedulerInitiated;
+    apply(&mut state, Change::StopTask { task: task(1).id, code, reason });
+    assert_eq!(wanted(&state), Wanted::Run, "routers are not done with it");
+    assert!(targets(&state)[0].draining);
+    apply(&mut state, Change::TaskDrained(task(1).id));
+    assert_eq!((wanted(&state), targets(&state).len()), (Wanted::Stop, 0));
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    assert_eq!(wanted(&state), Wanted::Reap);
+    apply(&mut state, Change::TaskReaped { instance: instance().id, task: task(1).id });
+    assert!(state.agent_view(instance().id).unwrap().tasks.is_empty());
+}
+
+#[test]
+fn no_placement_takes_reservations_over_capacity() {
+    let mut state = world();
+    running(&mut state, 1);
+    running(&mut state, 2);
+    assert_eq!(
+        refused(&mut state, Change::CreateTask(task(3))).split_once(": ").unwrap().1,
+        "needs 512 MiB of memory, 0 free"
+    );
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    apply(&mut state, Change::CreateTask(task(3)));
+}
+
+#[test]
+fn an_address_or_port_is_given_out_once_until_its_task_is_forgotten() {
+    let mut state = world();
+    running(&mut state, 1);
+    let mut same_address = task(2);
+    same_address.placement.as_mut().unwrap().address = Ipv4Addr::new(10, 90, 3, 11);
+    let mut same_port = task(2);
+    same_port.placement.as_mut().unwrap().ports[0].host_port = 20_001;
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    let error = refused(&mut state, Change::CreateTask(same_address.clone()));
+    assert!(error.starts_with("address `10.90.3.11` is in use by task"), "{error}");
+    let error = refused(&mut state, Change::CreateTask(same_port));
+    assert!(error.starts_with("host port `20001` is in use by task"), "{error}");
+    apply(&mut state, Change::ForgetTask(task(1).id));
+    apply(&mut state, Change::CreateTask(same_address));
+}
+
+#[test]
+fn an_agent_reports_only_its_own_tasks() {
+    let mut state = world();
+    running(&mut state, 1);
+    let foreign = Change::ReportTask(TaskReport {
+        instance: InstanceId::new(at(2), seed(7)),
+        task: task(1).id,
+        status: TaskStatus::Stopped,
+        stopped: None,
+        containers: Vec::new(),
+    });
+    assert!(refused(&mut state, foreign).contains("is not on instance"));
+}
+
+#[test]
+fn a_task_that_ends_before_it_was_healthy_counts_as_failed_and_a_healthy_one_resets_it() {
+    let mut state = world();
+    let failed = |state: &State| state.deployment(deployment(1, 1).id).unwrap().failed_tasks;
+    running(&mut state, 1);
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    assert_eq!(failed(&state), 1);
+    running(&mut state, 2);
+    apply(&mut state, Change::FailTask { task: task(2).id, reason: "503".to_owned() });
+    assert_eq!(failed(&state), 2);
+    apply(&mut state, report(2, TaskStatus::Stopped));
+    assert_eq!(failed(&state), 2, "a failure counts once");
+    running(&mut state, 3);
+    apply(&mut state, Change::TaskHealthy(task(3).id));
+    assert_eq!(failed(&state), 0);
+    apply(&mut state, report(3, TaskStatus::Stopped));
+    assert_eq!(failed(&state), 0, "it was healthy once");
+}
+
+#[test]
+fn a_host_port_that_somebody_took_is_nobodys_failure() {
+    let mut state = world();
+    apply(&mut state, Change::CreateTask(task(1)));
+    let taken = Change::ReportTask(TaskReport {
+        instance: instance().id,
+        task: task(1).id,
+        status: TaskStatus::Stopped,
+        stopped: Some(Stopped {
+            code: StopCode::InfrastructureHealth,
+            reason: "port is already allocated".to_owned(),
+        }),
+        containers: Vec::new(),
+    });
+    apply(&mut state, taken);
+    assert_eq!(state.deployment(deployment(1, 1).id).unwrap().failed_tasks, 0);
+}
+
+#[test]
+fn a_rollback_leaves_the_last_tried_digest_alone() {
+    let mut state = world();
+    let tried =
+        |state: &State| state.service(service().id).unwrap().last_tried[&"web".parse().unwrap()];
+    assert_eq!(tried(&state), digest(1));
+    apply(&mut state, Change::CompleteDeployment(deployment(1, 1).id));
+    apply(&mut state, Change::StartDeployment(deployment(2, 2)));
+    assert_eq!(tried(&state), digest(2));
+    let reason = "3 tasks failed".to_owned();
+    apply(&mut state, Change::FailDeployment { deployment: deployment(2, 2).id, reason });
+    let back = Deployment { rollback_of: Some(deployment(2, 2).id), ..deployment(3, 1) };
+    apply(&mut state, Change::StartDeployment(back));
+    apply(&mut state, Change::CompleteDeployment(deployment(3, 1).id));
+    assert_eq!(tried(&state), digest(2), "the bad push is not tried again");
+    let now = state.service(service().id).unwrap();
+    assert_eq!(now.last_completed.as_ref().unwrap().id, deployment(3, 1).id);
+    assert_eq!(now.previous_completed, None, "going back is not a step forward");
+    assert_eq!(state.deployments().count(), 1, "ended deployments without tasks are dropped");
+}
+
+#[test]
+fn a_superseded_deployment_cannot_complete() {
+    let mut state = world();
+    apply(&mut state, Change::CreateTask(task(1)));
+    apply(&mut state, Change::StartDeployment(deployment(2, 2)));
+    let error = refused(&mut state, Change::CompleteDeployment(deployment(1, 1).id));
+    assert!(error.ends_with("is superseded"), "{error}");
+    assert!(
+        refused(&mut state, Change::CreateTask(task(2))).contains("not the one that counts"),
+        "no new task of it either"
+    );
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    apply(&mut state, Change::ForgetTask(task(1).id));
+    assert!(state.deployment(deployment(1, 1).id).is_none(), "it goes with its last task");
+}
+
+#[test]
+fn a_service_goes_only_after_its_last_task_and_takes_its_routing_along() {
+    let mut state = world();
+    running(&mut state, 1);
+    assert!(refused(&mut state, Change::RemoveService(service().id)).contains("drain it first"));
+    apply(&mut state, Change::DrainService(service().id));
+    assert!(refused(&mut state, Change::RemoveService(service().id)).contains("in use by task"));
+    assert!(refused(&mut state, Change::StartDeployment(deployment(2, 2))).contains("DRAINING"));
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    let touched = state.apply(&Change::ForgetTask(task(1).id), at(100)).unwrap();
+    assert!(matches!(&touched.history[..], [History::Task { task: t, .. }] if t.id == task(1).id));
+    apply(&mut state, Change::RemoveService(service().id));
+    assert_eq!(state.services().count() + state.rules().count(), 0);
+    assert_eq!(state.target_groups().count() + state.deployments().count(), 0);
+    assert!(state.service_named(&service().cluster, &service().name).is_none());
+}
+
+#[test]
+fn removing_an_instance_ends_what_is_left_on_it() {
+    let mut state = world();
+    running(&mut state, 1);
+    apply(&mut state, Change::RemoveInstance(instance().id));
+    let left = state.task(task(1).id).unwrap();
+    assert_eq!((left.last_status, left.reaped), (TaskStatus::Stopped, true));
+    assert_eq!(left.stopped.as_ref().unwrap().code, StopCode::InfrastructureHealth);
+}
+
+#[test]
+fn two_rules_cannot_claim_the_same_requests() {
+    let mut state = world();
+    let error = refused(&mut state, Change::CreateRule(rule(6)));
+    assert!(error.ends_with("both match host `hello.localhost` and path `*`"), "{error}");
+    let deeper =
+        Rule { conditions: Conditions::host_and_path("hello.localhost", "/api"), ..rule(6) };
+    apply(&mut state, Change::CreateRule(deeper));
+    let numbered = Rule { priority: Some(10), ..rule(7) };
+    apply(&mut state, Change::CreateRule(numbered.clone()));
+    let again = Rule { id: rule(10).id, ..numbered };
+    assert!(refused(&mut state, Change::CreateRule(again)).ends_with("both have priority 10"));
+    let zero = Rule { priority: Some(0), ..rule(11) };
+    assert!(refused(&mut state, Change::CreateRule(zero)).contains("use 1 to 50000"));
+}
+
+#[test]
+fn revisions_come_one_after_the_other() {
+    let mut state = world();
+    let error = refused(&mut state, Change::RegisterTaskDefinition(definition(3)));
+    assert_eq!(error, "task definition `hello:3` is not the next revision, `hello:2`");
+    apply(&mut state, Change::RegisterTaskDefinition(definition(2)));
+    let family = definition(1).family;
+    assert_eq!(state.latest_task_definition(&family).unwrap().revision, 2);
+}
+
+#[test]
+fn counts_and_percentages_that_make_no_sense_are_refused() {
+    let mut state = world();
+    let update = |desired_count, percents: Option<(u32, u32)>| {
+        let configuration = percents.map(|(minimum, maximum)| DeploymentConfiguration {
+            minimum_healthy_percent: minimum,
+            maximum_percent: maximum,
+            ..DeploymentConfiguration::default()
+        });
+        Change::UpdateService(ServiceUpdate {
+            service: Some(service().id),
+            desired_count,
+            deployment_configuration: configuration,
+            ..ServiceUpdate::default()
+        })
+    };
+    assert!(refused(&mut state, update(Some(6_000), None)).contains("5000 at most"));
+    assert!(refused(&mut state, update(None, Some((100, 100)))).contains("no task can ever"));
+    assert!(refused(&mut state, update(None, Some((101, 200)))).contains("use 0 to 100"));
+    apply(&mut state, update(Some(0), Some((0, 100))));
+}
+
+#[test]
+fn a_join_token_ends_by_use_and_by_time() {
+    let mut state = world();
+    let token = JoinToken {
+        id: JoinTokenId::new(at(1), seed(1)),
+        role: PeerRole::Agent,
+        cluster: "default".parse().unwrap(),
+        hash: digest(1),
+        uses_left: 1,
+        created_at: at(1),
+        expires_at: at(200),
+    };
+    let old =
+        JoinToken { id: JoinTokenId::new(at(1), seed(2)), expires_at: at(50), ..token.clone() };
+    apply(&mut state, Change::CreateJoinToken(token.clone()));
+    apply(&mut state, Change::CreateJoinToken(old.clone()));
+    apply(&mut state, Change::UseJoinToken(token.id));
+    assert!(refused(&mut state, Change::UseJoinToken(token.id)).contains("been used up"));
+    assert!(refused(&mut state, Change::UseJoinToken(old.id)).contains("expired"));
+}
+
+#[test]
+fn an_instance_keeps_its_subnet_while_tasks_have_addresses_of_it() {
+    let mut state = world();
+    apply(&mut state, Change::CreateTask(task(1)));
+    let subnet = "10.91.0.0/24".parse().unwrap();
+    let assign = Change::AssignSubnet { instance: instance().id, subnet };
+    assert!(matches!(
+        state.clone().apply(&assign, at(1)),
+        Err(Refusal::InUse { kind: "subnet of instance", .. })
+    ));
+    let stop =
+        Change::StopTask { task: task(1).id, code: StopCode::UserInitiated, reason: String::new() };
+    apply(&mut state, stop);
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    apply(&mut state, Change::ForgetTask(task(1).id));
+    apply(&mut state, assign);
+    assert_eq!(state.instance(instance().id).unwrap().subnet, Some(subnet));
+}
+
+#[test]
+fn a_failed_batch_changes_nothing() {
+    let mut state = world();
+    let batch = [Change::CreateTask(task(1)), Change::CreateTask(task(1))];
+    assert!(state.apply_all(&batch, at(1)).is_err());
+    assert_eq!(state.tasks().count(), 0);
+}
