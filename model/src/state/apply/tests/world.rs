@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::change::TaskReport;
 use crate::*;
 
 pub(super) fn at(millis: i64) -> Timestamp {
