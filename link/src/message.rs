@@ -1,0 +1,166 @@
+//! What travels on the stream. Down goes desired state, up go observations; every message may be lost, repeated or
+//! reordered without harm, since each says how things are and none what to do.
+
+use std::fmt::Debug;
+use std::net::IpAddr;
+
+use model::observed::TargetSeen;
+use model::{
+    AgentView, Epoch, HostIdentity, PeerRole, Platform, Resources, RouterView, StateRevision, Stopped,
+    Subnet, TargetGroupId, TaskContainer, TaskId, TaskStatus,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The version of this protocol; the server speaks it and the one before.
+pub const VERSION: u32 = 1;
+
+/// A role's end of the stream: what it sees, and what it reports.
+pub trait Peer: Debug + Clone + Send + Sync + 'static {
+    /// Its role.
+    const ROLE: PeerRole;
+    /// What the server sends down.
+    type View: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + Sync + 'static;
+    /// What it sends up: all that it sees, each time.
+    type Report: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Default + Send + Sync + 'static;
+}
+
+/// The agent's end.
+#[derive(Debug, Clone, Copy)]
+pub struct Agent;
+
+/// The router's end.
+#[derive(Debug, Clone, Copy)]
+pub struct Router;
+
+impl Peer for Agent {
+    const ROLE: PeerRole = PeerRole::Agent;
+    type View = AgentView;
+    type Report = AgentReport;
+}
+
+impl Peer for Router {
+    const ROLE: PeerRole = PeerRole::Router;
+    type View = RouterView;
+    type Report = RouterReport;
+}
+
+/// A view with the state that it shows. The epoch orders first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stamped<V> {
+    /// Which life of the control plane.
+    pub epoch: Epoch,
+    /// Which state.
+    pub revision: StateRevision,
+    /// The view.
+    pub view: V,
+}
+
+/// Who dials in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// What people call it: the host name unless it was given another.
+    pub name: String,
+    /// The version of the program.
+    pub version: String,
+    /// What an agent's host is and has; None from a router.
+    pub host: Option<HostReport>,
+}
+
+/// What an agent's host is and has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostReport {
+    /// What it offers in total: declared, or what the host has.
+    pub capacity: Resources,
+    /// What its Docker runs.
+    pub platform: Platform,
+    /// Which boot of which network namespace it is in.
+    pub identity: HostIdentity,
+    /// Where its published ports can be reached.
+    pub advertised_address: IpAddr,
+    /// The version of its Docker Engine.
+    pub docker_version: String,
+    /// Subnets that are taken on it, other installations' included, but not this instance's own.
+    pub used_subnets: Vec<Subnet>,
+}
+
+/// All that an agent sees of its tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentReport {
+    /// By task.
+    pub tasks: Vec<SeenTask>,
+    /// Tasks that have containers here but are not in the view: reported, never touched.
+    pub unknown: Vec<TaskId>,
+}
+
+/// A task as its agent sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenTask {
+    /// The task.
+    pub task: TaskId,
+    /// ACTIVATING, RUNNING, STOPPING or STOPPED.
+    pub status: TaskStatus,
+    /// Why it stopped by itself.
+    pub stopped: Option<Stopped>,
+    /// Its containers.
+    pub containers: Vec<TaskContainer>,
+    /// Whether its containers are removed, after the server had committed its end.
+    pub reaped: bool,
+}
+
+/// All that a router sees.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouterReport {
+    /// The table that it serves from and has on disk.
+    pub applied: Option<(Epoch, StateRevision)>,
+    /// Its targets.
+    pub targets: Vec<SeenTarget>,
+}
+
+/// A target as a router sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenTarget {
+    /// Its group.
+    pub target_group: TargetGroupId,
+    /// Its task.
+    pub task: TaskId,
+    /// How it is.
+    #[serde(flatten)]
+    pub seen: TargetSeen,
+}
+
+/// A request of the server for bytes on a connection of their own: the agent answers it by a POST to `/streams/{id}`
+/// with a body that it writes as the bytes come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamRequest {
+    /// Random; names the stream.
+    pub id: String,
+    /// What is wanted.
+    pub stream: Stream,
+}
+
+/// What a stream carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Stream {
+    /// Log lines, each as `CONTAINER TEXT\n`.
+    #[serde(rename_all = "camelCase")]
+    Logs {
+        /// The task.
+        task: TaskId,
+        /// Only this container.
+        container: Option<model::ContainerName>,
+        /// Whether to go on as lines come.
+        follow: bool,
+        /// How many of the last lines to begin with; None for all.
+        tail: Option<u32>,
+    },
+}
