@@ -1,0 +1,77 @@
+//! Addresses and host ports are given out in rotation, so that one that is free again is the last to be used again.
+
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+
+use model::{ContainerName, InstallationId, InstanceId, PortBinding, PortMapping, Subnet};
+
+use super::{Misfit, Ports};
+
+/// The first free offset after the one that was given out last.
+pub(super) fn address(subnet: Subnet, last: u32, taken: &HashSet<Ipv4Addr>) -> Option<u32> {
+    let offsets = subnet.task_offsets();
+    let after = offsets.start.max(last.saturating_add(1)).min(offsets.end);
+    let mut turn = (after..offsets.end).chain(offsets.start..after);
+    turn.find(|offset| !taken.contains(&subnet.address(*offset)))
+}
+
+/// A host port for each mapping: its own where it names one, else the next free one from `from` on.
+pub(super) fn ports(
+    mappings: &[(ContainerName, PortMapping)],
+    from: u16,
+    range: &RangeInclusive<u16>,
+    taken: &Ports,
+) -> Result<Vec<PortBinding>, Misfit> {
+    let (start, end) = (*range.start(), *range.end());
+    let mut turn = (from..=end).chain(start..from);
+    // A port that is named is not chosen for another mapping of the same task.
+    let named: Ports = mappings.iter().map(|(_, m)| (m.protocol, m.host_port)).collect();
+    let mut bindings = Vec::with_capacity(mappings.len());
+    for (container, mapping) in mappings {
+        let protocol = mapping.protocol;
+        let host_port = match mapping.host_port {
+            0 => turn
+                .find(|port| {
+                    !taken.contains(&(protocol, *port)) && !named.contains(&(protocol, *port))
+                })
+                .ok_or(Misfit::NoPort)?,
+            fixed => fixed,
+        };
+        let container_port = mapping.container_port;
+        let container = container.clone();
+        bindings.push(PortBinding { container, container_port, protocol, host_port });
+    }
+    Ok(bindings)
+}
+
+/// The last of the bindings that was chosen here: the instance's cursor moves there.
+pub(super) fn last_chosen(
+    mappings: &[(ContainerName, PortMapping)],
+    bindings: &[PortBinding],
+) -> Option<u16> {
+    let pairs = mappings.iter().zip(bindings).rev();
+    let mut chosen = pairs.filter(|((_, mapping), _)| mapping.host_port == 0);
+    chosen.next().map(|(_, binding)| binding.host_port)
+}
+
+/// The port after this one, in a circle.
+pub(super) fn after(port: u16, range: &RangeInclusive<u16>) -> u16 {
+    if port >= *range.end() { *range.start() } else { port + 1 }
+}
+
+/// Where an instance begins: installations that share a host begin at different ports, so that they seldom want the same.
+pub(super) fn first_port(
+    installation: Option<InstallationId>,
+    instance: InstanceId,
+    range: &RangeInclusive<u16>,
+) -> u16 {
+    let text = format!("{installation:?}/{instance}");
+    // FNV-1a: the same on every build, unlike the standard library's hashers.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let count = u64::from(range.end().saturating_sub(*range.start())) + 1;
+    let step = u16::try_from((hash >> 16) % count).unwrap_or(0);
+    range.start().saturating_add(step)
+}

@@ -1,0 +1,163 @@
+//! A service has its desired count of tasks of the deployment that counts, within its bounds, at every step.
+
+use model::{
+    Change, Deployment, InstanceStatus, RolloutState, Service, ServiceId, ServiceStatus, StopCode,
+    TaskId, TaskStatus,
+};
+
+use crate::draft::Draft;
+use crate::health::{self, Condition};
+use crate::launch::{Launch, Notice};
+use crate::rolling::{Bounds, Cause, Member, Roster};
+use crate::{deployment, instance};
+
+/// Plans one service; it looks at no other.
+pub(crate) fn plan(draft: &mut Draft<'_>, id: ServiceId) {
+    let Some(status) = draft.state.service(id).map(|service| service.status) else { return };
+    match status {
+        ServiceStatus::Draining => wind_down(draft, id),
+        ServiceStatus::Active => {
+            health::note(draft, id);
+            deployment::follow(draft, id);
+            fail_overdue(draft, id);
+            deployment::judge(draft, id);
+            roll(draft, id);
+        }
+    }
+}
+
+fn wind_down(draft: &mut Draft<'_>, id: ServiceId) {
+    let Some(service) = draft.state.service(id) else { return };
+    let reason = format!("service `{}` was removed", service.name);
+    let tasks: Vec<_> = draft.state.tasks_of(id).map(|task| task.id).collect();
+    if tasks.is_empty() {
+        draft.propose(Change::RemoveService(id));
+    }
+    for task in tasks {
+        let code = StopCode::ServiceSchedulerInitiated;
+        draft.propose(Change::StopTask { task, code, reason: reason.clone() });
+    }
+}
+
+/// Stops tasks that never became healthy in their time. It counts against their deployment.
+fn fail_overdue(draft: &mut Draft<'_>, id: ServiceId) {
+    let Some(service) = draft.state.service(id).cloned() else { return };
+    let unproven: Vec<_> = draft
+        .state
+        .tasks_of(id)
+        .filter(|task| task.wanted() && task.healthy_at.is_none())
+        .cloned()
+        .collect();
+    for task in unproven {
+        if let Condition::Failing(reason) = health::condition(draft, &service, &task) {
+            draft.propose(Change::FailTask { task: task.id, reason });
+        }
+    }
+}
+
+/// Starts what is missing, stops what is too much, and completes the deployment.
+fn roll(draft: &mut Draft<'_>, id: ServiceId) {
+    let Some(service) = draft.state.service(id).cloned() else { return };
+    let Some(deployment) = service.deployment.and_then(|id| draft.state.deployment(id)).cloned()
+    else {
+        return;
+    };
+    let bounds = Bounds::of(&service);
+    let mut roster = roster(draft, &service, &deployment);
+    let launch = Launch::start(draft, &service, &deployment, &mut roster, bounds);
+    let stops = roster.stops(bounds, launch.shortage);
+    for (task, cause) in &stops {
+        stop(draft, *task, cause, &service, &deployment);
+    }
+    complete(draft, &service, &deployment);
+    let reason = match launch.notice(draft, &service, &roster, bounds, stops.is_empty()) {
+        Notice::Keep => return,
+        Notice::Clear => None,
+        Notice::Say(sentence) => Some(sentence),
+    };
+    draft.propose(Change::SetPlacementFailure { service: id, reason });
+}
+
+fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> Roster {
+    let holds = health::is_unknowable(draft, service);
+    let mut roster = Roster { holds, ..Roster::default() };
+    let tasks: Vec<_> = draft.state.tasks_of(service.id).cloned().collect();
+    for task in tasks {
+        if !task.wanted() {
+            // One on an instance that is away may hold its room for long.
+            let ends_soon = task.last_status != TaskStatus::Stopped
+                && task.instance().is_some_and(|id| draft.attends(id));
+            roster.stopping += usize::from(ends_soon);
+            continue;
+        }
+        let host = task.instance().and_then(|id| draft.state.instance(id));
+        let keeps = host.is_none_or(|host| {
+            host.status == InstanceStatus::Active && !draft.lost.contains(&host.id)
+        });
+        let member = Member {
+            id: task.id,
+            created_at: task.created_at,
+            replaceable: keeps && task.instance().is_some_and(|id| draft.attends(id)),
+            condition: health::condition(draft, service, &task),
+        };
+        if task.deployment == Some(deployment.id) && keeps {
+            roster.fresh.push(member);
+        } else {
+            roster.stale.push(member);
+        }
+    }
+    roster
+}
+
+fn stop(
+    draft: &mut Draft<'_>,
+    id: TaskId,
+    cause: &Cause,
+    service: &Service,
+    deployment: &Deployment,
+) {
+    let Some(task) = draft.state.task(id) else { return };
+    let host = task.instance().and_then(|id| draft.state.instance(id));
+    let mut code = StopCode::ServiceSchedulerInitiated;
+    let reason = match cause {
+        Cause::Unhealthy(reason) => {
+            let reason = format!("failed its health checks after it was healthy: {reason}");
+            draft.propose(Change::FailTask { task: id, reason });
+            return;
+        }
+        Cause::ScaledIn => format!("scaled in to {} tasks", service.desired_count),
+        Cause::Replaced if task.deployment != Some(deployment.id) => {
+            format!("replaced by deployment {}", deployment.id)
+        }
+        Cause::Replaced => match host {
+            Some(host) if draft.lost.contains(&host.id) => {
+                code = StopCode::InfrastructureHealth;
+                instance::silence(draft, host.id)
+            }
+            Some(host) => format!("instance `{}` is draining", host.name),
+            None => "its instance is gone".to_owned(),
+        },
+    };
+    draft.propose(Change::StopTask { task: id, code, reason });
+}
+
+/// The deployment is done when its desired count is healthy and nothing older should run.
+fn complete(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) {
+    if deployment.rollout_state != RolloutState::InProgress {
+        return;
+    }
+    let tasks: Vec<_> =
+        draft.state.tasks_of(service.id).filter(|task| task.wanted()).cloned().collect();
+    let (own, older): (Vec<_>, Vec<_>) =
+        tasks.into_iter().partition(|task| task.deployment == Some(deployment.id));
+    if !older.is_empty() {
+        return;
+    }
+    let mut healthy = 0;
+    for task in &own {
+        healthy += usize::from(health::condition(draft, service, task) == Condition::Healthy);
+    }
+    if healthy >= Bounds::of(service).desired {
+        draft.propose(Change::CompleteDeployment(deployment.id));
+    }
+}

@@ -1,0 +1,167 @@
+//! The thin loop: wake, plan, submit. It plans only on a state that holds what it created before, so nothing is created
+//! twice.
+//!
+//! A Change that is refused means that another writer was faster: it is logged, and the next plan starts from what is
+//! true then, after a pause that grows while refusals go on. If the loop itself did not run for a while (a host that
+//! slept, a clock that jumped), it takes every lease as full again: that silence was its own.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Change, Clock, DeploymentId, Observed, State, StateRevision, TaskId, Timestamp};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Plan, Settings, plan};
+
+/// Between two plans at least: what comes in a burst is planned once.
+const SPACING: Duration = Duration::from_millis(20);
+/// After a refusal.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the watch may lag behind an answered commit.
+const LAG: Duration = Duration::from_secs(2);
+/// How much later than its tick the loop may come round before it distrusts its own clock.
+const STALL: Duration = Duration::from_secs(10);
+
+/// Plans whenever something changed or a deadline is over, until `shutdown`. `submit` commits one batch and answers once
+/// it is durable; the caller stamps the time.
+pub async fn run<S, F>(
+    state: watch::Receiver<State>,
+    observed: watch::Receiver<Observed>,
+    submit: S,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    shutdown: CancellationToken,
+) where
+    S: Fn(Vec<Change>) -> F + Send,
+    F: Future<Output = Result<(), String>> + Send,
+{
+    let mut scheduler = Shell {
+        planned_at: clock.now(),
+        awake_since: Timestamp::EPOCH,
+        pause: FIRST_PAUSE,
+        state,
+        observed,
+        clock,
+        settings,
+    };
+    let work = async {
+        while let Some(wait) = scheduler.round(&submit).await {
+            if !scheduler.changed(wait).await {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = work => {}
+    }
+}
+
+struct Shell {
+    state: watch::Receiver<State>,
+    observed: watch::Receiver<Observed>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    planned_at: Timestamp,
+    /// Since when the loop comes round in time: silence before that was its own.
+    awake_since: Timestamp,
+    pause: Duration,
+}
+
+impl Shell {
+    /// Plans and submits once; how long to wait unless something changes. None when the state is gone.
+    async fn round<S, F>(&mut self, submit: &S) -> Option<Duration>
+    where
+        S: Fn(Vec<Change>) -> F,
+        F: Future<Output = Result<(), String>>,
+    {
+        let state = self.state.borrow_and_update().clone();
+        let mut observed = self.observed.borrow_and_update().clone();
+        let now = self.clock.now();
+        if now.since(self.planned_at) > self.settings.tick + STALL {
+            tracing::warn!("the scheduler did not run for a while; it takes every lease as full");
+            self.awake_since = now;
+        }
+        self.planned_at = now;
+        observed.since = observed.since.max(self.awake_since);
+        let Plan { batches, wake_at } =
+            plan(&state, &observed, now, &self.settings, &mut rand::random);
+        if batches.is_empty() {
+            let due = wake_at.map_or(self.settings.tick, |at| at.since(now));
+            return Some(due.min(self.settings.tick));
+        }
+        let mut created = Vec::new();
+        let mut done = 0;
+        for batch in batches {
+            let creates: Vec<_> = batch.iter().filter_map(Created::of).collect();
+            if let Err(refusal) = submit(batch).await {
+                tracing::info!(%refusal, "a planned change was refused; planning again");
+                sleep(self.pause).await;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                break;
+            }
+            self.pause = FIRST_PAUSE;
+            created.extend(creates);
+            done += 1;
+        }
+        if done > 0 {
+            self.catch_up(state.revision(), &created).await?;
+        }
+        Some(Duration::ZERO)
+    }
+
+    /// Waits until the state holds what was submitted.
+    async fn catch_up(&mut self, planned: StateRevision, created: &[Created]) -> Option<()> {
+        let arrived = self.state.wait_for(|state| {
+            state.revision() > planned && created.iter().all(|created| created.is_in(state))
+        });
+        match timeout(LAG, arrived).await {
+            Ok(Ok(_)) => Some(()),
+            Ok(Err(_)) => None,
+            Err(_) => {
+                tracing::debug!("what was submitted is not seen yet");
+                Some(())
+            }
+        }
+    }
+
+    /// Waits for a change or until `wait` is over. False when nobody can change anything any more.
+    async fn changed(&mut self, wait: Duration) -> bool {
+        sleep(SPACING).await;
+        let woken = tokio::select! {
+            changed = self.state.changed() => changed,
+            changed = self.observed.changed() => changed,
+            () = sleep(wait) => Ok(()),
+        };
+        woken.is_ok()
+    }
+}
+
+/// What a Change makes: a later plan must see it, or it would make it again.
+enum Created {
+    Task(TaskId),
+    Deployment(DeploymentId),
+}
+
+impl Created {
+    fn of(change: &Change) -> Option<Self> {
+        if let Change::CreateTask(task) = change {
+            Some(Self::Task(task.id))
+        } else if let Change::StartDeployment(deployment) = change {
+            Some(Self::Deployment(deployment.id))
+        } else {
+            None
+        }
+    }
+
+    fn is_in(&self, state: &State) -> bool {
+        match self {
+            Self::Task(id) => state.task(*id).is_some(),
+            Self::Deployment(id) => state.deployment(*id).is_some(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A task that nobody keeps is placed at once or fails at once with the reason; only an instance that is just now on its
+//! way back is waited for.
+
+use model::{Change, StopCode, Task, TaskStatus};
+
+use crate::draft::Draft;
+use crate::place::{self, Request};
+
+/// Places tasks that were made without a place.
+pub(crate) fn place(draft: &mut Draft<'_>) {
+    let waiting: Vec<_> = draft
+        .state
+        .tasks()
+        .filter(|task| task.last_status == TaskStatus::Provisioning && task.wanted())
+        .cloned()
+        .collect();
+    for task in waiting {
+        place_one(draft, &task);
+    }
+}
+
+fn place_one(draft: &mut Draft<'_>, task: &Task) {
+    let Some(definition) = draft.state.task_definition(&task.task_definition) else { return };
+    let request = Request {
+        cluster: task.cluster.clone(),
+        service: task.service,
+        deployment: task.deployment,
+        resources: task.resources.clone(),
+        images: task.containers.iter().map(|container| container.image.clone()).collect(),
+        mappings: place::mappings(definition),
+    };
+    let (placements, unplaceable) = place::place(draft, &request, 1);
+    if let Some(placement) = placements.into_iter().next() {
+        draft.propose(Change::PlaceTask { task: task.id, placement });
+    }
+    let Some(unplaceable) = unplaceable else { return };
+    if let Some(at) = unplaceable.may_change_at {
+        draft.wake_at(at);
+        return;
+    }
+    let (code, reason) = (StopCode::TaskFailedToStart, unplaceable.sentence);
+    draft.propose(Change::StopTask { task: task.id, code, reason });
+}
