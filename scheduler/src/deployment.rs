@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::{
     Change, CircuitBreaker, CompletedDeployment, ContainerName, Deployment, DeploymentId, Digest,
     ImageReference, PinnedImage, Reference, Revision, RolloutState, Service, ServiceId, State,
-    Timestamp,
+    Task, Timestamp,
 };
 
 use crate::draft::Draft;
@@ -145,7 +145,9 @@ pub(crate) fn judge(draft: &mut Draft<'_>, id: ServiceId) {
         return;
     }
     let count = deployment.failed_tasks;
-    let last = last_failure(&draft.state, &deployment);
+    // A task that has just been forgotten may be the one that failed.
+    let last = last_failure(&draft.before, &deployment)
+        .or_else(|| last_failure(&draft.state, &deployment));
     let reason = match last {
         Some(last) => format!("{count} tasks failed in a row, the last one: {last}"),
         None => format!("{count} tasks failed in a row"),
@@ -167,6 +169,16 @@ fn last_failure(state: &State, deployment: &Deployment) -> Option<String> {
         .filter_map(|task| Some((task.stopping_at, task.id, task.stopped.as_ref()?)))
         .max_by_key(|(at, id, _)| (*at, *id))
         .map(|(_, _, stopped)| stopped.reason.clone())
+}
+
+/// Whether a task runs what the deployment wants: its own do. One that goes back also keeps the tasks that ran the same
+/// before, so that going back is as quick as stopping what failed.
+pub(crate) fn owns(deployment: &Deployment, task: &Task) -> bool {
+    let runs_the_same = || {
+        task.task_definition == deployment.task_definition
+            && task.containers.iter().all(|c| deployment.images.get(&c.name) == Some(&c.image))
+    };
+    task.deployment == Some(deployment.id) || (deployment.rollback_of.is_some() && runs_the_same())
 }
 
 /// When tasks of the deployment may be started again after failures.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Change, InstanceId, Lease, Observed, State, StateRevision, Timestamp};
+use model::{Change, InstanceId, Lease, Observed, State, Timestamp};
 
 use crate::place::Places;
 use crate::{Plan, Settings, instance};
@@ -14,8 +14,8 @@ const BATCH: usize = 30;
 pub(crate) struct Draft<'a> {
     /// With everything proposed so far applied.
     pub(crate) state: State,
-    /// The revision that was read, before any proposal.
-    pub(crate) revision: StateRevision,
+    /// As it was read, before any proposal.
+    pub(crate) before: State,
     pub(crate) observed: &'a Observed,
     pub(crate) now: Timestamp,
     pub(crate) settings: &'a Settings,
@@ -37,7 +37,7 @@ impl<'a> Draft<'a> {
     ) -> Self {
         let mut draft = Self {
             state: state.clone(),
-            revision: state.revision(),
+            before: state.clone(),
             observed,
             now,
             settings,

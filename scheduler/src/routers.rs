@@ -98,6 +98,6 @@ fn waits_for(
 fn lets_go(draft: &Draft<'_>, router: &RouterSeen, target: (TargetGroupId, model::TaskId)) -> bool {
     match router.targets.get(&target) {
         Some(seen) => seen.draining && seen.in_flight == 0,
-        None => router.applied.is_some_and(|applied| applied >= draft.revision),
+        None => router.applied.is_some_and(|applied| applied >= draft.before.revision()),
     }
 }

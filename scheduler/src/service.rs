@@ -100,7 +100,7 @@ fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> 
             replaceable: keeps && task.instance().is_some_and(|id| draft.attends(id)),
             condition: health::condition(draft, service, &task),
         };
-        if task.deployment == Some(deployment.id) && keeps {
+        if keeps && deployment::owns(deployment, &task) {
             roster.fresh.push(member);
         } else {
             roster.stale.push(member);
@@ -126,7 +126,7 @@ fn stop(
             return;
         }
         Cause::ScaledIn => format!("scaled in to {} tasks", service.desired_count),
-        Cause::Replaced if task.deployment != Some(deployment.id) => {
+        Cause::Replaced if !deployment::owns(deployment, task) => {
             format!("replaced by deployment {}", deployment.id)
         }
         Cause::Replaced => match host {
@@ -149,7 +149,7 @@ fn complete(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) {
     let tasks: Vec<_> =
         draft.state.tasks_of(service.id).filter(|task| task.wanted()).cloned().collect();
     let (own, older): (Vec<_>, Vec<_>) =
-        tasks.into_iter().partition(|task| task.deployment == Some(deployment.id));
+        tasks.into_iter().partition(|task| deployment::owns(deployment, task));
     if !older.is_empty() {
         return;
     }

@@ -1,1 +1,7 @@
+//! What the scheduler promises.
 
+mod deploying;
+mod placing;
+mod serving;
+mod stopping;
+mod world;

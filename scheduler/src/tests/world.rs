@@ -1,0 +1,463 @@
+//! A small world that tests move by hand: agents and routers say what a test lets them say.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use model::change::{ServiceUpdate, TaskReport};
+use model::observed::{TargetHealth, TargetSeen};
+use model::*;
+
+use crate::{Plan, Settings, plan};
+
+pub(super) struct World {
+    pub(super) state: State,
+    pub(super) observed: Observed,
+    pub(super) now: Timestamp,
+    pub(super) settings: Settings,
+    random: u64,
+    names: BTreeMap<String, String>,
+}
+
+pub(super) fn digest(n: u8) -> Digest {
+    Digest::Sha256([n; 32])
+}
+
+pub(super) fn definition(name: &str, revision: u32, ports: &serde_json::Value) -> TaskDefinition {
+    serde_json::from_value(serde_json::json!({
+        "family": name, "revision": revision, "registeredAt": "2026-11-23T00:00:00Z",
+        "containerDefinitions": [{
+            "name": "web", "image": format!("{name}:latest"), "cpu": 100, "memory": 100,
+            "portMappings": ports
+        }]
+    }))
+    .unwrap()
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let mut world = Self {
+            state: State::default(),
+            observed: Observed::new(now),
+            now,
+            settings: Settings::default(),
+            random: 0,
+            names: BTreeMap::new(),
+        };
+        let cluster = Cluster {
+            id: ClusterId::new(now, [1; 10]),
+            name: "default".parse().unwrap(),
+            created_at: now,
+        };
+        world.apply(Change::Install(InstallationId::new(now, [1; 10])));
+        world.apply(Change::CreateCluster(cluster));
+        world
+    }
+
+    /// Instances with this much memory, and as much CPU; connected.
+    pub(super) fn with_instances(memory: &[u64]) -> Self {
+        let mut world = Self::new();
+        for memory in memory {
+            world.instance(*memory);
+        }
+        world
+    }
+
+    pub(super) fn seed(&mut self) -> [u8; 10] {
+        self.random += 1;
+        let mut bytes = [0; 10];
+        bytes[..8].copy_from_slice(&(self.random << 16).to_be_bytes());
+        bytes
+    }
+
+    #[track_caller]
+    pub(super) fn apply(&mut self, change: Change) -> bool {
+        match self.state.apply(&change, self.now) {
+            Ok(touched) if touched.is_empty() => false,
+            Ok(_) => {
+                self.state = self.state.clone().at(self.state.revision().next());
+                true
+            }
+            Err(refusal) => panic!("{refusal}: {change:?}"),
+        }
+    }
+
+    pub(super) fn instance(&mut self, memory: u64) -> InstanceId {
+        let n = self.state.instances().count() + 1;
+        let id = InstanceId::new(self.now, self.seed());
+        self.names.insert(id.to_string(), format!("i{n}"));
+        self.apply(Change::RegisterInstance(Instance {
+            id,
+            cluster: "default".parse().unwrap(),
+            name: format!("i{n}"),
+            status: InstanceStatus::Active,
+            capacity: Resources::new(memory, memory),
+            platform: Platform::new("linux", "amd64"),
+            host: HostIdentity::default(),
+            advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            subnet: Some(format!("10.90.{n}.0/24").parse().unwrap()),
+            last_address: 0,
+            last_port: 0,
+            attributes: BTreeMap::new(),
+            agent_version: "0".to_owned(),
+            docker_version: "0".to_owned(),
+            registered_at: self.now,
+        }));
+        self.observed.hear_instance(id, true, self.now);
+        id
+    }
+
+    pub(super) fn nth_instance(&self, n: usize) -> InstanceId {
+        self.state.instances().nth(n - 1).unwrap().id
+    }
+
+    pub(super) fn router(&mut self) -> RouterId {
+        let id = RouterId::new(self.now, self.seed());
+        let name = "r".to_owned();
+        let router = Router { id, name, version: "0".to_owned(), registered_at: self.now };
+        self.apply(Change::RegisterRouter(router));
+        let revision = self.state.revision();
+        self.observed.hear_router(id, true, self.now).applied = Some(revision);
+        id
+    }
+
+    pub(super) fn push(&mut self, repository: &str, n: u8) {
+        self.push_for(repository, n, &[]);
+    }
+
+    pub(super) fn push_for(&mut self, repository: &str, n: u8, platforms: &[(&str, &str)]) {
+        let name: RepositoryName = repository.parse().unwrap();
+        self.apply(Change::CreateRepository(Repository {
+            name: name.clone(),
+            created_at: self.now,
+        }));
+        let platforms = platforms.iter().map(|(os, arch)| Platform::new(*os, *arch)).collect();
+        self.names.insert(digest(n).to_string(), format!("image{n}"));
+        self.apply(Change::PutTag(Tag {
+            repository: name,
+            name: "latest".parse().unwrap(),
+            digest: digest(n),
+            media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            size_bytes: 1,
+            platforms,
+            exposed_ports: [8080].into(),
+            pushed_at: self.now,
+            pushed_by: "user/admin".to_owned(),
+        }));
+    }
+
+    /// A service without a target group.
+    pub(super) fn service(&mut self, name: &str, desired: u32) -> ServiceId {
+        self.service_with(name, desired, false, serde_json::json!([{"containerPort": 8080}]))
+    }
+
+    /// A service behind a target group.
+    pub(super) fn web(&mut self, name: &str, desired: u32) -> ServiceId {
+        self.service_with(name, desired, true, serde_json::json!([{"containerPort": 8080}]))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a literal reads better by value")]
+    pub(super) fn service_with(
+        &mut self,
+        name: &str,
+        desired: u32,
+        balanced: bool,
+        ports: serde_json::Value,
+    ) -> ServiceId {
+        let id = ServiceId::new(self.now, self.seed());
+        self.apply(Change::RegisterTaskDefinition(definition(name, 1, &ports)));
+        let mut load_balancers = Vec::new();
+        if balanced {
+            let group = TargetGroup {
+                id: TargetGroupId::new(self.now, self.seed()),
+                cluster: "default".parse().unwrap(),
+                name: name.parse().unwrap(),
+                health_check: HealthCheck::default(),
+                deregistration_delay_seconds: 30,
+                created_at: self.now,
+            };
+            load_balancers.push(LoadBalancer {
+                target_group: group.id,
+                container_name: "web".parse().unwrap(),
+                container_port: 8080,
+            });
+            self.apply(Change::PutTargetGroup(group));
+        }
+        self.apply(Change::CreateService(Service {
+            id,
+            cluster: "default".parse().unwrap(),
+            name: name.parse().unwrap(),
+            status: ServiceStatus::Active,
+            scheduling_strategy: SchedulingStrategy::Replica,
+            task_definition: definition(name, 1, &serde_json::json!([])).key(),
+            desired_count: desired,
+            deployment_configuration: DeploymentConfiguration::default(),
+            health_check_grace_period_seconds: 0,
+            load_balancers,
+            follow_tags: true,
+            deployment: None,
+            last_tried: BTreeMap::new(),
+            last_completed: None,
+            previous_completed: None,
+            placement_failure: None,
+            created_at: self.now,
+            created_by: "user/admin".to_owned(),
+        }));
+        id
+    }
+
+    pub(super) fn bounds(&mut self, service: ServiceId, minimum: u32, maximum: u32) {
+        let known = self.state.service(service).unwrap().deployment_configuration.clone();
+        self.apply(Change::UpdateService(ServiceUpdate {
+            service: Some(service),
+            deployment_configuration: Some(DeploymentConfiguration {
+                minimum_healthy_percent: minimum,
+                maximum_percent: maximum,
+                ..known
+            }),
+            ..ServiceUpdate::default()
+        }));
+    }
+
+    pub(super) fn scale(&mut self, service: ServiceId, desired: u32) {
+        self.apply(Change::UpdateService(ServiceUpdate {
+            service: Some(service),
+            desired_count: Some(desired),
+            ..ServiceUpdate::default()
+        }));
+    }
+
+    /// Time passes; who is connected is heard of.
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.now = self.now.plus(time);
+        for presence in self.observed.instances.values_mut().filter(|seen| seen.connected) {
+            presence.heard_at = self.now;
+        }
+        for router in self.observed.routers.values_mut().filter(|seen| seen.presence.connected) {
+            router.presence.heard_at = self.now;
+        }
+    }
+
+    pub(super) fn secs(&mut self, secs: u64) {
+        self.pass(Duration::from_secs(secs));
+    }
+
+    pub(super) fn disconnect(&mut self, id: InstanceId) {
+        let heard_at = self.observed.instances[&id].heard_at;
+        self.observed.instances.insert(id, observed::Presence { connected: false, heard_at });
+    }
+
+    pub(super) fn plan(&mut self) -> Plan {
+        let mut random = self.random;
+        let mut draw = || {
+            random += 1;
+            let mut bytes = [0; 10];
+            bytes[..8].copy_from_slice(&(random << 16).to_be_bytes());
+            bytes
+        };
+        let plan = plan(&self.state, &self.observed, self.now, &self.settings, &mut draw);
+        self.random = random;
+        plan
+    }
+
+    /// Plans once and applies it; what it was, as text.
+    #[track_caller]
+    pub(super) fn step(&mut self) -> String {
+        let plan = self.plan();
+        let mut lines = Vec::new();
+        for batch in &plan.batches {
+            assert!(batch.len() <= 30, "a batch of {} changes", batch.len());
+        }
+        for change in plan.batches.into_iter().flatten() {
+            lines.push(self.describe(&change));
+            assert!(self.apply(change), "a change that does nothing: {}", lines.last().unwrap());
+        }
+        lines.join("\n")
+    }
+
+    /// Plans until nothing is left to do.
+    #[track_caller]
+    pub(super) fn settle(&mut self) -> String {
+        let mut steps = Vec::new();
+        for _ in 0..50 {
+            let step = self.step();
+            if step.is_empty() {
+                return steps.join("\n");
+            }
+            steps.push(step);
+        }
+        panic!("does not settle:\n{}", steps.join("\n"));
+    }
+
+    pub(super) fn wanted(&self, service: ServiceId) -> Vec<TaskId> {
+        self.state.tasks_of(service).filter(|task| task.wanted()).map(|task| task.id).collect()
+    }
+
+    pub(super) fn report(&mut self, id: TaskId, status: TaskStatus, stopped: Option<Stopped>) {
+        let instance = self.state.task(id).unwrap().instance().unwrap();
+        self.apply(Change::ReportTask(TaskReport {
+            instance,
+            task: id,
+            status,
+            stopped,
+            containers: Vec::new(),
+        }));
+    }
+
+    /// Every wanted task of the service runs.
+    pub(super) fn run(&mut self, service: ServiceId) {
+        for id in self.wanted(service) {
+            if self.state.task(id).unwrap().last_status < TaskStatus::Running {
+                self.report(id, TaskStatus::Running, None);
+            }
+        }
+        self.routers_apply();
+    }
+
+    pub(super) fn fail(&mut self, id: TaskId, reason: &str) {
+        let code = StopCode::EssentialContainerExited;
+        let stopped = Some(Stopped { code, reason: reason.to_owned() });
+        self.report(id, TaskStatus::Stopped, stopped);
+        self.reap();
+    }
+
+    /// Connected routers take the table as it is now: new targets are INITIAL, those that leave are draining.
+    pub(super) fn routers_apply(&mut self) {
+        let view = self.state.router_view();
+        let revision = self.state.revision();
+        for router in self.observed.routers.values_mut().filter(|seen| seen.presence.connected) {
+            router.applied = Some(revision);
+            let known = std::mem::take(&mut router.targets);
+            for group in &view.target_groups {
+                for target in &group.targets {
+                    let key = (group.id, target.task);
+                    let seen = known.get(&key).cloned().unwrap_or(TargetSeen {
+                        health: TargetHealth::Initial,
+                        reason: None,
+                        draining: false,
+                        in_flight: 0,
+                    });
+                    let draining = target.draining;
+                    router.targets.insert(key, TargetSeen { draining, ..seen });
+                }
+            }
+        }
+    }
+
+    pub(super) fn see(&mut self, task: TaskId, health: TargetHealth, reason: Option<&str>) {
+        for router in self.observed.routers.values_mut() {
+            for ((_, id), seen) in &mut router.targets {
+                if *id == task {
+                    seen.health = health;
+                    seen.reason = reason.map(ToOwned::to_owned);
+                }
+            }
+        }
+    }
+
+    /// Every running task of the service passes its checks.
+    pub(super) fn heal(&mut self, service: ServiceId) {
+        for id in self.wanted(service) {
+            self.see(id, TargetHealth::Healthy, None);
+        }
+    }
+
+    /// Agents stop what they are told to and remove what has stopped.
+    pub(super) fn reap(&mut self) {
+        let tasks: Vec<_> = self.state.tasks().cloned().collect();
+        for task in tasks {
+            if task.last_status == TaskStatus::Stopping {
+                self.report(task.id, TaskStatus::Stopped, None);
+            }
+            let known = self.state.task(task.id).unwrap().clone();
+            if let Some(instance) = known.instance()
+                && known.last_status == TaskStatus::Stopped
+                && !known.reaped
+                && self.state.instance(instance).is_some()
+            {
+                self.apply(Change::TaskReaped { instance, task: known.id });
+            }
+        }
+        self.routers_apply();
+    }
+
+    /// A service whose desired count runs healthily.
+    #[track_caller]
+    pub(super) fn grow(&mut self, service: ServiceId) {
+        for _ in 0..10 {
+            self.step();
+            self.run(service);
+            self.heal(service);
+            self.secs(41);
+            self.step();
+            self.reap();
+        }
+        let state = self.state.service(service).unwrap();
+        let deployment = self.state.deployment(state.deployment.unwrap()).unwrap();
+        assert_eq!(deployment.rollout_state, RolloutState::Completed);
+        assert_eq!(self.settle(), "", "a settled state plans nothing");
+    }
+
+    fn name(&mut self, kind: &str, id: &str) -> String {
+        let next = self.names.values().filter(|name| name.starts_with(kind)).count() + 1;
+        self.names.entry(id.to_owned()).or_insert_with(|| format!("{kind}{next}")).clone()
+    }
+
+    fn task_name(&mut self, id: TaskId) -> String {
+        self.name("task", &id.to_string())
+    }
+
+    fn deployment_name(&mut self, id: DeploymentId) -> String {
+        self.name("deployment", &id.to_string())
+    }
+
+    pub(super) fn describe(&mut self, change: &Change) -> String {
+        let text = match change {
+            Change::CreateTask(task) => {
+                let place = task.placement.clone().unwrap();
+                let name = self.task_name(task.id);
+                let image = self.name("image", &task.containers[0].image.digest.to_string());
+                format!(
+                    "create {name} of {image} on {}",
+                    self.name("i", &place.instance.to_string())
+                )
+            }
+            Change::PlaceTask { task, placement } => {
+                let name = self.task_name(*task);
+                format!("place {name} on {}", self.name("i", &placement.instance.to_string()))
+            }
+            Change::StopTask { task, code, reason } => {
+                format!("stop {} ({code:?}: {reason})", self.task_name(*task))
+            }
+            Change::FailTask { task, reason } => {
+                format!("fail {} ({reason})", self.task_name(*task))
+            }
+            Change::TaskDrained(id) => format!("{} is drained", self.task_name(*id)),
+            Change::TaskHealthy(id) => format!("{} is healthy", self.task_name(*id)),
+            Change::ForgetTask(id) => format!("forget {}", self.task_name(*id)),
+            Change::StartDeployment(deployment) => {
+                let name = self.deployment_name(deployment.id);
+                let image = deployment.images.values().next().unwrap().digest.to_string();
+                let image = self.name("image", &image);
+                match deployment.rollback_of {
+                    Some(failed) => {
+                        let failed = self.deployment_name(failed);
+                        format!("start {name} of {image}, back from {failed}")
+                    }
+                    None => format!("start {name} of {image}"),
+                }
+            }
+            Change::CompleteDeployment(id) => format!("complete {}", self.deployment_name(*id)),
+            Change::FailDeployment { deployment, reason } => {
+                format!("fail {}: {reason}", self.deployment_name(*deployment))
+            }
+            Change::SetPlacementFailure { reason: Some(reason), .. } => format!("say: {reason}"),
+            Change::SetPlacementFailure { reason: None, .. } => "say: all is placed".to_owned(),
+            Change::NoteTried { .. } => "note what was tried".to_owned(),
+            Change::RemoveService(_) => "remove the service".to_owned(),
+            other => format!("{other:?}"),
+        };
+        self.names.iter().fold(text, |text, (id, name)| text.replace(id.as_str(), name))
+    }
+}
