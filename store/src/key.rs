@@ -1,0 +1,37 @@
+//! How rows of different kinds share one ordered key space: a letter and a slash before each key.
+
+use model::{RowKey, Timestamp};
+
+/// State.
+pub(crate) const STATE: &[u8] = b"s/";
+/// What happened.
+pub(crate) const HISTORY: &[u8] = b"h/";
+/// Rows beside State.
+pub(crate) const BESIDE: &[u8] = b"b/";
+/// The revision of State.
+pub(crate) const REVISION: &[u8] = b"m/revision";
+
+pub(crate) fn state(key: &RowKey) -> Vec<u8> {
+    [STATE, key.to_string().as_bytes()].concat()
+}
+
+pub(crate) fn beside(key: &[u8]) -> Vec<u8> {
+    [BESIDE, key].concat()
+}
+
+/// By time, then by the order in which it was written: big-endian, so that byte order is time order.
+pub(crate) fn history(at: Timestamp, number: u64) -> Vec<u8> {
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+    [HISTORY, &millis.to_be_bytes(), &number.to_be_bytes()].concat()
+}
+
+/// The time in a history key.
+pub(crate) fn history_at(key: &[u8]) -> Timestamp {
+    let millis =
+        key.get(2..10).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+pub(crate) fn without_kind(key: &[u8]) -> Vec<u8> {
+    key.get(2..).unwrap_or_default().to_vec()
+}

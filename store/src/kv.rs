@@ -1,0 +1,177 @@
+//! The seam below the store: ordered keys, atomic batches guarded by the leader's epoch, and a watch from a revision.
+//!
+//! It asks for no more than etcd can give, so that another engine may take redb's place: a batch touches at most
+//! [`MOST_KEYS`] keys, each once, and at most [`MOST_BYTES`]; there is no interactive transaction. Whoever leads has an
+//! epoch, and a commit under an older one changes nothing. One conformance suite runs against every engine.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use futures_util::future::BoxFuture;
+use model::Epoch;
+
+pub mod memory;
+pub mod redb;
+mod ring;
+
+#[cfg(test)]
+mod conformance;
+
+pub use ring::Watch;
+
+/// Keys that one batch may touch.
+pub const MOST_KEYS: usize = 100;
+/// Bytes of keys and values that one batch may have.
+pub const MOST_BYTES: usize = 1 << 20;
+
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// One key set or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Sets it.
+    Put {
+        /// The key.
+        key: Vec<u8>,
+        /// The value.
+        value: Vec<u8>,
+    },
+    /// Removes it; nothing happens when it is not there.
+    Delete {
+        /// The key.
+        key: Vec<u8>,
+    },
+}
+
+impl Write {
+    /// The key that it touches.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Self::Put { key, value: _ } | Self::Delete { key } => key,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Put { key, value } => key.len() + value.len(),
+            Self::Delete { key } => key.len(),
+        }
+    }
+}
+
+/// Which pairs to read: those whose key begins with `prefix`, in key order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Range {
+    /// What their keys begin with.
+    pub prefix: Vec<u8>,
+    /// Only keys behind this one (before it, when reversed).
+    pub after: Option<Vec<u8>>,
+    /// How many at most.
+    pub limit: usize,
+    /// Highest key first.
+    pub reverse: bool,
+}
+
+/// What a watch reports: the writes of one batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The engine's revision: one more with each batch.
+    pub revision: u64,
+    /// What was written.
+    pub writes: Vec<Write>,
+}
+
+/// Why the engine did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KvError {
+    /// Somebody else leads now; nothing was written.
+    #[error("epoch {held} does not lead any more")]
+    LostLeadership {
+        /// The epoch of the caller.
+        held: Epoch,
+    },
+    /// A batch outside of the bounds; nothing was written.
+    #[error("a batch {0}")]
+    OutOfBounds(&'static str),
+    /// The revisions that a watch asked for are gone: read everything again.
+    #[error("the changes since that revision are gone")]
+    Compacted,
+    /// The engine failed. Nothing is known of a commit that was under way until it is opened again.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// An engine.
+pub trait Kv: Debug + Send + Sync + 'static {
+    /// Takes the lead under a new epoch, greater than all before; whoever led is fenced off.
+    fn campaign(&self) -> BoxFuture<'_, Result<Epoch, KvError>>;
+
+    /// The value of a key.
+    fn get(&self, key: Vec<u8>) -> BoxFuture<'_, Result<Option<Vec<u8>>, KvError>>;
+
+    /// Pairs in key order.
+    fn range(&self, range: Range) -> BoxFuture<'_, Result<Vec<Pair>, KvError>>;
+
+    /// Commits batches in order, durably: it answers once all of them are on disk. Each batch is atomic on its own, and
+    /// those before a crash are a prefix. Answers the revision of the last one.
+    fn commit(&self, epoch: Epoch, batches: Vec<Vec<Write>>)
+    -> BoxFuture<'_, Result<u64, KvError>>;
+
+    /// The revision of the last batch that was committed.
+    fn revision(&self) -> BoxFuture<'_, Result<u64, KvError>>;
+
+    /// What is committed after revision `from`, without a gap.
+    fn watch(&self, from: u64) -> BoxFuture<'_, Result<Watch, KvError>>;
+}
+
+/// Whether a batch is within the bounds that every engine keeps.
+pub fn check_bounds(writes: &[Write]) -> Result<(), KvError> {
+    if writes.len() > MOST_KEYS {
+        return Err(KvError::OutOfBounds("touches more than 100 keys"));
+    }
+    if writes.iter().map(Write::bytes).sum::<usize>() > MOST_BYTES {
+        return Err(KvError::OutOfBounds("is larger than 1 MiB"));
+    }
+    let keys: BTreeSet<&[u8]> = writes.iter().map(Write::key).collect();
+    if keys.len() < writes.len() {
+        return Err(KvError::OutOfBounds("touches a key twice"));
+    }
+    Ok(())
+}
+
+/// The first key that does not begin with `prefix` any more; None where all behind it do.
+pub(crate) fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+/// The bounds of a range as an ordered map takes them.
+pub(crate) fn bounds(range: &Range) -> (std::ops::Bound<Vec<u8>>, std::ops::Bound<Vec<u8>>) {
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+    let low = match &range.after {
+        Some(after) if !range.reverse && *after >= range.prefix => Excluded(after.clone()),
+        _ => Included(range.prefix.clone()),
+    };
+    let end = end_of(&range.prefix);
+    let high = match &range.after {
+        Some(after) if range.reverse && end.as_ref().is_none_or(|end| after < end) => {
+            Excluded(after.clone())
+        }
+        _ => end.map_or(Unbounded, Excluded),
+    };
+    (low, high)
+}
+
+/// Whether bounds hold nothing, which an ordered map would panic on.
+pub(crate) fn is_empty(bounds: &(std::ops::Bound<Vec<u8>>, std::ops::Bound<Vec<u8>>)) -> bool {
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+    match bounds {
+        (Included(low), Excluded(high)) => low >= high,
+        (Excluded(low), Excluded(high)) => low >= high,
+        (Included(low) | Excluded(low), Included(high)) => low > high,
+        (Unbounded, _) | (_, Unbounded) => false,
+    }
+}

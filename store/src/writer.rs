@@ -1,0 +1,270 @@
+//! The one writer: takes what waits, applies it in order to its own view, commits it with one `fsync`, then answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Epoch, State, StateRevision, Timestamp, Touched};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::history::HistoryLimits;
+use crate::kv::{Kv, KvError, Range, Write, check_bounds};
+use crate::{Batch, CommitError, OpenError, RowGuard, RowWrite, history, key};
+
+/// Batches in one commit at most.
+const GROUP: usize = 1_000;
+/// Commits between two looks at how much history there is.
+const COMMITS_PER_PRUNE: u64 = 64;
+
+/// A batch and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) batch: Batch,
+    pub(crate) answer: oneshot::Sender<Result<StateRevision, CommitError>>,
+}
+
+/// What the writer shares with its callers.
+#[derive(Debug)]
+pub(crate) struct Handles {
+    pub(crate) kv: Arc<dyn Kv>,
+    pub(crate) epoch: Epoch,
+    pub(crate) state: watch::Receiver<State>,
+    pub(crate) failed: watch::Receiver<Option<String>>,
+}
+
+/// The writer's own view.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    kv: Arc<dyn Kv>,
+    epoch: Epoch,
+    state: State,
+    published: watch::Sender<State>,
+    failed: watch::Sender<Option<String>>,
+    limits: HistoryLimits,
+    history_rows: usize,
+    history_number: u64,
+    commits: u64,
+}
+
+/// Batches of one commit: what is applied and not on disk yet.
+#[derive(Debug, Default)]
+struct Group {
+    writes: Vec<Vec<Write>>,
+    /// Rows beside State as the batches of this group leave them: present or not.
+    rows: BTreeMap<Vec<u8>, bool>,
+    answers: Vec<(oneshot::Sender<Result<StateRevision, CommitError>>, StateRevision)>,
+    history_rows: usize,
+    last_at: Timestamp,
+}
+
+impl Writer {
+    /// Takes the lead and reads State.
+    pub(crate) async fn open(
+        kv: Arc<dyn Kv>,
+        path: &str,
+        limits: HistoryLimits,
+    ) -> Result<(Self, Handles), OpenError> {
+        let engine = |source| OpenError::Engine { path: path.to_owned(), source };
+        let epoch = kv.campaign().await.map_err(engine)?;
+        let revision = kv.get(key::REVISION.to_vec()).await.map_err(engine)?;
+        let revision =
+            revision.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let all =
+            Range { prefix: key::STATE.to_vec(), after: None, limit: usize::MAX, reverse: false };
+        let pairs = kv.range(all).await.map_err(engine)?;
+        let rows: Vec<(String, Vec<u8>)> = pairs
+            .into_iter()
+            .map(|(key, value)| {
+                (String::from_utf8_lossy(&key[key::STATE.len()..]).into_owned(), value)
+            })
+            .collect();
+        let rows = rows.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+        let state = State::from_rows(StateRevision(revision), rows)
+            .map_err(|source| OpenError::Row { path: path.to_owned(), source })?;
+        let history_rows = history::count(kv.as_ref()).await.map_err(engine)?;
+        // Above every number of an earlier life: one life writes far fewer than 2^32 rows.
+        let history_number = epoch.0 << 32;
+        let (published, receiver) = watch::channel(state.clone());
+        let (failed, has_failed) = watch::channel(None);
+        let handles = Handles { kv: Arc::clone(&kv), epoch, state: receiver, failed: has_failed };
+        let writer = Self {
+            kv,
+            epoch,
+            state,
+            published,
+            failed,
+            limits,
+            history_rows,
+            history_number,
+            commits: 0,
+        };
+        Ok((writer, handles))
+    }
+
+    /// Commits what comes until nobody can send any more, or a commit fails.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut waiting = Vec::with_capacity(GROUP);
+        while queue.recv_many(&mut waiting, GROUP).await > 0 {
+            if let Err(error) = self.commit(std::mem::take(&mut waiting)).await {
+                tracing::error!(%error, "the store cannot write any more");
+                self.failed.send_replace(Some(error.to_string()));
+                refuse_all(queue, &error).await;
+                return;
+            }
+        }
+    }
+
+    async fn commit(&mut self, requests: Vec<Request>) -> Result<(), KvError> {
+        let before = (self.state.clone(), self.history_number);
+        let mut group = Group::default();
+        for Request { batch, answer } in requests {
+            match self.take(batch, &mut group).await {
+                Ok(revision) => group.answers.push((answer, revision)),
+                // One that does not fit holds up nobody else; its caller may have gone.
+                Err(Refuse::Batch(error)) => drop(answer.send(Err(error))),
+                Err(Refuse::Engine(error)) => {
+                    let failed = CommitError::Unavailable(error.to_string());
+                    drop(answer.send(Err(failed)));
+                    return Err(self.undo(before, group, error));
+                }
+            }
+        }
+        if !group.writes.is_empty() {
+            let writes = std::mem::take(&mut group.writes);
+            if let Err(error) = self.kv.commit(self.epoch, writes).await {
+                return Err(self.undo(before, group, error));
+            }
+            self.history_rows += group.history_rows;
+            if self.state.revision() != before.0.revision() {
+                self.published.send_replace(self.state.clone());
+            }
+        }
+        let at = group.last_at;
+        for (answer, revision) in group.answers {
+            // A caller that has gone does not need the answer.
+            drop(answer.send(Ok(revision)));
+        }
+        self.prune(at).await
+    }
+
+    /// Nothing of the group was acknowledged, so nothing of it is published.
+    fn undo(&mut self, before: (State, u64), group: Group, error: KvError) -> KvError {
+        (self.state, self.history_number) = before;
+        for (answer, _) in group.answers {
+            drop(answer.send(Err(CommitError::Unavailable(error.to_string()))));
+        }
+        error
+    }
+
+    /// Applies one batch to the writer's view, and adds its writes to the group.
+    async fn take(&mut self, batch: Batch, group: &mut Group) -> Result<StateRevision, Refuse> {
+        let Batch { at, changes, rows, guards } = batch;
+        self.check(&guards, group).await?;
+        let mut next = self.state.clone();
+        let touched = next.apply_all(&changes, at).map_err(CommitError::Refused)?;
+        if touched.is_empty() && rows.is_empty() {
+            return Ok(self.state.revision());
+        }
+        let mut writes: Vec<Write> = rows.iter().map(write_beside).collect();
+        if !touched.is_empty() {
+            next = next.at(self.state.revision().next());
+            let history_rows = touched.history.len();
+            writes.extend(self.writes_of(&next, touched));
+            group.history_rows += history_rows;
+        }
+        if let Err(KvError::OutOfBounds(why)) = check_bounds(&writes) {
+            return Err(CommitError::TooLarge(why).into());
+        }
+        group.writes.push(writes);
+        group.last_at = at;
+        for row in rows {
+            match row {
+                RowWrite::Put { key, value: _ } => drop(group.rows.insert(key, true)),
+                RowWrite::Delete { key } => drop(group.rows.insert(key, false)),
+            }
+        }
+        self.state = next;
+        Ok(self.state.revision())
+    }
+
+    fn writes_of(&mut self, next: &State, touched: Touched) -> Vec<Write> {
+        let Touched { rows, history } = touched;
+        let mut writes: Vec<Write> = rows
+            .iter()
+            .map(|row| {
+                let key = key::state(row);
+                match next.row(row) {
+                    Some(value) => Write::Put { key, value },
+                    None => Write::Delete { key },
+                }
+            })
+            .collect();
+        for row in history {
+            self.history_number += 1;
+            let value = serde_json::to_vec(&row).expect("history has string keys only");
+            writes.push(Write::Put { key: key::history(row.at(), self.history_number), value });
+        }
+        let revision = next.revision().0.to_be_bytes().to_vec();
+        writes.push(Write::Put { key: key::REVISION.to_vec(), value: revision });
+        writes
+    }
+
+    /// Guards see the batches in flight: first the group's own writes, then what is on disk.
+    async fn check(&self, guards: &[RowGuard], group: &Group) -> Result<(), Refuse> {
+        for guard in guards {
+            let (key, wanted) = match guard {
+                RowGuard::Present(key) => (key, true),
+                RowGuard::Absent(key) => (key, false),
+            };
+            let present = match group.rows.get(key) {
+                Some(present) => *present,
+                None => self.kv.get(key::beside(key)).await.map_err(Refuse::Engine)?.is_some(),
+            };
+            if present != wanted {
+                return Err(CommitError::GuardFailed { key: key.clone() }.into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn prune(&mut self, now: Timestamp) -> Result<(), KvError> {
+        self.commits += 1;
+        let excess = self.history_rows > self.limits.rows;
+        if !excess && !self.commits.is_multiple_of(COMMITS_PER_PRUNE) {
+            return Ok(());
+        }
+        let kv = self.kv.as_ref();
+        let writes = history::prune(kv, &self.limits, self.history_rows, now).await?;
+        if !writes.is_empty() {
+            self.history_rows = self.history_rows.saturating_sub(writes.len());
+            self.kv.commit(self.epoch, vec![writes]).await?;
+        }
+        Ok(())
+    }
+}
+
+fn write_beside(row: &RowWrite) -> Write {
+    match row {
+        RowWrite::Put { key, value } => Write::Put { key: key::beside(key), value: value.clone() },
+        RowWrite::Delete { key } => Write::Delete { key: key::beside(key) },
+    }
+}
+
+/// Answers everybody who waits, and who comes, that the store cannot write.
+async fn refuse_all(mut queue: mpsc::Receiver<Request>, error: &KvError) {
+    while let Some(Request { batch: _, answer }) = queue.recv().await {
+        drop(answer.send(Err(CommitError::Unavailable(error.to_string()))));
+    }
+}
+
+/// Whose fault it is that a batch was not taken.
+#[derive(Debug)]
+enum Refuse {
+    Batch(CommitError),
+    Engine(KvError),
+}
+
+impl From<CommitError> for Refuse {
+    fn from(error: CommitError) -> Self {
+        Self::Batch(error)
+    }
+}
