@@ -3,17 +3,29 @@
 
 use std::fmt::Debug;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use model::observed::TargetSeen;
 use model::{
-    AgentView, Epoch, HostIdentity, PeerRole, Platform, Resources, RouterView, StateRevision, Stopped,
-    Subnet, TargetGroupId, TaskContainer, TaskId, TaskStatus,
+    AgentView, Epoch, HostIdentity, JoinTokenId, PeerRole, Platform, Resources, RouterView,
+    StateRevision, Stopped, Subnet, TargetGroupId, TaskContainer, TaskId, TaskStatus,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The version of this protocol; the server speaks it and the one before.
 pub const VERSION: u32 = 1;
+
+/// Where the stream is opened.
+pub(crate) const STREAM_PATH: &str = "/link";
+/// The largest frame down.
+pub(crate) const DOWN_FRAME_BYTES: usize = 2 * 1024 * 1024;
+/// The largest frame up: a report says all that a peer sees.
+pub(crate) const UP_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// How many beats may be missed before a connection counts as dead.
+pub(crate) const BEATS_MISSED: u32 = 3;
+/// How long a frame may take to be sent, or an answer to come, before a connection counts as dead.
+pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A role's end of the stream: what it sees, and what it reports.
 pub trait Peer: Debug + Clone + Send + Sync + 'static {
@@ -22,7 +34,15 @@ pub trait Peer: Debug + Clone + Send + Sync + 'static {
     /// What the server sends down.
     type View: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + Sync + 'static;
     /// What it sends up: all that it sees, each time.
-    type Report: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Default + Send + Sync + 'static;
+    type Report: Serialize
+        + DeserializeOwned
+        + Clone
+        + Debug
+        + PartialEq
+        + Default
+        + Send
+        + Sync
+        + 'static;
 }
 
 /// The agent's end.
@@ -43,6 +63,118 @@ impl Peer for Router {
     const ROLE: PeerRole = PeerRole::Router;
     type View = RouterView;
     type Report = RouterReport;
+}
+
+/// A frame from a peer to the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Up<R> {
+    /// Opens the stream, and says again what has changed.
+    Hello {
+        /// The version of the protocol that the peer speaks.
+        protocol: u32,
+        /// Who it is.
+        hello: Hello,
+    },
+    /// All that it sees.
+    Report(R),
+    /// It is there.
+    Beat,
+}
+
+/// A frame from the server to a peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Down {
+    /// Answers the first Hello.
+    Welcome {
+        /// The version of the protocol that both speak from now on.
+        protocol: u32,
+        /// Which life of the control plane this is.
+        epoch: Epoch,
+        /// How often either side says that it is there.
+        beat_millis: u64,
+    },
+    /// The server will not serve this peer; the stream ends.
+    Refused {
+        /// Why, in a sentence for people.
+        reason: String,
+    },
+    /// A piece of a view.
+    Part(Part),
+    /// The server is there, and the view that was sent last still holds at this revision.
+    Beat {
+        /// Which life of the control plane this is.
+        epoch: Epoch,
+        /// None before the first view.
+        revision: Option<StateRevision>,
+    },
+    /// Bytes are wanted on a connection of their own.
+    Stream(StreamRequest),
+}
+
+/// A piece of a view's JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Part {
+    /// Which life of the control plane.
+    pub(crate) epoch: Epoch,
+    /// Which state.
+    pub(crate) revision: StateRevision,
+    /// The revision that a delta applies to; None for a whole view, which is all that this version sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<StateRevision>,
+    /// Which piece, from 0.
+    pub(crate) index: u32,
+    /// How many pieces there are.
+    pub(crate) count: u32,
+    /// The piece.
+    pub(crate) text: String,
+}
+
+/// Asks to become a peer: POST `/join`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JoinRequest {
+    /// Which token it has.
+    pub(crate) token: JoinTokenId,
+    /// What proves it.
+    pub(crate) secret: String,
+    /// What it wants to be.
+    pub(crate) role: PeerRole,
+    /// A certificate signing request in PEM.
+    pub(crate) request: String,
+    /// Who it is.
+    pub(crate) hello: Hello,
+}
+
+/// Asks for a new certificate: POST `/renew`. The signing request is made by the key of the certificate, which proves
+/// that the peer still has it; that works when the certificate has expired, too.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RenewRequest {
+    /// The certificate that it has.
+    pub(crate) certificate: String,
+    /// A certificate signing request in PEM.
+    pub(crate) request: String,
+}
+
+/// Answers both.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answer {
+    /// The peer's certificate. It names the peer.
+    pub(crate) certificate: String,
+    /// The authority's certificate.
+    pub(crate) authority: String,
+}
+
+/// Why one of them is refused.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Problem {
+    /// A sentence for people.
+    pub(crate) reason: String,
 }
 
 /// A view with the state that it shows. The epoch orders first.

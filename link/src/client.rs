@@ -1,0 +1,241 @@
+//! The end of agents and routers: joins once, then holds a stream to the server for as long as it runs.
+//!
+//! The role sees only the latest of everything: the newest view, whether it is connected, the last report that it made.
+//! What was lost with a connection is made good by the next one, so a role needs no code for reconnecting.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::Clock;
+use rustls::client::ResolvesClientCert;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::message::{Hello, Peer, Stamped, StreamRequest};
+use crate::tls;
+use crate::token::{JoinTokenError, JoinTokenText};
+
+mod channel;
+mod dial;
+mod exchange;
+mod identity;
+
+use channel::Ends;
+use dial::Dialler;
+use identity::Identity;
+
+/// How many stream requests may wait for the role.
+const STREAM_REQUESTS: usize = 16;
+
+/// Where the server is, and how to become known to it.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// The role's own directory: its identity is kept there.
+    pub dir: PathBuf,
+    /// The server's link address as `HOST:PORT`.
+    pub server: String,
+    /// What to join with while there is no identity.
+    pub join_token: Option<String>,
+}
+
+/// A role's end of the stream.
+#[derive(Debug)]
+pub struct Session<P: Peer> {
+    /// Its id as the server knows it: of the instance or the router.
+    pub id: String,
+    /// The newest view; None until the first has come. The stamp may advance while the view stays.
+    pub view: watch::Receiver<Option<Stamped<P::View>>>,
+    /// All that the role sees. Only the last value counts; nothing is sent before the first one is.
+    pub report: watch::Sender<P::Report>,
+    /// Whether the server is on the line.
+    pub connected: watch::Receiver<bool>,
+    /// What the server wants on connections of their own.
+    pub streams: mpsc::Receiver<StreamRequest>,
+    /// For connections of their own.
+    pub http: Http,
+}
+
+/// Requests to the server's link listener, proven by the role's certificate.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Trusts the server and nobody else.
+    pub client: reqwest::Client,
+    /// `https://HOST:PORT`, without a slash at its end.
+    pub base: String,
+}
+
+/// Why a role cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// It has never joined and has nothing to join with.
+    #[error(
+        "`{}` holds no identity and no join token is given: make one with `berth instance join-token` on the server and pass it in `BERTH_JOIN_TOKEN`",
+        dir.display()
+    )]
+    NotJoined {
+        /// The role's directory.
+        dir: PathBuf,
+    },
+    /// The join token is not one.
+    #[error("the join token cannot be read")]
+    Token(#[source] JoinTokenError),
+    /// The directory belongs to another role.
+    #[error("`{}` holds the identity of `{found}`, which is no {role}: give each role a directory of its own", dir.display())]
+    OtherRole {
+        /// The role's directory.
+        dir: PathBuf,
+        /// Whose identity is there.
+        found: String,
+        /// What it should be.
+        role: model::PeerRole,
+    },
+    /// The directory and the join token belong to two installations.
+    #[error(
+        "`{}` holds an identity of another installation than the join token's: remove `{}` to join that one",
+        dir.display(),
+        dir.join(identity::FILE).display()
+    )]
+    OtherInstallation {
+        /// The role's directory.
+        dir: PathBuf,
+    },
+    /// A file of the identity cannot be read or written.
+    #[error("cannot read or write `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The identity is there and cannot be used.
+    #[error("`{}` is damaged: remove it and join again with a new token", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Nobody answers at the server's address.
+    #[error(
+        "cannot reach the server at `{server}`: check the address and that `berth server` runs"
+    )]
+    Unreachable {
+        /// The address.
+        server: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody answers who is not the server that the token was made by.
+    #[error(
+        "the server at `{server}` is not the one that made the join token: check the address, or make a new token there"
+    )]
+    WrongServer {
+        /// The address.
+        server: String,
+        /// What TLS says.
+        #[source]
+        source: io::Error,
+    },
+    /// The server says no.
+    #[error("the server at `{server}` refuses: {reason}")]
+    Refused {
+        /// The address.
+        server: String,
+        /// Its sentence.
+        reason: String,
+    },
+    /// The server answers what makes no sense.
+    #[error("the answer of the server at `{server}` cannot be read")]
+    Answer {
+        /// The address.
+        server: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// TLS, keys or the HTTP client cannot be set up.
+    #[error("cannot set up TLS")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It was told to stop while it joined.
+    #[error("stopped while joining")]
+    Stopped,
+}
+
+/// Starts a role's end. Joins first if there is no identity, waiting a while for a server that is not up yet; with an
+/// identity it returns at once, whether the server is there or not. A task goes on until `shutdown`.
+pub async fn start<P: Peer>(
+    config: ClientConfig,
+    hello: watch::Receiver<Hello>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> Result<Session<P>, ClientError> {
+    let token = config.join_token.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let token: Option<JoinTokenText> =
+        token.map(str::parse).transpose().map_err(ClientError::Token)?;
+    let known = Identity::load(&config.dir, P::ROLE)?;
+    let identity = match (known, token) {
+        (Some(identity), Some(token)) if identity.fingerprint() != token.fingerprint => {
+            return Err(ClientError::OtherInstallation { dir: config.dir });
+        }
+        (Some(identity), _) => identity,
+        (None, Some(token)) => {
+            let greeting = hello.borrow().clone();
+            let joining = exchange::join(&config, P::ROLE, &token, greeting, &clock);
+            tokio::select! {
+                joined = joining => joined?,
+                () = shutdown.cancelled() => return Err(ClientError::Stopped),
+            }
+        }
+        (None, None) => return Err(ClientError::NotJoined { dir: config.dir }),
+    };
+    let set_up = |error: rustls::Error| ClientError::Tls(error.into());
+    let identity = Arc::new(identity);
+    let resolver: Arc<dyn ResolvesClientCert> = Arc::clone(identity.resolver()) as _;
+    let proven =
+        tls::client(identity.authority(), Some(resolver), Arc::clone(&clock)).map_err(set_up)?;
+    let unproven = tls::client(identity.authority(), None, Arc::clone(&clock)).map_err(set_up)?;
+    let http =
+        Http { client: http_client(proven.clone())?, base: format!("https://{}", config.server) };
+    let (view, view_end) = watch::channel(None);
+    let (report_end, report) = watch::channel(P::Report::default());
+    let (connected, connected_end) = watch::channel(false);
+    let (streams, streams_end) = mpsc::channel(STREAM_REQUESTS);
+    let id = identity.peer().id();
+    let span = tracing::info_span!("link", peer = %identity.peer());
+    let dialler = Dialler {
+        server: config.server,
+        identity,
+        proven: Arc::new(proven),
+        unproven: Arc::new(unproven),
+        clock,
+        shutdown,
+    };
+    let ends = Ends::<P>::new(view, report, connected, streams, hello);
+    tokio::spawn(dialler.run(ends).instrument(span));
+    Ok(Session {
+        id,
+        view: view_end,
+        report: report_end,
+        connected: connected_end,
+        streams: streams_end,
+        http,
+    })
+}
+
+/// Environment proxies are for the outside; the link is not there.
+fn http_client(tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(exchange::CONNECT_TIMEOUT)
+        .pool_idle_timeout(std::time::Duration::from_secs(30))
+        .build()
+        .map_err(|error| ClientError::Tls(error.into()))
+}

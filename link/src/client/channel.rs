@@ -1,0 +1,207 @@
+//! The role's side of the stream: what goes to the role only ever gets newer, what comes from it is only ever the latest.
+
+use model::{Epoch, StateRevision};
+use tokio::sync::{mpsc, watch};
+
+use crate::message::{Hello, Peer, Stamped, StreamRequest};
+use crate::snapshot::Whole;
+
+/// What the connection has of the role; one connection after the other uses it.
+#[derive(Debug)]
+pub(super) struct Ends<P: Peer> {
+    /// Where views and requests go.
+    pub(super) down: DownEnd<P>,
+    /// Where reports and greetings come from.
+    pub(super) up: UpEnd<P>,
+    /// Whether the server is on the line.
+    pub(super) connected: watch::Sender<bool>,
+}
+
+/// Where views and requests go.
+#[derive(Debug)]
+pub(super) struct DownEnd<P: Peer> {
+    view: watch::Sender<Option<Stamped<P::View>>>,
+    streams: mpsc::Sender<StreamRequest>,
+    /// Whether the view that the role has is the one that this connection sent last, so that its stamp may advance.
+    in_step: bool,
+}
+
+/// Where reports and greetings come from.
+#[derive(Debug)]
+pub(super) struct UpEnd<P: Peer> {
+    pub(super) report: watch::Receiver<P::Report>,
+    pub(super) hello: watch::Receiver<Hello>,
+    /// Whether the role has reported at all: until then its report says nothing, not that there is nothing.
+    reported: bool,
+}
+
+impl<P: Peer> Ends<P> {
+    pub(super) fn new(
+        view: watch::Sender<Option<Stamped<P::View>>>,
+        report: watch::Receiver<P::Report>,
+        connected: watch::Sender<bool>,
+        streams: mpsc::Sender<StreamRequest>,
+        hello: watch::Receiver<Hello>,
+    ) -> Self {
+        Self {
+            down: DownEnd { view, streams, in_step: false },
+            up: UpEnd { report, hello, reported: false },
+            connected,
+        }
+    }
+}
+
+impl<P: Peer> DownEnd<P> {
+    /// A new connection begins: what it has sent is nothing yet.
+    pub(super) fn begin(&mut self) {
+        self.in_step = false;
+    }
+
+    /// A whole view has come. Older ones are dropped, the epoch orders first.
+    pub(super) fn take(&mut self, whole: &Whole) -> Result<(), serde_json::Error> {
+        self.in_step = false;
+        let view: P::View = serde_json::from_str(&whole.text)?;
+        let (epoch, revision) = (whole.epoch, whole.revision);
+        let mut in_step = true;
+        self.view.send_if_modified(|current| {
+            let known = current.as_ref().map(|known| (known.epoch, known.revision));
+            in_step = known <= Some((epoch, revision));
+            let newer = known < Some((epoch, revision));
+            if newer {
+                *current = Some(Stamped { epoch, revision, view });
+            }
+            newer
+        });
+        self.in_step = in_step;
+        Ok(())
+    }
+
+    /// The server says that the last view still holds at this revision.
+    pub(super) fn advance(&mut self, epoch: Epoch, revision: StateRevision) {
+        if !self.in_step {
+            return;
+        }
+        self.view.send_if_modified(|current| match current {
+            Some(known) if known.epoch == epoch && known.revision < revision => {
+                known.revision = revision;
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// The server wants bytes. A role that does not keep up loses the request, and the server's deadline tells.
+    pub(super) fn request(&self, request: StreamRequest) {
+        if let Err(error) = self.streams.try_send(request) {
+            tracing::warn!(%error, "dropped a stream request");
+        }
+    }
+}
+
+impl<P: Peer> UpEnd<P> {
+    /// The report to begin a connection with, if there has been one.
+    pub(super) fn first_report(&mut self) -> Option<P::Report> {
+        self.reported |= self.report.has_changed().unwrap_or(false);
+        self.reported.then(|| self.report.borrow_and_update().clone())
+    }
+
+    /// The next report, once there is one.
+    pub(super) async fn next_report(report: &mut watch::Receiver<P::Report>) -> P::Report {
+        changed(report).await;
+        report.borrow_and_update().clone()
+    }
+
+    /// The next greeting, once there is one.
+    pub(super) async fn next_hello(hello: &mut watch::Receiver<Hello>) -> Hello {
+        changed(hello).await;
+        hello.borrow_and_update().clone()
+    }
+
+    /// The role has reported on this connection.
+    pub(super) fn note_reported(&mut self) {
+        self.reported = true;
+    }
+}
+
+/// Waits for a change; for ever when nobody is left to make one.
+async fn changed<T>(receiver: &mut watch::Receiver<T>) {
+    if receiver.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::RouterView;
+
+    use super::*;
+    use crate::message::{Router, RouterReport};
+
+    type Ended =
+        (Ends<Router>, watch::Receiver<Option<Stamped<RouterView>>>, watch::Sender<RouterReport>);
+
+    fn ends() -> Ended {
+        let (view, view_end) = watch::channel(None);
+        let (report_end, report) = watch::channel(RouterReport::default());
+        let hello = Hello { name: "r".to_owned(), version: "1".to_owned(), host: None };
+        let ends = Ends::new(
+            view,
+            report,
+            watch::channel(false).0,
+            mpsc::channel(1).0,
+            watch::channel(hello).1,
+        );
+        (ends, view_end, report_end)
+    }
+
+    fn whole(epoch: u64, revision: u64) -> Whole {
+        let text = serde_json::to_string(&RouterView::default()).unwrap();
+        Whole { epoch: Epoch(epoch), revision: StateRevision(revision), text }
+    }
+
+    fn stamp(view: &watch::Receiver<Option<Stamped<RouterView>>>) -> Option<(u64, u64)> {
+        view.borrow().as_ref().map(|known| (known.epoch.0, known.revision.0))
+    }
+
+    #[test]
+    fn a_view_only_gets_newer_and_the_epoch_orders_first() {
+        let (mut ends, view, _report) = ends();
+        for (epoch, revision, expected) in
+            [(2, 5, (2, 5)), (2, 4, (2, 5)), (1, 9, (2, 5)), (2, 6, (2, 6)), (3, 1, (3, 1))]
+        {
+            ends.down.take(&whole(epoch, revision)).unwrap();
+            assert_eq!(stamp(&view), Some(expected), "after {epoch}.{revision}");
+        }
+    }
+
+    #[test]
+    fn a_stamp_advances_only_over_the_view_that_this_connection_sent() {
+        let (mut ends, view, _report) = ends();
+        ends.down.take(&whole(2, 5)).unwrap();
+        ends.down.advance(Epoch(2), StateRevision(7));
+        assert_eq!(stamp(&view), Some((2, 7)));
+        ends.down.advance(Epoch(2), StateRevision(6));
+        assert_eq!(stamp(&view), Some((2, 7)), "it never goes back");
+
+        ends.down.begin();
+        ends.down.advance(Epoch(2), StateRevision(9));
+        assert_eq!(stamp(&view), Some((2, 7)), "nothing has been sent yet");
+        ends.down.take(&whole(1, 1)).unwrap();
+        ends.down.advance(Epoch(2), StateRevision(9));
+        assert_eq!(stamp(&view), Some((2, 7)), "what was sent was dropped");
+
+        let garbled = Whole { text: "{".to_owned(), ..whole(2, 8) };
+        assert!(ends.down.take(&garbled).is_err());
+        ends.down.advance(Epoch(2), StateRevision(9));
+        assert_eq!(stamp(&view), Some((2, 7)), "what was sent could not be read");
+    }
+
+    #[test]
+    fn nothing_is_reported_before_the_role_does() {
+        let (mut ends, _view, report) = ends();
+        assert_eq!(ends.up.first_report(), None);
+        report.send(RouterReport::default()).unwrap();
+        assert_eq!(ends.up.first_report(), Some(RouterReport::default()));
+        assert_eq!(ends.up.first_report(), Some(RouterReport::default()), "and again each time");
+    }
+}

@@ -1,0 +1,324 @@
+//! Dials the server until it is told to stop: connects, greets, speaks and listens, and after the end waits a little longer
+//! each time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use model::{Clock, Epoch};
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_util::sync::CancellationToken;
+
+use super::ClientError;
+use super::channel::{DownEnd, Ends, UpEnd};
+use super::exchange::{self, CONNECT_TIMEOUT};
+use super::identity::Identity;
+use crate::message::{BEATS_MISSED, DOWN_FRAME_BYTES, Down, Peer, SEND_TIMEOUT, Up, VERSION};
+use crate::snapshot::Assembly;
+
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(3);
+/// How often a held connection looks whether its certificate should be renewed.
+const RENEWAL_TICK: Duration = Duration::from_mins(10);
+
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// Dials one server for one role.
+pub(super) struct Dialler {
+    pub(super) server: String,
+    pub(super) identity: Arc<Identity>,
+    pub(super) proven: Arc<rustls::ClientConfig>,
+    pub(super) unproven: Arc<rustls::ClientConfig>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// How a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the stream broke")]
+    Broken(#[source] tungstenite::Error),
+    #[error("the server closed the stream")]
+    Closed,
+    #[error("the server was silent for too long")]
+    Silent,
+    #[error("the server refuses: {0}")]
+    Refused(String),
+    #[error("the server sent a frame that cannot be read")]
+    Frame(#[source] serde_json::Error),
+    #[error("the server sent `{0}` where it should not")]
+    Unexpected(&'static str),
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Dialler {
+    /// Goes on until shutdown.
+    pub(super) async fn run<P: Peer>(self, mut ends: Ends<P>) {
+        let mut pause = PAUSE_MIN;
+        let mut said = String::new();
+        loop {
+            let end = tokio::select! {
+                end = self.connection(&mut ends) => end,
+                () = self.shutdown.cancelled() => End::Stopped,
+            };
+            let was_connected = ends.connected.send_replace(false);
+            if matches!(end, End::Stopped) {
+                return;
+            }
+            self.say(&end, &mut said, was_connected);
+            if was_connected {
+                pause = PAUSE_MIN;
+            }
+            if is_expired(&end) {
+                self.renew().await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Says why a connection ended; the same reason again only for the curious.
+    fn say(&self, end: &End, said: &mut String, was_connected: bool) {
+        let reason = chain(end);
+        if *said == reason && !was_connected {
+            tracing::debug!("no link to the server at `{}`: {reason}", self.server);
+        } else {
+            tracing::warn!("no link to the server at `{}`: {reason}", self.server);
+            *said = reason;
+        }
+    }
+
+    /// One connection from beginning to end.
+    async fn connection<P: Peer>(&self, ends: &mut Ends<P>) -> End {
+        if self.clock.now() >= self.identity.renew_at(1.0) {
+            self.renew().await;
+        }
+        match self.open(ends).await {
+            Ok((socket, beat)) => self.hold(socket, beat, ends).await,
+            Err(end) => end,
+        }
+    }
+
+    /// Connects and greets; gives how often either side beats.
+    async fn open<P: Peer>(&self, ends: &mut Ends<P>) -> Result<(Socket, Duration), End> {
+        let stream = exchange::connect(&self.server, Arc::clone(&self.proven)).await?;
+        let url = format!("ws://{}{}", crate::tls::SERVER_NAME, crate::message::STREAM_PATH);
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(DOWN_FRAME_BYTES))
+            .max_frame_size(Some(DOWN_FRAME_BYTES));
+        let handshake = tokio_tungstenite::client_async_with_config(url, stream, Some(limits));
+        let (mut socket, _) = match timeout(CONNECT_TIMEOUT, handshake).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(tungstenite::Error::Http(answer))) => return Err(End::Refused(said(&answer))),
+            Ok(Err(error)) => return Err(End::Broken(error)),
+            Err(_) => return Err(End::Silent),
+        };
+        let hello = ends.up.hello.borrow_and_update().clone();
+        let greeting = Up::<P::Report>::Hello { protocol: VERSION, hello };
+        send(&mut socket, &greeting).await?;
+        match timeout(SEND_TIMEOUT, next(&mut socket)).await {
+            Ok(answer) => match answer? {
+                Down::Welcome { epoch, beat_millis, .. } => {
+                    self.welcomed(epoch);
+                    Ok((socket, Duration::from_millis(beat_millis.clamp(10, 60_000))))
+                }
+                Down::Refused { reason } => Err(End::Refused(reason)),
+                Down::Part(_) => Err(End::Unexpected("part")),
+                Down::Beat { .. } => Err(End::Unexpected("beat")),
+                Down::Stream(_) => Err(End::Unexpected("stream")),
+            },
+            Err(_) => Err(End::Silent),
+        }
+    }
+
+    fn welcomed(&self, epoch: Epoch) {
+        tracing::info!(%epoch, "linked to the server at `{}`", self.server);
+    }
+
+    /// Speaks, listens and renews until one of them ends.
+    async fn hold<P: Peer>(&self, socket: Socket, beat: Duration, ends: &mut Ends<P>) -> End {
+        ends.connected.send_replace(true);
+        ends.down.begin();
+        let (mut sink, mut stream) = socket.split();
+        tokio::select! {
+            end = listen(&mut stream, beat, &mut ends.down) => end,
+            end = speak(&mut sink, beat, &mut ends.up) => end,
+            () = self.keep_renewed() => End::Stopped,
+        }
+    }
+
+    /// Renews in time, for as long as it is awaited.
+    #[expect(clippy::infinite_loop, reason = "it ends when its connection does")]
+    async fn keep_renewed(&self) {
+        let random = rand::random::<f64>();
+        loop {
+            tokio::time::sleep(RENEWAL_TICK).await;
+            if self.clock.now() >= self.identity.renew_at(random) {
+                self.renew().await;
+            }
+        }
+    }
+
+    async fn renew(&self) {
+        let unproven = Arc::clone(&self.unproven);
+        match exchange::renew(&self.server, unproven, &self.identity).await {
+            Ok(()) => tracing::info!("renewed the certificate of `{}`", self.identity.peer()),
+            Err(error) => {
+                tracing::warn!(
+                    "cannot renew the certificate of `{}`: {}",
+                    self.identity.peer(),
+                    chain(&error)
+                );
+            }
+        }
+    }
+}
+
+/// Takes what comes down.
+async fn listen<P: Peer>(
+    stream: &mut SplitStream<Socket>,
+    beat: Duration,
+    down: &mut DownEnd<P>,
+) -> End {
+    let mut ticks = interval(beat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut missed = 0;
+    let mut assembly = Assembly::default();
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = next(stream) => frame,
+            _ = ticks.tick() => {
+                missed += 1;
+                if missed > BEATS_MISSED {
+                    return End::Silent;
+                }
+                continue;
+            }
+        };
+        missed = 0;
+        match frame {
+            Ok(Down::Part(part)) => {
+                if let Some(whole) = assembly.push(part)
+                    && let Err(error) = down.take(&whole)
+                {
+                    tracing::error!(%error, "the view of revision {} cannot be read", whole.revision);
+                }
+            }
+            Ok(Down::Beat { epoch, revision }) => {
+                if let Some(revision) = revision {
+                    down.advance(epoch, revision);
+                }
+            }
+            Ok(Down::Stream(request)) => down.request(request),
+            Ok(Down::Refused { reason }) => return End::Refused(reason),
+            Ok(Down::Welcome { .. }) => return End::Unexpected("welcome"),
+            Err(end) => return end,
+        }
+    }
+}
+
+/// Sends what goes up.
+async fn speak<P: Peer>(
+    sink: &mut SplitSink<Socket, Message>,
+    beat: Duration,
+    up: &mut UpEnd<P>,
+) -> End {
+    let mut ticks = interval(beat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut frame = up.first_report().map(Up::Report);
+    loop {
+        if let Some(frame) = frame.take()
+            && let Err(end) = send(sink, &frame).await
+        {
+            return end;
+        }
+        let next = tokio::select! {
+            hello = UpEnd::<P>::next_hello(&mut up.hello) => Up::Hello { protocol: VERSION, hello },
+            report = UpEnd::<P>::next_report(&mut up.report) => Up::Report(report),
+            _ = ticks.tick() => Up::Beat,
+        };
+        if matches!(next, Up::Report(_)) {
+            up.note_reported();
+        }
+        frame = Some(next);
+    }
+}
+
+async fn send<S, R: Serialize>(sink: &mut S, frame: &Up<R>) -> Result<(), End>
+where
+    S: futures_util::Sink<Message, Error = tungstenite::Error> + Unpin,
+{
+    let text = serde_json::to_string(frame).map_err(End::Frame)?;
+    match timeout(SEND_TIMEOUT, sink.send(Message::text(text))).await {
+        Ok(sent) => sent.map_err(End::Broken),
+        Err(_) => Err(End::Silent),
+    }
+}
+
+async fn next<S>(stream: &mut S) -> Result<Down, End>
+where
+    S: futures_util::Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+{
+    loop {
+        match stream.next().await {
+            Some(Ok(Message::Text(text))) => {
+                return serde_json::from_str(&text).map_err(End::Frame);
+            }
+            Some(Ok(Message::Close(_))) | None => return Err(End::Closed),
+            Some(Ok(
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
+            )) => {}
+            Some(Err(error)) => return Err(End::Broken(error)),
+        }
+    }
+}
+
+/// What an HTTP answer other than an upgrade says.
+fn said(answer: &http::Response<Option<Vec<u8>>>) -> String {
+    let body = answer.body().as_deref().unwrap_or_default();
+    match serde_json::from_slice::<crate::message::Problem>(body) {
+        Ok(problem) => problem.reason,
+        Err(_) => format!("it answers {}", answer.status()),
+    }
+}
+
+/// Whether the server found the certificate too old: by its clock, which may differ from ours.
+fn is_expired(end: &End) -> bool {
+    matches!(
+        exchange::rustls_error(end),
+        Some(rustls::Error::AlertReceived(
+            rustls::AlertDescription::CertificateExpired
+                | rustls::AlertDescription::BadCertificate
+                | rustls::AlertDescription::CertificateUnknown
+        ))
+    )
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}

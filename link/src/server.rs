@@ -1,0 +1,148 @@
+//! The server's end: lets peers join, sends each what it should see, and turns what they report into Changes and
+//! observations.
+//!
+//! It decides nothing. It reads State through a watch and changes it only through [`Submit`], so a peer that repeats
+//! itself commits nothing, and a peer can say nothing about what is not its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use futures_util::future::BoxFuture;
+use model::{Change, Clock, Epoch, Observed, Refusal, State};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::authority::{Authority, AuthorityError};
+use crate::tls;
+
+mod accept;
+mod enrol;
+mod presence;
+mod record;
+mod routes;
+mod seats;
+mod session;
+mod streams;
+mod subnet;
+
+pub use streams::{StreamError, Streams};
+
+/// How often either side says that it is there, unless it is set otherwise. Three missed beats end a connection, which
+/// is less than it takes for a lease to become suspect.
+pub const BEAT: Duration = Duration::from_secs(3);
+
+/// Commits Changes as one batch; answers once they are durable.
+pub type Submit =
+    Arc<dyn Fn(Vec<Change>) -> BoxFuture<'static, Result<(), SubmitError>> + Send + Sync>;
+
+/// Why Changes were not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// They do not fit.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// They could not be written now; later they may.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Why the link cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The authority gives no certificate.
+    #[error("the server gets no certificate for the link")]
+    Authority(#[source] AuthorityError),
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS for the link")]
+    Tls(#[source] rustls::Error),
+}
+
+/// The server's end of all streams.
+pub struct Server {
+    /// Who says who a peer is.
+    pub authority: Authority,
+    /// Which life of the control plane this is.
+    pub epoch: Epoch,
+    /// What is.
+    pub state: watch::Receiver<State>,
+    /// What is observed; the link writes it.
+    pub observed: watch::Sender<Observed>,
+    /// Where Changes go.
+    pub submit: Submit,
+    /// Everything else that peers may ask for, under the same listener. Its requests carry the peer's
+    /// [`model::Principal`] as an extension, and never come from anybody but a registered peer.
+    pub mount: Router,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Bytes on connections of their own; clones of it open them.
+    pub streams: Streams,
+    /// How often either side says that it is there: [`BEAT`], or less in tests.
+    pub beat: Duration,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Opens streams to agents, before and while the server runs.
+    pub fn streams(&self) -> Streams {
+        self.streams.clone()
+    }
+
+    /// Serves peers until shutdown, then tells them and waits a moment for what is under way.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), ServerError> {
+        let key = self.authority.server_key(self.clock.now()).map_err(ServerError::Authority)?;
+        let tls = tls::server(self.authority.certificate(), key, Arc::clone(&self.clock))
+            .map_err(ServerError::Tls)?;
+        let mount = self.mount;
+        let shared = Arc::new(Shared {
+            authority: self.authority,
+            epoch: self.epoch,
+            state: self.state,
+            observed: self.observed,
+            submit: self.submit,
+            clock: self.clock,
+            streams: self.streams,
+            beat: self.beat,
+            shutdown: shutdown.clone(),
+            tasks: TaskTracker::new(),
+            seats: seats::Seats::default(),
+            subnets: subnet::Given::default(),
+        });
+        let app = routes::app(Arc::clone(&shared), mount);
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        accept::run(listener, acceptor, app, &shared.tasks, &shutdown).await;
+        Ok(())
+    }
+}
+
+/// What every connection needs.
+struct Shared {
+    authority: Authority,
+    epoch: Epoch,
+    state: watch::Receiver<State>,
+    observed: watch::Sender<Observed>,
+    submit: Submit,
+    clock: Arc<dyn Clock>,
+    streams: Streams,
+    beat: Duration,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    seats: seats::Seats,
+    subnets: subnet::Given,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! How a stranger becomes a peer, and how a peer stays one.
+//!
+//! Joining spends one use of a token and registers the peer in one batch: never one without the other. Renewing needs no
+//! valid certificate, only one of ours and its key, so that a peer which was off for long comes back by itself.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use model::{
+    Change, Instance, InstanceId, InstanceStatus, JoinToken, PeerRole, Router, RouterId, State,
+    Timestamp,
+};
+use rcgen::PublicKeyData as _;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+
+use super::{Shared, SubmitError};
+use crate::authority::{self, AuthorityError};
+use crate::certificate::{Facts, PeerId, fingerprint};
+use crate::message::{Answer, Hello, JoinRequest, RenewRequest};
+use crate::tls;
+use crate::token::JoinTokenText;
+
+/// Why somebody does not become or stay a peer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EnrolError {
+    #[error("the join token is not valid; make a new one with `berth instance join-token`")]
+    Token,
+    #[error(
+        "the join token is for a new {token}, not for a new {given}; make one for it with `berth instance join-token`"
+    )]
+    Role { token: PeerRole, given: PeerRole },
+    #[error("an agent says what its host is and has; this one does not: is its version too old?")]
+    NoHost,
+    #[error("the certificate is not one of this server")]
+    Foreign,
+    #[error("`{0}` was removed; remove its `identity.json` and join again with a new token")]
+    Removed(PeerId),
+    #[error(transparent)]
+    Authority(AuthorityError),
+    #[error(transparent)]
+    Submit(SubmitError),
+}
+
+impl EnrolError {
+    /// How HTTP says it.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Token | Self::Role { .. } | Self::Foreign | Self::Removed(_) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NoHost | Self::Authority(AuthorityError::Request(_)) => StatusCode::BAD_REQUEST,
+            Self::Authority(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Submit(SubmitError::Refused(_)) => StatusCode::FORBIDDEN,
+            Self::Submit(SubmitError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// Whether a peer is registered: who was removed is nobody, whatever its certificate says.
+pub(super) fn is_registered(state: &State, peer: PeerId) -> bool {
+    match peer {
+        PeerId::Instance(id) => state.instance(id).is_some(),
+        PeerId::Router(id) => state.router(id).is_some(),
+    }
+}
+
+impl Shared {
+    /// Makes a peer of whoever has a token.
+    pub(super) async fn join(&self, request: JoinRequest) -> Result<Answer, EnrolError> {
+        let JoinRequest { token, secret, role, request, hello } = request;
+        let known = self.state.borrow().join_token(token).cloned().ok_or(EnrolError::Token)?;
+        let text = JoinTokenText { fingerprint: String::new(), id: token, secret };
+        if !text.proves(&known.hash) {
+            return Err(EnrolError::Token);
+        }
+        if known.role != role {
+            return Err(EnrolError::Role { token: known.role, given: role });
+        }
+        let now = self.clock.now();
+        let (peer, register) = newcomer(&known, &hello, now, rand::random())?;
+        let request = authority::read_request(&request).map_err(EnrolError::Authority)?;
+        let certificate =
+            self.authority.issue(peer, &request, now).map_err(EnrolError::Authority)?;
+        (self.submit)(vec![Change::UseJoinToken(token), register])
+            .await
+            .map_err(EnrolError::Submit)?;
+        tracing::info!(peer = %peer, "`{}` joined as `{peer}`", hello.name);
+        Ok(self.answer(certificate.der()))
+    }
+
+    /// Gives a peer a new certificate for its key.
+    pub(super) fn renew(&self, request: &RenewRequest) -> Result<Answer, EnrolError> {
+        let peer = self.own(request).ok_or(EnrolError::Foreign)?;
+        let signed = authority::read_request(&request.request).map_err(EnrolError::Authority)?;
+        let held = CertificateDer::from_pem_slice(request.certificate.as_bytes());
+        let held = held.ok().and_then(|der| Facts::of(&der).ok()).ok_or(EnrolError::Foreign)?;
+        if held.fingerprint != fingerprint(&signed.public_key.subject_public_key_info()) {
+            return Err(EnrolError::Foreign);
+        }
+        if !is_registered(&self.state.borrow(), peer) {
+            return Err(EnrolError::Removed(peer));
+        }
+        let now = self.clock.now();
+        let certificate =
+            self.authority.issue(peer, &signed, now).map_err(EnrolError::Authority)?;
+        tracing::info!(peer = %peer, "renewed the certificate of `{peer}`");
+        Ok(self.answer(certificate.der()))
+    }
+
+    /// Whose certificate this is, if our authority made it for a peer. Whether it has expired does not matter: it is
+    /// checked as of its own first day.
+    fn own(&self, request: &RenewRequest) -> Option<PeerId> {
+        let certificate = CertificateDer::from_pem_slice(request.certificate.as_bytes()).ok()?;
+        let facts = Facts::of(&certificate).ok()?;
+        let roots = Arc::new(tls::roots(self.authority.certificate()).ok()?);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build().ok()?;
+        let then = UnixTime::since_unix_epoch(facts.not_before.since(Timestamp::EPOCH));
+        verifier.verify_client_cert(&certificate, &[], then).ok()?;
+        facts.peer().ok()
+    }
+
+    fn answer(&self, certificate: &CertificateDer<'_>) -> Answer {
+        Answer {
+            certificate: authority::pem_of(certificate),
+            authority: self.authority.certificate_pem(),
+        }
+    }
+}
+
+/// A new peer, and the Change that registers it.
+fn newcomer(
+    token: &JoinToken,
+    hello: &Hello,
+    now: Timestamp,
+    random: [u8; 10],
+) -> Result<(PeerId, Change), EnrolError> {
+    match token.role {
+        PeerRole::Router => {
+            let id = RouterId::new(now, random);
+            let (name, version) = (hello.name.clone(), hello.version.clone());
+            let router = Router { id, name, version, registered_at: now };
+            Ok((PeerId::Router(id), Change::RegisterRouter(router)))
+        }
+        PeerRole::Agent => {
+            let host = hello.host.clone().ok_or(EnrolError::NoHost)?;
+            let id = InstanceId::new(now, random);
+            let instance = Instance {
+                id,
+                cluster: token.cluster.clone(),
+                name: hello.name.clone(),
+                status: InstanceStatus::Active,
+                capacity: host.capacity,
+                platform: host.platform,
+                host: host.identity,
+                advertised_address: host.advertised_address,
+                subnet: None,
+                last_address: 0,
+                last_port: 0,
+                attributes: std::collections::BTreeMap::new(),
+                agent_version: hello.version.clone(),
+                docker_version: host.docker_version,
+                registered_at: now,
+            };
+            Ok((PeerId::Instance(id), Change::RegisterInstance(instance)))
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What an agent or router says, as Changes: only what State does not know yet, and only about what is the peer's own.
+//! Whoever says the same again changes nothing.
+
+use model::change::{InstanceReport, TaskReport};
+use model::{Change, Refusal, Router, State, TaskContainer, TaskStatus, Timestamp};
+
+use crate::certificate::PeerId;
+use crate::message::{AgentReport, Hello, SeenTask};
+
+/// As much of a container's last lines, and of any sentence, as is kept.
+const TAIL_LINES: usize = 20;
+const LINE_BYTES: usize = 1024;
+/// A batch has room for 100 rows and 1 MiB.
+const BATCH_CHANGES: usize = 20;
+const BATCH_BYTES: usize = 512 * 1024;
+
+/// What is to be recorded of what a peer says.
+#[derive(Debug, Default)]
+pub(super) struct Proposal {
+    /// News, in batches that fit.
+    pub(super) batches: Vec<Vec<Change>>,
+    /// What the peer may not say, or State does not take.
+    pub(super) refused: Vec<Refusal>,
+}
+
+/// Compares what a peer says with what is known.
+pub(super) fn propose(
+    state: &State,
+    peer: PeerId,
+    hello: &Hello,
+    report: Option<&AgentReport>,
+    at: Timestamp,
+) -> Proposal {
+    let mut state = state.clone();
+    let mut proposal = Proposal::default();
+    let mut bytes = 0;
+    let seen = report.into_iter().flat_map(|report| &report.tasks);
+    let said = greeting(&state, peer, hello, at).into_iter();
+    for change in said.chain(seen.flat_map(|seen| task(peer, seen))) {
+        match state.apply(&change, at) {
+            Ok(touched) if touched.is_empty() => {}
+            Ok(_) => {
+                let size = weight(&change);
+                let last = proposal.batches.last_mut();
+                match last.filter(|last| last.len() < BATCH_CHANGES && bytes + size <= BATCH_BYTES)
+                {
+                    Some(last) => last.push(change),
+                    None => {
+                        proposal.batches.push(vec![change]);
+                        bytes = 0;
+                    }
+                }
+                bytes += size;
+            }
+            Err(refusal) => proposal.refused.push(refusal),
+        }
+    }
+    proposal
+}
+
+fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option<Change> {
+    match peer {
+        PeerId::Router(id) => {
+            let known = state.router(id)?;
+            Some(Change::RegisterRouter(Router {
+                id,
+                name: cut(&hello.name),
+                version: cut(&hello.version),
+                registered_at: known.registered_at.min(at),
+            }))
+        }
+        PeerId::Instance(instance) => {
+            let host = hello.host.as_ref()?;
+            Some(Change::ReportInstance(InstanceReport {
+                instance,
+                name: cut(&hello.name),
+                capacity: host.capacity.clone(),
+                platform: host.platform.clone(),
+                host: host.identity.clone(),
+                advertised_address: host.advertised_address,
+                agent_version: cut(&hello.version),
+                docker_version: cut(&host.docker_version),
+            }))
+        }
+    }
+}
+
+fn task(peer: PeerId, seen: &SeenTask) -> Vec<Change> {
+    let PeerId::Instance(instance) = peer else { return Vec::new() };
+    let report = Change::ReportTask(TaskReport {
+        instance,
+        task: seen.task,
+        status: seen.status,
+        stopped: seen.stopped.clone().map(|mut stopped| {
+            stopped.reason = cut(&stopped.reason);
+            stopped
+        }),
+        containers: seen.containers.iter().map(container).collect(),
+    });
+    let reaped = Change::TaskReaped { instance, task: seen.task };
+    match (seen.reaped, seen.status) {
+        (true, TaskStatus::Stopped) => vec![report, reaped],
+        (true, _) => vec![reaped],
+        (false, _) => vec![report],
+    }
+}
+
+fn container(seen: &TaskContainer) -> TaskContainer {
+    let skipped = seen.log_tail.len().saturating_sub(TAIL_LINES);
+    TaskContainer {
+        name: seen.name.clone(),
+        image: seen.image.clone(),
+        runtime_id: seen.runtime_id.as_deref().map(cut),
+        exit_code: seen.exit_code,
+        reason: seen.reason.as_deref().map(cut),
+        restarts: seen.restarts,
+        log_tail: seen.log_tail.iter().skip(skipped).map(|line| cut(line)).collect(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(LINE_BYTES)].to_owned()
+}
+
+fn weight(change: &Change) -> usize {
+    serde_json::to_vec(change).map_or(BATCH_BYTES, |bytes| bytes.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What the link's listener answers. Joining and renewing are open to everybody, since they prove themselves; all the rest
+//! is for registered peers.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Path, Request, State, WebSocketUpgrade};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, post};
+use axum::{Extension, Json, Router};
+use futures_util::StreamExt as _;
+
+use super::accept::Shown;
+use super::enrol::{EnrolError, is_registered};
+use super::{Shared, session};
+use crate::certificate::PeerId;
+use crate::message::{JoinRequest, Problem, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
+
+const QUESTION_BYTES: usize = 64 * 1024;
+
+/// Everything under the link's listener.
+pub(super) fn app(shared: Arc<Shared>, mount: Router) -> Router {
+    let peers_only = middleware::from_fn_with_state(Arc::clone(&shared), peers_only);
+    let open = Router::new()
+        .route("/join", post(join))
+        .route("/renew", post(renew))
+        .layer(DefaultBodyLimit::max(QUESTION_BYTES));
+    let closed = Router::new()
+        .route(STREAM_PATH, any(stream))
+        .route("/streams/{id}", post(bytes))
+        .route_layer(peers_only.clone());
+    open.merge(closed).with_state(shared).fallback_service(mount.layer(peers_only))
+}
+
+/// Lets registered peers through, and says to what is behind who they are.
+async fn peers_only(
+    State(shared): State<Arc<Shared>>,
+    Extension(Shown(peer)): Extension<Shown>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Some(peer) = peer else {
+        let reason =
+            "show the certificate of an instance or router: this listener is for Berth's own roles";
+        return problem(StatusCode::UNAUTHORIZED, reason.to_owned());
+    };
+    if !is_registered(&shared.state.borrow(), peer) {
+        let error = EnrolError::Removed(peer);
+        return problem(error.status(), error.to_string());
+    }
+    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(peer.principal());
+    next.run(request).await
+}
+
+async fn join(State(shared): State<Arc<Shared>>, Json(request): Json<JoinRequest>) -> Response {
+    answer("join", shared.join(request).await)
+}
+
+async fn renew(State(shared): State<Arc<Shared>>, Json(request): Json<RenewRequest>) -> Response {
+    answer("renew", shared.renew(&request))
+}
+
+async fn stream(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<PeerId>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.max_message_size(UP_FRAME_BYTES).max_frame_size(UP_FRAME_BYTES).on_upgrade(
+        move |socket| async move {
+            let tasks = shared.tasks.clone();
+            tasks.track_future(session::run(shared, peer, socket)).await;
+        },
+    )
+}
+
+/// Takes the bytes that the server asked this agent for, until either side has enough.
+async fn bytes(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<PeerId>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Response {
+    let PeerId::Instance(instance) = peer else {
+        return problem(StatusCode::FORBIDDEN, "only agents send streams".to_owned());
+    };
+    let Some(sender) = shared.streams.claim(&id, instance) else {
+        return problem(StatusCode::NOT_FOUND, "nobody waits for this stream".to_owned());
+    };
+    let mut body = body.into_data_stream();
+    loop {
+        let chunk = tokio::select! {
+            () = sender.closed() => break,
+            () = shared.shutdown.cancelled() => break,
+            chunk = body.next() => chunk,
+        };
+        match chunk {
+            Some(Ok(bytes)) => {
+                if sender.send(bytes).await.is_err() {
+                    break;
+                }
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a stream of instance `{instance}` broke");
+                break;
+            }
+            None => return StatusCode::NO_CONTENT.into_response(),
+        }
+    }
+    let close = HeaderValue::from_static("close");
+    (StatusCode::NO_CONTENT, [(header::CONNECTION, close)]).into_response()
+}
+
+fn answer(what: &str, answered: Result<crate::message::Answer, EnrolError>) -> Response {
+    match answered {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "refused a request to {what}");
+            problem(error.status(), error.to_string())
+        }
+    }
+}
+
+fn problem(status: StatusCode, reason: String) -> Response {
+    (status, Json(Problem { reason })).into_response()
+}

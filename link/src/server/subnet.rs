@@ -1,0 +1,123 @@
+//! No two instances, and nothing else on an instance's host, share an address of a task.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use model::{InstallationId, InstanceId, State, Subnet};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+
+/// Subnets that were chosen, also those that State does not show yet: two instances that join at once get two.
+#[derive(Debug, Default)]
+pub(super) struct Given(Mutex<BTreeMap<InstanceId, Subnet>>);
+
+/// Where to look: as large as private networks get, and the one that others use least first.
+const RANGES: [(Ipv4Addr, u8); 3] = [
+    (Ipv4Addr::new(10, 64, 0, 0), 10),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+];
+const PREFIX: u8 = 24;
+
+impl Given {
+    /// The subnet that this instance should have instead of the one that it has. None when that may stay, or when nothing
+    /// is free: then it is logged.
+    pub(super) async fn choose(
+        &self,
+        state: &State,
+        id: InstanceId,
+        used: &[Subnet],
+    ) -> Option<Subnet> {
+        let mut given = self.0.lock().await;
+        let instance = state.instance(id)?;
+        let own = instance.subnet.or_else(|| given.get(&id).copied());
+        let others = state
+            .instances()
+            .filter(|other| other.id != id)
+            .filter_map(|other| Some((other.id, other.subnet?)));
+        given.retain(|other, _| *other != id && state.instance(*other).is_some());
+        given.extend(others);
+        let taken: Vec<Subnet> = given.values().chain(used).copied().collect();
+        let fits = |subnet: &Subnet| !taken.iter().any(|other| other.overlaps(*subnet));
+        let chosen = match own.filter(fits) {
+            Some(own) => own,
+            None => free(state.installation()?, &taken).or_else(|| {
+                tracing::error!(instance.id = %id, "no subnet is free for instance `{id}`");
+                None
+            })?,
+        };
+        given.insert(id, chosen);
+        (instance.subnet != Some(chosen)).then_some(chosen)
+    }
+}
+
+/// The first /24 that overlaps none of `taken`. Where the search begins depends on the installation, so that two
+/// installations on a host rarely meet.
+pub(super) fn free(installation: InstallationId, taken: &[Subnet]) -> Option<Subnet> {
+    let hash = Sha256::digest(installation.to_string().as_bytes());
+    let start = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    RANGES
+        .into_iter()
+        .flat_map(|range| all(range, start))
+        .find(|candidate| taken.iter().all(|other| !other.overlaps(*candidate)))
+}
+
+fn all((network, prefix): (Ipv4Addr, u8), start: u32) -> impl Iterator<Item = Subnet> {
+    let count = 1_u32 << (PREFIX - prefix);
+    (0..count).map(move |step| {
+        let index = (start % count + step) % count;
+        let address = Subnet::new(network, prefix).address(index << (32 - u32::from(PREFIX)));
+        Subnet::new(address, PREFIX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use model::Timestamp;
+
+    use super::*;
+
+    fn installation(n: u8) -> InstallationId {
+        InstallationId::new(Timestamp::EPOCH, [n; 10])
+    }
+
+    #[test]
+    fn a_free_subnet_overlaps_nothing_that_is_taken() {
+        let first = free(installation(1), &[]).unwrap();
+        assert!("10.64.0.0/10".parse::<Subnet>().unwrap().overlaps(first));
+        assert_eq!(first.size(), 256);
+        assert_eq!(
+            free(installation(1), &[]),
+            Some(first),
+            "the same installation, the same place"
+        );
+        assert_ne!(free(installation(2), &[]), Some(first));
+
+        let mut taken = vec![first];
+        for _ in 0..100 {
+            let next = free(installation(1), &taken).unwrap();
+            assert!(taken.iter().all(|other| !other.overlaps(next)));
+            taken.push(next);
+        }
+    }
+
+    #[test]
+    fn a_host_in_a_wide_network_gets_a_subnet_outside_of_it() {
+        let wide: Subnet = "10.0.0.0/8".parse().unwrap();
+        let private: Subnet = "172.16.0.0/12".parse().unwrap();
+        assert!(private.overlaps(free(installation(1), &[wide]).unwrap()));
+        let everything: Subnet = "0.0.0.0/0".parse().unwrap();
+        assert_eq!(free(installation(1), &[everything]), None);
+    }
+
+    #[test]
+    fn every_subnet_of_a_range_is_tried_once() {
+        let range = (Ipv4Addr::new(192, 168, 0, 0), 16);
+        let tried: BTreeSet<Subnet> = all(range, 1_000_003).collect();
+        assert_eq!(tried.len(), 256);
+        assert_eq!(all(range, 1_000_003).count(), 256);
+        assert!(tried.iter().all(|one| "192.168.0.0/16".parse::<Subnet>().unwrap().overlaps(*one)));
+    }
+}

@@ -1,0 +1,144 @@
+//! A view is read whole or not at all: it travels in parts, and one that is missing, foreign or out of order drops what
+//! came before it.
+
+use model::{Epoch, StateRevision};
+
+use crate::message::Part;
+
+/// The largest piece of text in a part. JSON in JSON at most doubles, so that a frame stays below 1 MiB.
+const PART_BYTES: usize = 500 * 1024;
+/// The most parts that are put together: a view of 500 MB.
+const PARTS_MAX: u32 = 1000;
+
+/// The parts of a view, in order.
+pub(crate) fn split(
+    epoch: Epoch,
+    revision: StateRevision,
+    text: &str,
+) -> impl Iterator<Item = Part> {
+    let pieces = pieces(text);
+    let count = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+    (0..count).zip(pieces).map(move |(index, piece)| Part {
+        epoch,
+        revision,
+        base: None,
+        index,
+        count,
+        text: piece.to_owned(),
+    })
+}
+
+fn pieces(mut text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    loop {
+        let (piece, rest) = text.split_at(text.floor_char_boundary(PART_BYTES));
+        pieces.push(piece);
+        if rest.is_empty() {
+            return pieces;
+        }
+        text = rest;
+    }
+}
+
+/// Puts the parts of one connection together again.
+#[derive(Debug, Default)]
+pub(crate) struct Assembly {
+    parts: Vec<Part>,
+}
+
+/// A view's JSON with the state that it shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    pub(crate) epoch: Epoch,
+    pub(crate) revision: StateRevision,
+    pub(crate) text: String,
+}
+
+impl Assembly {
+    /// Takes the next part; gives the whole once it was the last.
+    pub(crate) fn push(&mut self, part: Part) -> Option<Whole> {
+        let follows = self.parts.last().is_none_or(|last| {
+            (last.epoch, last.revision, last.count, last.index + 1)
+                == (part.epoch, part.revision, part.count, part.index)
+        });
+        if part.index == 0 || !follows {
+            self.parts.clear();
+        }
+        if part.base.is_some() || part.count > PARTS_MAX || self.parts.len() != part.index as usize
+        {
+            self.parts.clear();
+            return None;
+        }
+        let (epoch, revision, count) = (part.epoch, part.revision, part.count);
+        self.parts.push(part);
+        if self.parts.len() < count as usize {
+            return None;
+        }
+        let text = self.parts.drain(..).map(|part| part.text).collect();
+        Some(Whole { epoch, revision, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(revision: u64, text: &str) -> Vec<Part> {
+        split(Epoch(1), StateRevision(revision), text).collect()
+    }
+
+    /// Every character is three bytes, so that no part ends where a piece of round size would.
+    fn long() -> String {
+        "\u{20ac}".repeat(PART_BYTES)
+    }
+
+    #[test]
+    fn a_view_comes_together_from_its_parts() {
+        for text in ["", "{}", &long()] {
+            let mut assembly = Assembly::default();
+            let mut whole = None;
+            for part in parts(7, text) {
+                assert_eq!(whole, None, "nothing is whole before the last part");
+                whole = assembly.push(part);
+            }
+            let expected =
+                Whole { epoch: Epoch(1), revision: StateRevision(7), text: text.to_owned() };
+            assert_eq!(whole, Some(expected));
+        }
+    }
+
+    #[test]
+    fn no_frame_is_larger_than_a_mebibyte() {
+        let quotes = "\"\\".repeat(PART_BYTES);
+        let all = parts(1, &quotes);
+        assert!(all.len() > 1);
+        for part in all {
+            assert!(serde_json::to_string(&part).unwrap().len() <= 1024 * 1024);
+        }
+    }
+
+    #[test]
+    fn a_missing_part_drops_the_view() {
+        let mut all = parts(1, &long());
+        assert_eq!(all.len(), 4);
+        all.remove(1);
+        let mut assembly = Assembly::default();
+        assert!(all.into_iter().all(|part| assembly.push(part).is_none()));
+    }
+
+    #[test]
+    fn a_new_view_in_the_middle_of_one_takes_its_place() {
+        let mut assembly = Assembly::default();
+        let cut = parts(1, &long());
+        assert_eq!(assembly.push(cut[0].clone()), None);
+        assert_eq!(assembly.push(parts(2, "{}").remove(0)).unwrap().revision, StateRevision(2));
+        assert_eq!(assembly.push(cut[1].clone()), None, "the rest of a dropped view is no view");
+    }
+
+    #[test]
+    fn a_delta_is_not_taken_for_a_view() {
+        let mut part = parts(2, "{}").remove(0);
+        part.base = Some(StateRevision(1));
+        assert_eq!(Assembly::default().push(part), None);
+    }
+}
