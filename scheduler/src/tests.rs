@@ -3,5 +3,6 @@
 mod deploying;
 mod placing;
 mod serving;
+mod simulation;
 mod stopping;
 mod world;

@@ -152,12 +152,12 @@ fn a_new_push_supersedes_a_bad_one() {
 fn a_tag_that_goes_back_to_what_runs_is_noted_and_a_tag_that_vanishes_changes_nothing() {
     let (mut world, service) = web(1);
     world.grow(service);
-    world.apply(Change::NoteTried {
+    world.apply(&Change::NoteTried {
         service,
         digests: [("web".parse().unwrap(), digest(7))].into(),
     });
     check(&world.settle(), &["note what was tried"]);
-    world.apply(Change::RemoveTag {
+    world.apply(&Change::RemoveTag {
         repository: "hello".parse().unwrap(),
         tag: "latest".parse().unwrap(),
     });
@@ -168,7 +168,7 @@ fn a_tag_that_goes_back_to_what_runs_is_noted_and_a_tag_that_vanishes_changes_no
 fn a_service_that_does_not_follow_tags_is_left_alone_by_a_push() {
     let (mut world, service) = web(1);
     world.grow(service);
-    world.apply(Change::UpdateService(model::change::ServiceUpdate {
+    world.apply(&Change::UpdateService(model::change::ServiceUpdate {
         service: Some(service),
         follow_tags: Some(false),
         ..Default::default()
@@ -243,7 +243,7 @@ fn failing_tasks_are_started_again_ever_more_slowly() {
     let mut world = World::with_instances(&[2000]);
     world.push("hello", 1);
     let service = world.service("hello", 1);
-    world.apply(Change::UpdateService(model::change::ServiceUpdate {
+    world.apply(&Change::UpdateService(model::change::ServiceUpdate {
         service: Some(service),
         deployment_configuration: Some(model::DeploymentConfiguration {
             deployment_circuit_breaker: model::CircuitBreaker { enable: false, rollback: false },

@@ -56,7 +56,8 @@ fn reservations_stay_within_capacity_and_what_lacks_is_named() {
 fn every_reason_is_counted_by_instance() {
     let mut world = World::with_instances(&[50, 50, 1000, 1000]);
     let (draining, away) = (world.nth_instance(3), world.nth_instance(4));
-    world.apply(Change::SetInstanceStatus { instance: draining, status: InstanceStatus::Draining });
+    world
+        .apply(&Change::SetInstanceStatus { instance: draining, status: InstanceStatus::Draining });
     world.disconnect(away);
     world.secs(20);
     world.push("hello", 1);
@@ -177,7 +178,7 @@ fn instances_of_one_host_share_its_ports() {
         let mut instance = world.state.instance(id).unwrap().clone();
         instance.host.boot_id = "one".to_owned();
         instance.host.network_namespace = "4026531840".to_owned();
-        world.apply(Change::RegisterInstance(instance));
+        world.apply(&Change::RegisterInstance(instance));
     }
     world.push("hello", 1);
     let service = world.service("hello", 5);
@@ -190,6 +191,7 @@ fn instances_of_one_host_share_its_ports() {
     assert_eq!(ports.len(), 4);
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "one change is looked for")]
 fn run_task(world: &mut World) -> Task {
     world.push("hello", 1);
     let service = world.service("hello", 0);
@@ -221,8 +223,8 @@ fn a_task_run_by_itself_is_placed_or_fails_with_the_reason() {
     let task = run_task(&mut world);
     let mut second = task.clone();
     second.id = model::TaskId::new(world.now, [0xff; 10]);
-    world.apply(Change::CreateTask(task));
-    world.apply(Change::CreateTask(second));
+    world.apply(&Change::CreateTask(task));
+    world.apply(&Change::CreateTask(second));
     assert_eq!(
         world.settle(),
         "place task1 on i1\n\

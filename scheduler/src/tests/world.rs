@@ -50,8 +50,8 @@ impl World {
             name: "default".parse().unwrap(),
             created_at: now,
         };
-        world.apply(Change::Install(InstallationId::new(now, [1; 10])));
-        world.apply(Change::CreateCluster(cluster));
+        world.apply(&Change::Install(InstallationId::new(now, [1; 10])));
+        world.apply(&Change::CreateCluster(cluster));
         world
     }
 
@@ -72,8 +72,8 @@ impl World {
     }
 
     #[track_caller]
-    pub(super) fn apply(&mut self, change: Change) -> bool {
-        match self.state.apply(&change, self.now) {
+    pub(super) fn apply(&mut self, change: &Change) -> bool {
+        match self.state.apply(change, self.now) {
             Ok(touched) if touched.is_empty() => false,
             Ok(_) => {
                 self.state = self.state.clone().at(self.state.revision().next());
@@ -87,7 +87,7 @@ impl World {
         let n = self.state.instances().count() + 1;
         let id = InstanceId::new(self.now, self.seed());
         self.names.insert(id.to_string(), format!("i{n}"));
-        self.apply(Change::RegisterInstance(Instance {
+        self.apply(&Change::RegisterInstance(Instance {
             id,
             cluster: "default".parse().unwrap(),
             name: format!("i{n}"),
@@ -116,7 +116,7 @@ impl World {
         let id = RouterId::new(self.now, self.seed());
         let name = "r".to_owned();
         let router = Router { id, name, version: "0".to_owned(), registered_at: self.now };
-        self.apply(Change::RegisterRouter(router));
+        self.apply(&Change::RegisterRouter(router));
         let revision = self.state.revision();
         self.observed.hear_router(id, true, self.now).applied = Some(revision);
         id
@@ -128,13 +128,13 @@ impl World {
 
     pub(super) fn push_for(&mut self, repository: &str, n: u8, platforms: &[(&str, &str)]) {
         let name: RepositoryName = repository.parse().unwrap();
-        self.apply(Change::CreateRepository(Repository {
+        self.apply(&Change::CreateRepository(Repository {
             name: name.clone(),
             created_at: self.now,
         }));
         let platforms = platforms.iter().map(|(os, arch)| Platform::new(*os, *arch)).collect();
         self.names.insert(digest(n).to_string(), format!("image{n}"));
-        self.apply(Change::PutTag(Tag {
+        self.apply(&Change::PutTag(Tag {
             repository: name,
             name: "latest".parse().unwrap(),
             digest: digest(n),
@@ -166,7 +166,7 @@ impl World {
         ports: serde_json::Value,
     ) -> ServiceId {
         let id = ServiceId::new(self.now, self.seed());
-        self.apply(Change::RegisterTaskDefinition(definition(name, 1, &ports)));
+        self.apply(&Change::RegisterTaskDefinition(definition(name, 1, &ports)));
         let mut load_balancers = Vec::new();
         if balanced {
             let group = TargetGroup {
@@ -182,9 +182,9 @@ impl World {
                 container_name: "web".parse().unwrap(),
                 container_port: 8080,
             });
-            self.apply(Change::PutTargetGroup(group));
+            self.apply(&Change::PutTargetGroup(group));
         }
-        self.apply(Change::CreateService(Service {
+        self.apply(&Change::CreateService(Service {
             id,
             cluster: "default".parse().unwrap(),
             name: name.parse().unwrap(),
@@ -209,7 +209,7 @@ impl World {
 
     pub(super) fn bounds(&mut self, service: ServiceId, minimum: u32, maximum: u32) {
         let known = self.state.service(service).unwrap().deployment_configuration.clone();
-        self.apply(Change::UpdateService(ServiceUpdate {
+        self.apply(&Change::UpdateService(ServiceUpdate {
             service: Some(service),
             deployment_configuration: Some(DeploymentConfiguration {
                 minimum_healthy_percent: minimum,
@@ -221,7 +221,7 @@ impl World {
     }
 
     pub(super) fn scale(&mut self, service: ServiceId, desired: u32) {
-        self.apply(Change::UpdateService(ServiceUpdate {
+        self.apply(&Change::UpdateService(ServiceUpdate {
             service: Some(service),
             desired_count: Some(desired),
             ..ServiceUpdate::default()
@@ -271,7 +271,7 @@ impl World {
         }
         for change in plan.batches.into_iter().flatten() {
             lines.push(self.describe(&change));
-            assert!(self.apply(change), "a change that does nothing: {}", lines.last().unwrap());
+            assert!(self.apply(&change), "a change that does nothing: {}", lines.last().unwrap());
         }
         lines.join("\n")
     }
@@ -296,7 +296,7 @@ impl World {
 
     pub(super) fn report(&mut self, id: TaskId, status: TaskStatus, stopped: Option<Stopped>) {
         let instance = self.state.task(id).unwrap().instance().unwrap();
-        self.apply(Change::ReportTask(TaskReport {
+        self.apply(&Change::ReportTask(TaskReport {
             instance,
             task: id,
             status,
@@ -376,7 +376,7 @@ impl World {
                 && !known.reaped
                 && self.state.instance(instance).is_some()
             {
-                self.apply(Change::TaskReaped { instance, task: known.id });
+                self.apply(&Change::TaskReaped { instance, task: known.id });
             }
         }
         self.routers_apply();
@@ -412,6 +412,7 @@ impl World {
         self.name("deployment", &id.to_string())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other changes are not the scheduler's")]
     pub(super) fn describe(&mut self, change: &Change) -> String {
         let text = match change {
             Change::CreateTask(task) => {

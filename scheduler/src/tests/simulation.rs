@@ -1,0 +1,387 @@
+//! A whole installation on virtual time, driven by a seed: agents that start, fail and hang tasks, routers that check and
+//! drain with delay, pushes, kills, lost instances, server restarts. After each Change that the scheduler proposes, what
+//! must never break is checked against what the actors really do, not against what the scheduler believes.
+//!
+//! A failing seed is printed; `BERTH_TEST_SEED` replays it alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::observed::TargetHealth;
+use model::{
+    Change, Digest, InstanceId, InstanceStatus, Lease, Observed, RolloutState, RouterId, ServiceId,
+    StopCode, Task, TaskId, TaskStatus, Timestamp,
+};
+
+use super::world::World;
+use actors::{Agent, RouterActor};
+
+mod actors;
+
+/// SplitMix64: a seed gives the same run on every machine.
+pub(super) struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(super) fn millis(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.below(to - from))
+    }
+}
+
+/// What a digest does when it runs: pushes count up, and every third image is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Image {
+    Good,
+    Exits,
+    NeverHealthy,
+}
+
+pub(super) fn image(digest: &Digest) -> Image {
+    let Digest::Sha256(bytes) = digest else { return Image::Good };
+    match bytes[0] % 6 {
+        0 => Image::Exits,
+        3 => Image::NeverHealthy,
+        _ => Image::Good,
+    }
+}
+
+struct Simulation {
+    world: World,
+    random: Random,
+    agents: BTreeMap<InstanceId, Agent>,
+    routers: BTreeMap<RouterId, RouterActor>,
+    services: Vec<(ServiceId, &'static str)>,
+    pushed: u8,
+    started: BTreeSet<(ServiceId, Digest)>,
+    server_back_at: Timestamp,
+    log: Vec<String>,
+}
+
+const NAMES: [&str; 3] = ["one", "two", "three"];
+
+impl Simulation {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let instances: Vec<u64> = (0..1 + random.below(5)).map(|_| 1000).collect();
+        let mut world = World::with_instances(&instances);
+        let routers = (0..random.below(3)).map(|_| (world.router(), RouterActor::default()));
+        let routers: BTreeMap<_, _> = routers.collect();
+        let mut services = Vec::new();
+        for name in NAMES.iter().take(1 + usize::try_from(random.below(3)).unwrap()) {
+            world.push(name, 1);
+            let desired = u32::try_from(random.below(5)).unwrap();
+            let service = if routers.is_empty() || random.chance(30) {
+                world.service(name, desired)
+            } else {
+                world.web(name, desired)
+            };
+            let (low, high) = [(100, 200), (50, 100), (0, 100), (50, 150), (100, 150)]
+                [usize::try_from(random.below(5)).unwrap()];
+            world.bounds(service, low, high);
+            services.push((service, *name));
+        }
+        Self {
+            agents: world.state.instances().map(|i| (i.id, Agent::default())).collect(),
+            server_back_at: world.now,
+            world,
+            random,
+            routers,
+            services,
+            pushed: 1,
+            started: BTreeSet::new(),
+            log: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        for _ in 0..500 {
+            let step = self.random.millis(20, 1500);
+            self.tick(step);
+            if self.random.chance(4) {
+                self.chaos();
+            }
+        }
+        self.calm();
+        self.check_converged();
+    }
+
+    fn tick(&mut self, step: Duration) {
+        self.world.now = self.world.now.plus(step);
+        let now = self.world.now;
+        if now < self.server_back_at {
+            self.actors(false);
+            return;
+        }
+        self.actors(true);
+        for _ in 0..2 {
+            let plan = self.world.plan();
+            for change in plan.batches.into_iter().flatten() {
+                self.check_before(&change);
+                let text = self.world.describe(&change);
+                self.log.push(format!("{now} {text}"));
+                assert!(self.world.apply(&change), "does nothing: {text}");
+                self.check_after(&change);
+            }
+        }
+    }
+
+    fn actors(&mut self, server: bool) {
+        for (id, agent) in &mut self.agents {
+            agent.act(*id, &mut self.world, &mut self.random, server);
+        }
+        for (id, router) in &mut self.routers {
+            router.act(*id, &mut self.world, &self.agents, &mut self.random, server);
+        }
+    }
+
+    fn chaos(&mut self) {
+        let now = self.world.now;
+        let pick = |random: &mut Random, count: usize| {
+            usize::try_from(random.below(u64::try_from(count.max(1)).unwrap())).unwrap()
+        };
+        let (service, name) = self.services[pick(&mut self.random, self.services.len())];
+        let event = match self.random.below(9) {
+            0 | 1 => {
+                self.pushed += 1;
+                self.world.push(name, self.pushed);
+                format!("push {} to {name}", self.pushed)
+            }
+            2 => {
+                let desired = u32::try_from(self.random.below(6)).unwrap();
+                self.world.scale(service, desired);
+                format!("scale {name} to {desired}")
+            }
+            3 | 4 => {
+                let back_at = now.plus(self.random.millis(1_000, 150_000));
+                let dies = self.random.chance(50);
+                let index = pick(&mut self.random, self.agents.len());
+                let (id, agent) = self.agents.iter_mut().nth(index).unwrap();
+                agent.vanish(back_at, dies);
+                format!("instance {id} vanishes until {back_at}, dies: {dies}")
+            }
+            5 if !self.routers.is_empty() => {
+                let back_at = now.plus(self.random.millis(100, 60_000));
+                let index = pick(&mut self.random, self.routers.len());
+                let router = self.routers.values_mut().nth(index).unwrap();
+                let restarts = self.random.chance(50);
+                router.vanish(back_at, restarts);
+                format!("router {index} vanishes until {back_at}, restarts: {restarts}")
+            }
+            6 => {
+                self.server_back_at = now.plus(self.random.millis(100, 90_000));
+                self.world.observed = Observed::new(self.server_back_at);
+                format!("the server is away until {}", self.server_back_at)
+            }
+            7 => {
+                let index = pick(&mut self.random, self.agents.len());
+                let agent = self.agents.values_mut().nth(index).unwrap();
+                agent.kill_one(&mut self.random);
+                format!("a container of instance {index} dies")
+            }
+            _ => {
+                let index = pick(&mut self.random, self.agents.len());
+                let instance = *self.agents.keys().nth(index).unwrap();
+                let status = if self.random.chance(50) {
+                    InstanceStatus::Draining
+                } else {
+                    InstanceStatus::Active
+                };
+                self.world.apply(&Change::SetInstanceStatus { instance, status });
+                format!("instance {index} is {status:?}")
+            }
+        };
+        self.log.push(format!("{now} -- {event}"));
+    }
+
+    /// Everything comes back and nothing more happens.
+    fn calm(&mut self) {
+        self.log.push(format!("{} -- all is calm", self.world.now));
+        let now = self.world.now;
+        self.server_back_at = self.server_back_at.min(now);
+        let ids: Vec<_> = self.agents.keys().copied().collect();
+        for instance in ids {
+            self.world
+                .apply(&Change::SetInstanceStatus { instance, status: InstanceStatus::Active });
+        }
+        self.agents.values_mut().for_each(|agent| agent.vanish(now, false));
+        self.routers.values_mut().for_each(|router| router.vanish(now, false));
+        // Back-off after many failures is a minute; draining and checks take less.
+        for _ in 0..1200 {
+            let step = self.random.millis(200, 1000);
+            self.tick(step);
+        }
+    }
+
+    fn check_converged(&mut self) {
+        let quiet_from = self.log.len();
+        for _ in 0..100 {
+            let step = self.random.millis(200, 1000);
+            self.tick(step);
+        }
+        for (id, name) in self.services.clone() {
+            let service = self.world.state.service(id).unwrap();
+            let deployment = self.world.state.deployment(service.deployment.unwrap()).unwrap();
+            if deployment.rollout_state == RolloutState::Failed
+                || deployment.images.values().any(|i| image(&i.digest) != Image::Good)
+            {
+                // A service that never had a good image, or whose breaker waits for its next task.
+                continue;
+            }
+            let tasks: Vec<_> = self.world.state.tasks_of(id).collect();
+            let running = tasks.iter().filter(|task| task.last_status == TaskStatus::Running);
+            let desired = usize::try_from(service.desired_count).unwrap();
+            let explained = service.placement_failure.is_some();
+            assert!(
+                explained || (running.count() == desired && tasks.len() == desired),
+                "{name} has {tasks:#?} instead of {desired}"
+            );
+            assert!(
+                explained || deployment.rollout_state == RolloutState::Completed,
+                "{name}: {deployment:?}"
+            );
+            let quiet = self.log[quiet_from..].iter().filter(|line| !line.contains("task")).count();
+            assert_eq!(quiet, 0, "a settled state plans nothing");
+        }
+    }
+
+    /// As far as anybody can tell: it was healthy, and no connected router says that it is not.
+    fn is_healthy(&self, task: &Task) -> bool {
+        let routers = self.world.observed.routers.values().filter(|seen| seen.presence.connected);
+        let complaint = routers.flat_map(|seen| &seen.targets).any(|((_, id), seen)| {
+            *id == task.id
+                && (seen.health == TargetHealth::Unhealthy
+                    || (seen.health == TargetHealth::Initial && seen.reason.is_some()))
+        });
+        task.wanted()
+            && task.last_status == TaskStatus::Running
+            && task.healthy_at.is_some()
+            && !complaint
+    }
+
+    fn check_before(&mut self, change: &Change) {
+        if let Change::StopTask { task, code, reason: _ } = change {
+            self.check_minimum(*task, *code);
+        } else if let Change::FailTask { task, reason: _ } = change {
+            self.check_minimum(*task, StopCode::ServiceSchedulerInitiated);
+        } else if let Change::TaskDrained(task) = change {
+            self.check_drained(*task);
+        } else if let Change::StartDeployment(deployment) = change
+            && deployment.rollback_of.is_none()
+        {
+            let digest = deployment.images.values().next().unwrap().digest;
+            assert!(
+                self.started.insert((deployment.service, digest)),
+                "{digest} is tried a second time"
+            );
+        }
+    }
+
+    fn check_minimum(&self, id: TaskId, code: StopCode) {
+        let task = self.world.state.task(id).unwrap();
+        let Some(service) = task.service.and_then(|id| self.world.state.service(id)) else {
+            return;
+        };
+        let vouched = self.world.observed.routers.values().any(|seen| {
+            seen.presence.connected
+                && seen
+                    .targets
+                    .iter()
+                    .any(|((_, target), s)| *target == id && s.health == TargetHealth::Healthy)
+        });
+        if !self.is_healthy(task) || (code == StopCode::InfrastructureHealth && !vouched) {
+            return;
+        }
+        let tasks = self.world.state.tasks_of(service.id);
+        let healthy = tasks.filter(|other| other.id != id && self.is_healthy(other)).count();
+        let minimum = service.deployment_configuration.minimum(service.desired_count);
+        assert!(
+            healthy >= usize::try_from(minimum).unwrap(),
+            "{id} of `{}` is stopped and {healthy} healthy ones are left of {minimum}",
+            service.name
+        );
+    }
+
+    fn check_drained(&self, id: TaskId) {
+        let task = self.world.state.task(id).unwrap();
+        let service = task.service.and_then(|id| self.world.state.service(id)).unwrap();
+        if service.load_balancers.is_empty() {
+            return;
+        }
+        let over = self.world.now.since(task.stopping_at.unwrap()) >= Duration::from_secs(30);
+        for (router, actor) in &self.routers {
+            let seen = self.world.observed.routers.get(router);
+            if seen.is_some_and(|seen| seen.presence.connected) {
+                assert!(over || actor.has_let_go(id), "a router still picks {id}");
+            } else {
+                let lease = self.world.observed.router_lease(
+                    *router,
+                    &self.world.settings.lease,
+                    self.world.now,
+                );
+                assert!(over && lease >= Lease::Disconnected, "a router that is away picks {id}");
+            }
+        }
+    }
+
+    fn check_after(&mut self, change: &Change) {
+        let Change::CreateTask(task) = change else { return };
+        let place = task.placement.as_ref().unwrap();
+        for router in self.routers.values() {
+            assert!(
+                !router.reaches(place.address, task.id),
+                "a router still sends to {}, which {} gets",
+                place.address,
+                task.id
+            );
+        }
+        for instance in self.world.state.instances() {
+            let reserved = self.world.state.reserved_on(instance.id);
+            assert!(instance.capacity.shortfalls(&reserved).is_empty(), "{reserved:?}");
+        }
+        let service = self.world.state.service(task.service.unwrap()).unwrap();
+        let wanted = self.world.state.tasks_of(service.id).filter(|task| task.wanted()).count();
+        let maximum = service.deployment_configuration.maximum(service.desired_count);
+        assert!(
+            wanted <= usize::try_from(maximum).unwrap(),
+            "`{}` has {wanted} tasks of {maximum}",
+            service.name
+        );
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the size of a test run is not configuration")]
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn whatever_happens_what_must_never_break_does_not() {
+    let seeds = match variable("BERTH_TEST_SEED") {
+        Some(seed) => seed..seed + 1,
+        None if variable("BERTH_TEST_FULL").is_some() => 0..3000,
+        None => 0..60,
+    };
+    for seed in seeds {
+        let mut simulation = Simulation::new(seed);
+        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| simulation.run()));
+        if run.is_err() {
+            let log = simulation.log.split_off(simulation.log.len().saturating_sub(80));
+            panic!("{}\nseed {seed} fails; BERTH_TEST_SEED={seed} replays it", log.join("\n"));
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Agents and routers as they really are, whatever the server knows of it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use model::change::TaskReport;
+use model::observed::{TargetHealth, TargetSeen};
+use model::{
+    AssignedTask, Change, InstanceId, RouterId, StateRevision, StopCode, Stopped, TargetGroupId,
+    TaskId, TaskStatus, Timestamp, Wanted,
+};
+
+use super::super::world::World;
+use super::{Image, Random, image};
+
+/// One instance.
+#[derive(Default)]
+pub(super) struct Agent {
+    away_until: Timestamp,
+    containers: BTreeMap<TaskId, Container>,
+}
+
+struct Container {
+    image: Image,
+    status: TaskStatus,
+    /// When it is as far as its status goes.
+    due_at: Timestamp,
+    reason: &'static str,
+}
+
+impl Agent {
+    /// The link is gone; with `dies` the host goes too, and comes back empty.
+    pub(super) fn vanish(&mut self, back_at: Timestamp, dies: bool) {
+        self.away_until = back_at;
+        if dies {
+            for container in self.containers.values_mut() {
+                container.end("the host was restarted");
+            }
+        }
+    }
+
+    pub(super) fn kill_one(&mut self, random: &mut Random) {
+        let running: Vec<_> =
+            self.containers.values_mut().filter(|c| c.status == TaskStatus::Running).collect();
+        let count = u64::try_from(running.len()).unwrap().max(1);
+        let index = usize::try_from(random.below(count)).unwrap();
+        if let Some(container) = running.into_iter().nth(index) {
+            container.end("exit code 137");
+        }
+    }
+
+    fn serves(&self, task: TaskId) -> bool {
+        self.containers.get(&task).is_some_and(|container| {
+            container.image == Image::Good && container.status == TaskStatus::Running
+        })
+    }
+
+    pub(super) fn act(
+        &mut self,
+        id: InstanceId,
+        world: &mut World,
+        random: &mut Random,
+        server: bool,
+    ) {
+        let now = world.now;
+        for container in self.containers.values_mut() {
+            container.move_on(now);
+        }
+        if now < self.away_until || !server {
+            if world.observed.instances.contains_key(&id) {
+                world.disconnect(id);
+            }
+            return;
+        }
+        world.observed.hear_instance(id, true, now);
+        let Some(view) = world.state.agent_view(id) else { return };
+        for assigned in view.tasks {
+            self.assigned(id, &assigned, world, random);
+        }
+    }
+
+    fn assigned(
+        &mut self,
+        instance: InstanceId,
+        assigned: &AssignedTask,
+        world: &mut World,
+        random: &mut Random,
+    ) {
+        let (now, task) = (world.now, assigned.id);
+        match assigned.wanted {
+            Wanted::Run => {
+                self.containers.entry(task).or_insert_with(|| Container {
+                    image: image(&assigned.containers[0].image.digest),
+                    status: TaskStatus::Activating,
+                    due_at: now.plus(random.millis(50, 4000)),
+                    reason: "",
+                });
+            }
+            Wanted::Stop => {
+                let container = self.containers.entry(task).or_insert(Container {
+                    image: Image::Good,
+                    status: TaskStatus::Stopped,
+                    due_at: now,
+                    reason: "it never ran",
+                });
+                if container.status < TaskStatus::Stopping {
+                    container.status = TaskStatus::Stopping;
+                    container.due_at = now.plus(random.millis(0, 4000));
+                }
+            }
+            Wanted::Reap => {
+                self.containers.remove(&task);
+                world.apply(&Change::TaskReaped { instance, task });
+                return;
+            }
+        }
+        let container = &self.containers[&task];
+        let ended = container.status == TaskStatus::Stopped;
+        let stopped = ended.then(|| Stopped {
+            code: StopCode::EssentialContainerExited,
+            reason: container.reason.to_owned(),
+        });
+        let status = container.status;
+        let containers = Vec::new();
+        world.apply(&Change::ReportTask(TaskReport {
+            instance,
+            task,
+            status,
+            stopped,
+            containers,
+        }));
+    }
+}
+
+impl Container {
+    fn move_on(&mut self, now: Timestamp) {
+        if now < self.due_at {
+            return;
+        }
+        match self.status {
+            TaskStatus::Activating if self.image == Image::Exits => self.end("exit code 1"),
+            TaskStatus::Activating => self.status = TaskStatus::Running,
+            TaskStatus::Stopping => self.end("told to"),
+            TaskStatus::Provisioning
+            | TaskStatus::Pending
+            | TaskStatus::Running
+            | TaskStatus::Deactivating
+            | TaskStatus::Stopped => {}
+        }
+    }
+
+    fn end(&mut self, reason: &'static str) {
+        self.status = TaskStatus::Stopped;
+        self.reason = reason;
+    }
+}
+
+/// One router, with the table that it serves from.
+#[derive(Default)]
+pub(super) struct RouterActor {
+    away_until: Timestamp,
+    applied: Option<StateRevision>,
+    next_table_at: Timestamp,
+    targets: BTreeMap<(TargetGroupId, TaskId), Target>,
+}
+
+struct Target {
+    address: IpAddr,
+    instance: InstanceId,
+    seen: TargetSeen,
+    failures: u32,
+    check_at: Timestamp,
+}
+
+impl RouterActor {
+    /// The link is gone; with `restarts` it forgets what it knew of health.
+    pub(super) fn vanish(&mut self, back_at: Timestamp, restarts: bool) {
+        self.away_until = back_at;
+        if restarts {
+            for target in self.targets.values_mut() {
+                target.seen.health = TargetHealth::Initial;
+                target.seen.reason = None;
+                target.seen.in_flight = 0;
+            }
+        }
+    }
+
+    pub(super) fn has_let_go(&self, task: TaskId) -> bool {
+        let mut targets = self.targets.iter().filter(|((_, id), _)| *id == task);
+        targets.all(|(_, target)| target.seen.draining && target.seen.in_flight == 0)
+    }
+
+    pub(super) fn reaches(&self, address: Ipv4Addr, other_than: TaskId) -> bool {
+        self.targets
+            .iter()
+            .any(|((_, task), target)| target.address == address && *task != other_than)
+    }
+
+    pub(super) fn act(
+        &mut self,
+        id: RouterId,
+        world: &mut World,
+        agents: &BTreeMap<InstanceId, Agent>,
+        random: &mut Random,
+        server: bool,
+    ) {
+        let now = world.now;
+        for ((_, task), target) in &mut self.targets {
+            target.check(*task, agents, random, now);
+        }
+        if now < self.away_until || !server {
+            if let Some(seen) = world.observed.routers.get_mut(&id) {
+                seen.presence.connected = false;
+            }
+            return;
+        }
+        if now >= self.next_table_at {
+            self.next_table_at = now.plus(random.millis(0, 3000));
+            self.take_table(world);
+        }
+        let seen = world.observed.hear_router(id, true, now);
+        seen.applied = self.applied;
+        seen.targets =
+            self.targets.iter().map(|(key, target)| (*key, target.seen.clone())).collect();
+    }
+
+    fn take_table(&mut self, world: &World) {
+        let view = world.state.router_view();
+        let mut known = std::mem::take(&mut self.targets);
+        for group in &view.target_groups {
+            for target in &group.targets {
+                let key = (group.id, target.task);
+                let task = world.state.task(target.task).unwrap();
+                let mut kept = known.remove(&key).unwrap_or_else(|| Target {
+                    address: target.direct.ip(),
+                    instance: task.instance().unwrap(),
+                    seen: TargetSeen {
+                        health: TargetHealth::Initial,
+                        reason: None,
+                        draining: false,
+                        in_flight: 0,
+                    },
+                    failures: 0,
+                    check_at: world.now,
+                });
+                kept.seen.draining = target.draining;
+                self.targets.insert(key, kept);
+            }
+        }
+        self.applied = Some(world.state.revision());
+    }
+}
+
+impl Target {
+    fn check(
+        &mut self,
+        task: TaskId,
+        agents: &BTreeMap<InstanceId, Agent>,
+        random: &mut Random,
+        now: Timestamp,
+    ) {
+        self.seen.in_flight = match self.seen.draining {
+            true => self.seen.in_flight.saturating_sub(1),
+            false if self.seen.health == TargetHealth::Healthy => {
+                u32::try_from(random.below(6)).unwrap()
+            }
+            false => 0,
+        };
+        if now < self.check_at {
+            return;
+        }
+        self.check_at = now.plus(random.millis(500, 5000));
+        if agents[&self.instance].serves(task) {
+            self.failures = 0;
+            self.seen.health = TargetHealth::Healthy;
+            self.seen.reason = None;
+            return;
+        }
+        self.failures += 1;
+        self.seen.reason = Some("connection refused".to_owned());
+        if self.failures >= 3 && self.seen.health == TargetHealth::Healthy {
+            self.seen.health = TargetHealth::Unhealthy;
+        } else if self.seen.health == TargetHealth::Healthy {
+            self.seen.reason = None;
+        }
+    }
+}
