@@ -74,7 +74,7 @@ pub(crate) enum Up<R> {
         /// The version of the protocol that the peer speaks.
         protocol: u32,
         /// Who it is.
-        hello: Hello,
+        hello: Box<Hello>,
     },
     /// All that it sees.
     Report(R),

@@ -126,7 +126,7 @@ impl Dialler {
             Ok(Err(error)) => return Err(End::Broken(error)),
             Err(_) => return Err(End::Silent),
         };
-        let hello = ends.up.hello.borrow_and_update().clone();
+        let hello = Box::new(ends.up.hello.borrow_and_update().clone());
         let greeting = Up::<P::Report>::Hello { protocol: VERSION, hello };
         send(&mut socket, &greeting).await?;
         match timeout(SEND_TIMEOUT, next(&mut socket)).await {
@@ -247,7 +247,9 @@ async fn speak<P: Peer>(
             return end;
         }
         let next = tokio::select! {
-            hello = UpEnd::<P>::next_hello(&mut up.hello) => Up::Hello { protocol: VERSION, hello },
+            hello = UpEnd::<P>::next_hello(&mut up.hello) => {
+                Up::Hello { protocol: VERSION, hello: Box::new(hello) }
+            }
             report = UpEnd::<P>::next_report(&mut up.report) => Up::Report(report),
             _ = ticks.tick() => Up::Beat,
         };

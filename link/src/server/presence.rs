@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::observed::{Presence, TargetHealth, TargetSeen};
+use model::observed::{Presence, TargetSeen};
 use model::{Epoch, Observed, RouterId, State, TargetGroupId, TaskId, Timestamp};
 
 use super::Shared;
@@ -14,6 +14,8 @@ use crate::message::RouterReport;
 
 /// After how many beats of silence a sign of life is news.
 const NEWS_AFTER_BEATS: u32 = 2;
+
+type Targets = BTreeMap<(TargetGroupId, TaskId), TargetSeen>;
 
 impl Shared {
     /// The connection's peer was heard of.
@@ -75,29 +77,27 @@ fn see(
     let RouterReport { applied, targets } = report;
     let seen = observed.hear_router(id, true, now);
     let applied = applied.filter(|(of, _)| *of == epoch).map(|(_, revision)| revision);
-    let targets: BTreeMap<_, _> = targets
+    let targets: Targets = targets
         .into_iter()
         .map(|target| ((target.target_group, target.task), target.seen))
         .collect();
-    let news = seen.applied != applied || telling(&seen.targets) != telling(&targets);
+    let news = seen.applied != applied || !agree(&seen.targets, &targets);
     (seen.applied, seen.targets) = (applied, targets);
     news
 }
 
-/// Of a target, what somebody decides on: how many requests it has counts only while it drains, and then only whether
-/// any are left.
-fn telling(
-    targets: &BTreeMap<(TargetGroupId, TaskId), TargetSeen>,
-) -> Vec<(&(TargetGroupId, TaskId), TargetHealth, Option<&str>, bool, bool)> {
-    let telling =
-        |seen: &TargetSeen| (seen.health, seen.draining, seen.draining && seen.in_flight > 0);
-    targets
-        .iter()
-        .map(|(key, seen)| {
-            let (health, draining, busy) = telling(seen);
-            (key, health, seen.reason.as_deref(), draining, busy)
+/// Whether two reports agree in what somebody decides on: how many requests a target has counts only while it drains,
+/// and then only whether any are left.
+fn agree(one: &Targets, other: &Targets) -> bool {
+    let busy = |seen: &TargetSeen| seen.draining && seen.in_flight > 0;
+    one.len() == other.len()
+        && one.iter().zip(other).all(|((key, one), (other_key, other))| {
+            key == other_key
+                && one.health == other.health
+                && one.reason == other.reason
+                && one.draining == other.draining
+                && busy(one) == busy(other)
         })
-        .collect()
 }
 
 /// Notes that a peer is no longer there. What it saw stays known.
@@ -120,6 +120,7 @@ fn leave(observed: &mut Observed, peer: PeerId, state: &State) {
 
 #[cfg(test)]
 mod tests {
+    use model::observed::TargetHealth;
     use model::{InstanceId, StateRevision};
 
     use super::*;

@@ -42,13 +42,14 @@ pub(super) fn propose(
             Ok(_) => {
                 let size = weight(&change);
                 let last = proposal.batches.last_mut();
-                match last.filter(|last| last.len() < BATCH_CHANGES && bytes + size <= BATCH_BYTES)
-                {
-                    Some(last) => last.push(change),
-                    None => {
-                        proposal.batches.push(vec![change]);
-                        bytes = 0;
-                    }
+                let room = |last: &&mut Vec<Change>| {
+                    last.len() < BATCH_CHANGES && bytes + size <= BATCH_BYTES
+                };
+                if let Some(last) = last.filter(room) {
+                    last.push(change);
+                } else {
+                    proposal.batches.push(vec![change]);
+                    bytes = 0;
                 }
                 bytes += size;
             }

@@ -54,7 +54,7 @@ enum End {
 
 /// What goes up, whoever sends it.
 enum Frame {
-    Hello(u32, Hello),
+    Hello(u32, Box<Hello>),
     Agent(AgentReport),
     Router(RouterReport),
     Beat,
@@ -109,7 +109,7 @@ pub(super) async fn run(shared: Arc<Shared>, peer: PeerId, socket: WebSocket) {
 /// The first frame: who speaks, in a protocol that is spoken here.
 async fn greeted(peer: PeerId, stream: &mut SplitStream<WebSocket>) -> Result<Hello, End> {
     match next(peer, stream).await? {
-        Frame::Hello(protocol, hello) if (OLDEST..=VERSION).contains(&protocol) => Ok(hello),
+        Frame::Hello(protocol, hello) if (OLDEST..=VERSION).contains(&protocol) => Ok(*hello),
         Frame::Hello(protocol, _) => Err(End::Refused(format!(
             "the server speaks protocol {OLDEST} to {VERSION} and this peer {protocol}: upgrade the older of the two"
         ))),
@@ -160,7 +160,7 @@ async fn listen(
         };
         missed = 0;
         match frame {
-            Ok(Frame::Hello(_, hello)) => said.send_modify(|said| said.hello = hello),
+            Ok(Frame::Hello(_, hello)) => said.send_modify(|said| said.hello = *hello),
             Ok(Frame::Agent(report)) => {
                 said.send_modify(|said| said.report = Some(Arc::new(report)));
             }
