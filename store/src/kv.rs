@@ -169,8 +169,7 @@ pub(crate) fn bounds(range: &Range) -> (std::ops::Bound<Vec<u8>>, std::ops::Boun
 pub(crate) fn is_empty(bounds: &(std::ops::Bound<Vec<u8>>, std::ops::Bound<Vec<u8>>)) -> bool {
     use std::ops::Bound::{Excluded, Included, Unbounded};
     match bounds {
-        (Included(low), Excluded(high)) => low >= high,
-        (Excluded(low), Excluded(high)) => low >= high,
+        (Included(low) | Excluded(low), Excluded(high)) => low >= high,
         (Included(low) | Excluded(low), Included(high)) => low > high,
         (Unbounded, _) | (_, Unbounded) => false,
     }

@@ -81,9 +81,11 @@ impl MemoryKv {
             for write in &writes {
                 match write {
                     Write::Put { key, value } => {
-                        drop(held.pairs.insert(key.clone(), value.clone()))
+                        held.pairs.insert(key.clone(), value.clone());
                     }
-                    Write::Delete { key } => drop(held.pairs.remove(key)),
+                    Write::Delete { key } => {
+                        held.pairs.remove(key);
+                    }
                 }
             }
             self.ring.push([Committed { revision: held.revision, writes }]);

@@ -1,0 +1,82 @@
+//! `berth rule`.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::client::Client;
+use super::exit::Exit;
+use super::output::{self, Format};
+use super::text::{field, items, text};
+
+/// What can be asked of rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List rules in the order of their numbers.
+    Ls,
+    /// Send requests of a host and path to a service.
+    Add {
+        /// The service.
+        service: String,
+        /// The host, as in `shop.example.com` or `*.example.com`.
+        #[arg(long)]
+        host: String,
+        /// The path: itself and everything below it.
+        #[arg(long, default_value = "/")]
+        path: String,
+        /// 1 to 50000, lowest first; derived from how specific host and path are unless it is given.
+        #[arg(long)]
+        priority: Option<u16>,
+    },
+    /// Remove a rule.
+    Rm {
+        /// Its id.
+        rule: String,
+    },
+}
+
+const HEADER: [&str; 6] = ["RULE", "PRIORITY", "HOST", "PATH", "ACTION", "SERVICE"];
+
+fn row(rule: &Value) -> Vec<String> {
+    let or = |value: &Value, other: &str| match text(value) {
+        nothing if nothing == "-" => other.to_owned(),
+        some => some,
+    };
+    let action = &rule["action"];
+    let action = match action["type"].as_str() {
+        Some("forward") => format!("forward to {}", field(action, "targetGroupName")),
+        Some("fixed-response") => format!("answer {}", field(action, "statusCode")),
+        _ => "-".to_owned(),
+    };
+    vec![
+        field(rule, "ruleId"),
+        or(&rule["priority"], "derived"),
+        or(&rule["hostHeader"], "*"),
+        or(&rule["pathPattern"], "*"),
+        action,
+        field(rule, "serviceName"),
+    ]
+}
+
+/// Runs one command.
+pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
+    match command {
+        Command::Ls => {
+            let answer: Value = client.get("/api/v1/rules").await?;
+            let rows = items(&answer["rules"]).iter().map(row).collect();
+            output::data(format, &answer, &HEADER, rows);
+        }
+        Command::Add { service, host, path, priority } => {
+            let body = json!({
+                "serviceName": service, "host": host, "path": path, "priority": priority,
+            });
+            let rule: Value = client.post("/api/v1/rules", &body).await?;
+            output::data(format, &rule, &HEADER, vec![row(&rule)]);
+        }
+        Command::Rm { rule } => {
+            client.delete::<Value>(&format!("/api/v1/rules/{rule}")).await?;
+            output::note(&format!("rule {rule} is removed"));
+        }
+    }
+    Ok(Exit::Success)
+}

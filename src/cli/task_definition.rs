@@ -1,0 +1,79 @@
+//! `berth task-definition`.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::client::Client;
+use super::exit::Exit;
+use super::output::{self, Format};
+use super::text::{field, items, query};
+use super::{Failure, Outcome};
+
+/// What can be asked of task definitions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Register a new revision from a file: an ECS task definition's JSON as it is.
+    Register {
+        /// The file; `-` reads from standard input.
+        file: PathBuf,
+    },
+    /// List task definitions.
+    Ls {
+        /// Only this family.
+        #[arg(long)]
+        family: Option<String>,
+    },
+    /// Show a task definition as JSON.
+    Show {
+        /// `family:revision`, or `family` for the newest.
+        task_definition: String,
+    },
+}
+
+fn row(definition: &Value) -> Vec<String> {
+    let containers = items(&definition["containerDefinitions"]);
+    let images: Vec<String> = containers.iter().map(|container| field(container, "image")).collect();
+    vec![field(definition, "taskDefinition"), images.join(", "), field(definition, "registeredAt")]
+}
+
+const HEADER: [&str; 3] = ["TASK DEFINITION", "IMAGES", "REGISTERED"];
+
+/// Runs one command.
+pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
+    match command {
+        Command::Register { file } => {
+            let body = read(&file)?;
+            let answer: Value = client.post("/api/v1/task-definitions", &body).await?;
+            output::data(format, &answer, &HEADER, vec![row(&answer)]);
+        }
+        Command::Ls { family } => {
+            let query = query(&[("family", family)]);
+            let answer: Value = client.get(&format!("/api/v1/task-definitions{query}")).await?;
+            let rows = items(&answer["taskDefinitions"]).iter().map(row).collect();
+            output::data(format, &answer, &HEADER, rows);
+        }
+        Command::Show { task_definition } => {
+            let path = format!("/api/v1/task-definitions/{task_definition}");
+            output::json(&client.get::<Value>(&path).await?);
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn read(file: &PathBuf) -> Result<Value, Failure> {
+    let name = file.display();
+    let mut text = String::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        std::fs::read_to_string(file).map(|all| text = all)
+    };
+    read.map_err(|error| {
+        Failure::new(Exit::Failure, format!("`{name}` cannot be read: {error}"))
+    })?;
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::new(Exit::Failure, format!("`{name}` is not JSON: {error}")))
+}
