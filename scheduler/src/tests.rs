@@ -3,6 +3,7 @@
 mod deploying;
 mod placing;
 mod serving;
+mod shell;
 mod simulation;
 mod stopping;
 mod world;

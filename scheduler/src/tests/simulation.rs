@@ -13,12 +13,12 @@ use model::{
     StopCode, Task, TaskId, TaskStatus, Timestamp,
 };
 
-use super::world::World;
+use super::world::{World, digest};
 use actors::{Agent, RouterActor};
 
 mod actors;
 
-/// SplitMix64: a seed gives the same run on every machine.
+/// `SplitMix64`: a seed gives the same run on every machine.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -77,8 +77,13 @@ const NAMES: [&str; 3] = ["one", "two", "three"];
 impl Simulation {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let instances: Vec<u64> = (0..1 + random.below(5)).map(|_| 1000).collect();
-        let mut world = World::with_instances(&instances);
+        let mut world = World::new();
+        // Ten tasks fit by size and thirteen by address, so that addresses soon come round again.
+        world.prefix = 28;
+        world.settings.port_range = 20_000..=20_015;
+        for _ in 0..=random.below(5) {
+            world.instance(1000);
+        }
         let routers = (0..random.below(3)).map(|_| (world.router(), RouterActor::default()));
         let routers: BTreeMap<_, _> = routers.collect();
         let mut services = Vec::new();
@@ -190,8 +195,9 @@ impl Simulation {
             7 => {
                 let index = pick(&mut self.random, self.agents.len());
                 let agent = self.agents.values_mut().nth(index).unwrap();
-                agent.kill_one(&mut self.random);
-                format!("a container of instance {index} dies")
+                let hangs = self.random.chance(50);
+                agent.hurt_one(hangs, &mut self.random);
+                format!("a container of instance {index} dies or hangs ({hangs})")
             }
             _ => {
                 let index = pick(&mut self.random, self.agents.len());
@@ -220,42 +226,60 @@ impl Simulation {
         }
         self.agents.values_mut().for_each(|agent| agent.vanish(now, false));
         self.routers.values_mut().for_each(|router| router.vanish(now, false));
-        // Back-off after many failures is a minute; draining and checks take less.
-        for _ in 0..1200 {
-            let step = self.random.millis(200, 1000);
+        self.mend();
+        // Every pause and delay is shorter than this silence.
+        let mut quiet = 0;
+        for _ in 0..2000 {
+            let step = self.random.millis(500, 1500);
+            let before = self.log.len();
             self.tick(step);
+            quiet = if self.log.len() == before { quiet + 1 } else { 0 };
+            if quiet == 120 {
+                return;
+            }
+        }
+        panic!("it does not settle");
+    }
+
+    /// A broken image that was deployed to zero tasks has completed; scaled up it is tried for ever, which is right. A good
+    /// push ends that, and is as good as any for the others.
+    fn mend(&mut self) {
+        for (id, name) in self.services.clone() {
+            let service = self.world.state.service(id).unwrap();
+            let completed = service.last_completed.iter().flat_map(|known| known.images.values());
+            let broken = completed.into_iter().any(|known| image(&known.digest) != Image::Good);
+            if broken || self.random.chance(30) {
+                self.pushed += 1;
+                while image(&digest(self.pushed)) != Image::Good {
+                    self.pushed += 1;
+                }
+                self.world.push(name, self.pushed);
+                self.log.push(format!("{} -- push {} to {name}", self.world.now, self.pushed));
+            }
         }
     }
 
-    fn check_converged(&mut self) {
-        let quiet_from = self.log.len();
-        for _ in 0..100 {
-            let step = self.random.millis(200, 1000);
-            self.tick(step);
-        }
-        for (id, name) in self.services.clone() {
-            let service = self.world.state.service(id).unwrap();
+    fn check_converged(&self) {
+        for (id, name) in &self.services {
+            let service = self.world.state.service(*id).unwrap();
             let deployment = self.world.state.deployment(service.deployment.unwrap()).unwrap();
-            if deployment.rollout_state == RolloutState::Failed
-                || deployment.images.values().any(|i| image(&i.digest) != Image::Good)
-            {
-                // A service that never had a good image, or whose breaker waits for its next task.
+            if service.placement_failure.is_some() {
                 continue;
             }
-            let tasks: Vec<_> = self.world.state.tasks_of(id).collect();
-            let running = tasks.iter().filter(|task| task.last_status == TaskStatus::Running);
+            if deployment.rollout_state == RolloutState::Failed {
+                assert!(service.last_completed.is_none(), "`{name}` has somewhere to go back to");
+                continue;
+            }
+            assert_eq!(deployment.rollout_state, RolloutState::Completed, "`{name}`");
+            let tasks: Vec<_> = self.world.state.tasks_of(*id).collect();
             let desired = usize::try_from(service.desired_count).unwrap();
-            let explained = service.placement_failure.is_some();
-            assert!(
-                explained || (running.count() == desired && tasks.len() == desired),
-                "{name} has {tasks:#?} instead of {desired}"
-            );
-            assert!(
-                explained || deployment.rollout_state == RolloutState::Completed,
-                "{name}: {deployment:?}"
-            );
-            let quiet = self.log[quiet_from..].iter().filter(|line| !line.contains("task")).count();
-            assert_eq!(quiet, 0, "a settled state plans nothing");
+            assert_eq!(tasks.len(), desired, "`{name}` has {tasks:#?}");
+            for task in tasks {
+                let agent = &self.agents[&task.instance().unwrap()];
+                let checked = !service.load_balancers.is_empty();
+                assert!(agent.runs(task.id), "{} of `{name}` does not run", task.id);
+                assert!(!checked || agent.serves(task.id), "{} of `{name}` hangs", task.id);
+            }
         }
     }
 
@@ -280,6 +304,8 @@ impl Simulation {
             self.check_minimum(*task, StopCode::ServiceSchedulerInitiated);
         } else if let Change::TaskDrained(task) = change {
             self.check_drained(*task);
+        } else if let Change::TaskHealthy(task) = change {
+            self.check_healthy(*task);
         } else if let Change::StartDeployment(deployment) = change
             && deployment.rollback_of.is_none()
         {
@@ -314,6 +340,22 @@ impl Simulation {
             "{id} of `{}` is stopped and {healthy} healthy ones are left of {minimum}",
             service.name
         );
+    }
+
+    fn check_healthy(&self, id: TaskId) {
+        let service = self.world.state.task(id).unwrap().service.unwrap();
+        if self.world.state.service(service).unwrap().load_balancers.is_empty() {
+            return;
+        }
+        let routers = self.world.observed.routers.values().filter(|seen| seen.presence.connected);
+        let mut count = 0;
+        for router in routers {
+            let mut targets = router.targets.iter().filter(|((_, task), _)| *task == id);
+            let healthy = targets.next().is_some_and(|(_, s)| s.health == TargetHealth::Healthy);
+            assert!(healthy, "a connected router does not find {id} healthy");
+            count += 1;
+        }
+        assert!(count > 0, "nobody can tell that {id} is healthy");
     }
 
     fn check_drained(&self, id: TaskId) {
@@ -374,7 +416,7 @@ fn whatever_happens_what_must_never_break_does_not() {
     let seeds = match variable("BERTH_TEST_SEED") {
         Some(seed) => seed..seed + 1,
         None if variable("BERTH_TEST_FULL").is_some() => 0..3000,
-        None => 0..60,
+        None => 0..25,
     };
     for seed in seeds {
         let mut simulation = Simulation::new(seed);

@@ -15,6 +15,8 @@ pub(super) struct World {
     pub(super) observed: Observed,
     pub(super) now: Timestamp,
     pub(super) settings: Settings,
+    /// Bits of each instance's subnet.
+    pub(super) prefix: u8,
     random: u64,
     names: BTreeMap<String, String>,
 }
@@ -42,6 +44,7 @@ impl World {
             observed: Observed::new(now),
             now,
             settings: Settings::default(),
+            prefix: 24,
             random: 0,
             names: BTreeMap::new(),
         };
@@ -96,7 +99,7 @@ impl World {
             platform: Platform::new("linux", "amd64"),
             host: HostIdentity::default(),
             advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            subnet: Some(format!("10.90.{n}.0/24").parse().unwrap()),
+            subnet: Some(format!("10.90.{n}.0/{}", self.prefix).parse().unwrap()),
             last_address: 0,
             last_port: 0,
             attributes: BTreeMap::new(),

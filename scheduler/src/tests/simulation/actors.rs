@@ -39,17 +39,26 @@ impl Agent {
         }
     }
 
-    pub(super) fn kill_one(&mut self, random: &mut Random) {
+    /// One of its containers dies, or hangs.
+    pub(super) fn hurt_one(&mut self, hangs: bool, random: &mut Random) {
         let running: Vec<_> =
             self.containers.values_mut().filter(|c| c.status == TaskStatus::Running).collect();
         let count = u64::try_from(running.len()).unwrap().max(1);
         let index = usize::try_from(random.below(count)).unwrap();
         if let Some(container) = running.into_iter().nth(index) {
-            container.end("exit code 137");
+            if hangs {
+                container.image = Image::NeverHealthy;
+            } else {
+                container.end("exit code 137");
+            }
         }
     }
 
-    fn serves(&self, task: TaskId) -> bool {
+    pub(super) fn runs(&self, task: TaskId) -> bool {
+        self.containers.get(&task).is_some_and(|found| found.status == TaskStatus::Running)
+    }
+
+    pub(super) fn serves(&self, task: TaskId) -> bool {
         self.containers.get(&task).is_some_and(|container| {
             container.image == Image::Good && container.status == TaskStatus::Running
         })

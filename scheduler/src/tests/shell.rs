@@ -1,0 +1,163 @@
+//! The loop around the plan, on paused time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use model::{Change, Clock, Observed, State, Timestamp};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::world::World;
+use crate::run;
+
+/// A clock that goes with tokio's.
+struct Paused {
+    start: Instant,
+    from: Timestamp,
+    ahead: Mutex<Duration>,
+}
+
+impl Clock for Paused {
+    fn now(&self) -> Timestamp {
+        self.from.plus(self.start.elapsed()).plus(*self.ahead.lock().unwrap())
+    }
+}
+
+/// A store that commits into a watch, and may refuse.
+struct Store {
+    state: watch::Sender<State>,
+    observed: watch::Sender<Observed>,
+    clock: Arc<Paused>,
+    refusals_left: AtomicUsize,
+    submissions: AtomicUsize,
+    shutdown: CancellationToken,
+}
+
+impl Store {
+    #[expect(clippy::disallowed_methods, reason = "tokio's clock is paused here")]
+    fn start(world: World) -> Arc<Self> {
+        let from = world.now;
+        let clock = Paused { start: Instant::now(), from, ahead: Mutex::new(Duration::ZERO) };
+        let store = Arc::new(Self {
+            state: watch::Sender::new(world.state),
+            observed: watch::Sender::new(world.observed),
+            clock: Arc::new(clock),
+            refusals_left: AtomicUsize::new(0),
+            submissions: AtomicUsize::new(0),
+            shutdown: CancellationToken::new(),
+        });
+        let sink = Arc::clone(&store);
+        let submit = move |batch| {
+            let store = Arc::clone(&sink);
+            async move { store.submit(batch).await }
+        };
+        let clock: Arc<dyn Clock> = Arc::<Paused>::clone(&store.clock);
+        let (state, observed) = (store.state.subscribe(), store.observed.subscribe());
+        let shutdown = store.shutdown.clone();
+        tokio::spawn(run(state, observed, submit, clock, world.settings, shutdown));
+        store
+    }
+
+    /// Answers before the new state is seen, as a store under load may.
+    async fn submit(self: Arc<Self>, batch: Vec<Change>) -> Result<(), String> {
+        self.submissions.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_millis(4)).await;
+        let left = self.refusals_left.load(Ordering::SeqCst);
+        if left > 0 {
+            self.refusals_left.store(left - 1, Ordering::SeqCst);
+            return Err("another writer was faster".to_owned());
+        }
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(300)).await;
+            let now = self.clock.now();
+            self.change(|state| state.apply_all(&batch, now).map(drop).unwrap());
+        });
+        Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(|state| {
+            change(state);
+            *state = state.clone().at(state.revision().next());
+        });
+    }
+
+    async fn until(&self, holds: impl FnMut(&State) -> bool) {
+        let mut watch = self.state.subscribe();
+        let reached = timeout(Duration::from_mins(5), watch.wait_for(holds)).await;
+        reached.expect("the state is reached in time").unwrap();
+    }
+}
+
+fn world(desired: u32) -> World {
+    let mut world = World::with_instances(&[10_000]);
+    world.push("hello", 1);
+    world.service("hello", desired);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_created_twice_when_the_state_lags_behind_the_answer() {
+    let store = Store::start(world(40));
+    store.until(|state| state.tasks().count() >= 40).await;
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(store.state.borrow().tasks().count(), 40);
+    assert_eq!(store.state.borrow().deployments().count(), 1);
+    let submissions = store.submissions.load(Ordering::SeqCst);
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(store.submissions.load(Ordering::SeqCst), submissions, "it is settled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_planned_again_without_a_busy_loop() {
+    let store = Store::start(world(1));
+    store.refusals_left.store(6, Ordering::SeqCst);
+    store.until(|state| state.tasks().count() == 1).await;
+    let waited = store.clock.start.elapsed();
+    assert!(waited >= Duration::from_millis(50 * 63), "{waited:?}");
+    assert!(store.submissions.load(Ordering::SeqCst) <= 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_wakes_it_before_the_tick() {
+    let store = Store::start(world(1));
+    store.until(|state| state.tasks().count() == 1).await;
+    sleep(Duration::from_secs(1)).await;
+    let id = store.state.borrow().services().next().unwrap().id;
+    let before = store.clock.now();
+    let update = Change::UpdateService(model::change::ServiceUpdate {
+        service: Some(id),
+        desired_count: Some(2),
+        ..Default::default()
+    });
+    store.change(|state| drop(state.apply(&update, before).unwrap()));
+    store.until(|state| state.tasks().count() == 2).await;
+    assert!(store.clock.now().since(before) < Duration::from_millis(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_slept_loses_no_instance() {
+    let store = Store::start(world(1));
+    store.until(|state| state.tasks().count() == 1).await;
+    sleep(Duration::from_secs(1)).await;
+    *store.clock.ahead.lock().unwrap() += Duration::from_hours(9);
+    sleep(Duration::from_secs(20)).await;
+    assert!(store.state.borrow().tasks().all(model::Task::wanted));
+    sleep(Duration::from_mins(1)).await;
+    assert!(!store.state.borrow().tasks().any(model::Task::wanted), "it really is silent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_at_shutdown() {
+    let store = Store::start(world(1));
+    store.until(|state| state.tasks().count() == 1).await;
+    store.shutdown.cancel();
+    let gone = timeout(Duration::from_secs(1), async {
+        while store.observed.receiver_count() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    gone.await.expect("its receivers are dropped");
+}
