@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::observed::TargetHealth;
 use model::{
     Change, Digest, InstanceId, InstanceStatus, Lease, Observed, RolloutState, RouterId, ServiceId,
-    StopCode, Task, TaskId, TaskStatus, Timestamp,
+    ServiceStatus, StopCode, Task, TaskId, TaskStatus, Timestamp,
 };
 
 use super::world::{World, digest};
@@ -78,8 +78,8 @@ impl Simulation {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let mut world = World::new();
-        // Ten tasks fit by size and thirteen by address, so that addresses soon come round again.
-        world.prefix = 28;
+        // Ten tasks fit by size and thirteen or five by address, so that addresses soon come round again.
+        world.prefix = if random.chance(50) { 28 } else { 29 };
         world.settings.port_range = 20_000..=20_015;
         for _ in 0..=random.below(5) {
             world.instance(1000);
@@ -117,12 +117,13 @@ impl Simulation {
         for _ in 0..500 {
             let step = self.random.millis(20, 1500);
             self.tick(step);
-            if self.random.chance(4) {
+            if self.random.chance(6) {
                 self.chaos();
             }
         }
-        self.calm();
+        let lost = self.calm();
         self.check_converged();
+        self.remove_all(lost);
     }
 
     fn tick(&mut self, step: Duration) {
@@ -160,7 +161,7 @@ impl Simulation {
             usize::try_from(random.below(u64::try_from(count.max(1)).unwrap())).unwrap()
         };
         let (service, name) = self.services[pick(&mut self.random, self.services.len())];
-        let event = match self.random.below(9) {
+        let event = match self.random.below(10) {
             0 | 1 => {
                 self.pushed += 1;
                 self.world.push(name, self.pushed);
@@ -192,7 +193,7 @@ impl Simulation {
                 self.world.observed = Observed::new(self.server_back_at);
                 format!("the server is away until {}", self.server_back_at)
             }
-            7 => {
+            7 | 8 => {
                 let index = pick(&mut self.random, self.agents.len());
                 let agent = self.agents.values_mut().nth(index).unwrap();
                 let hangs = self.random.chance(50);
@@ -214,8 +215,8 @@ impl Simulation {
         self.log.push(format!("{now} -- {event}"));
     }
 
-    /// Everything comes back and nothing more happens.
-    fn calm(&mut self) {
+    /// Everything comes back, one instance perhaps never, and nothing more happens.
+    fn calm(&mut self) -> Option<InstanceId> {
         self.log.push(format!("{} -- all is calm", self.world.now));
         let now = self.world.now;
         self.server_back_at = self.server_back_at.min(now);
@@ -225,8 +226,19 @@ impl Simulation {
                 .apply(&Change::SetInstanceStatus { instance, status: InstanceStatus::Active });
         }
         self.agents.values_mut().for_each(|agent| agent.vanish(now, false));
+        let mut lost = None;
+        if self.agents.len() > 1 && self.random.chance(50) {
+            let (id, agent) = self.agents.iter_mut().next().unwrap();
+            agent.vanish(now.plus(Duration::from_hours(9)), true);
+            lost = Some(*id);
+        }
         self.routers.values_mut().for_each(|router| router.vanish(now, false));
         self.mend();
+        self.settle();
+        lost
+    }
+
+    fn settle(&mut self) {
         // Every pause and delay is shorter than this silence.
         let mut quiet = 0;
         for _ in 0..2000 {
@@ -239,6 +251,19 @@ impl Simulation {
             }
         }
         panic!("it does not settle");
+    }
+
+    fn remove_all(&mut self, lost: Option<InstanceId>) {
+        if let Some(id) = lost {
+            self.world.apply(&Change::RemoveInstance(id));
+            self.agents.remove(&id);
+        }
+        for (id, _) in self.services.clone() {
+            self.world.apply(&Change::DrainService(id));
+        }
+        self.settle();
+        assert_eq!(self.world.state.services().count(), 0);
+        assert_eq!(self.world.state.tasks().count(), 0);
     }
 
     /// A broken image that was deployed to zero tasks has completed; scaled up it is tried for ever, which is right. A good
@@ -271,7 +296,8 @@ impl Simulation {
                 continue;
             }
             assert_eq!(deployment.rollout_state, RolloutState::Completed, "`{name}`");
-            let tasks: Vec<_> = self.world.state.tasks_of(*id).collect();
+            let tasks = self.world.state.tasks_of(*id).filter(|task| task.wanted());
+            let tasks: Vec<_> = tasks.collect();
             let desired = usize::try_from(service.desired_count).unwrap();
             assert_eq!(tasks.len(), desired, "`{name}` has {tasks:#?}");
             for task in tasks {
@@ -329,7 +355,9 @@ impl Simulation {
                     .iter()
                     .any(|((_, target), s)| *target == id && s.health == TargetHealth::Healthy)
         });
-        if !self.is_healthy(task) || (code == StopCode::InfrastructureHealth && !vouched) {
+        let removed = service.status == ServiceStatus::Draining;
+        if removed || !self.is_healthy(task) || (code == StopCode::InfrastructureHealth && !vouched)
+        {
             return;
         }
         let tasks = self.world.state.tasks_of(service.id);

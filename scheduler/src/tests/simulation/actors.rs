@@ -279,7 +279,7 @@ impl Target {
             return;
         }
         self.check_at = now.plus(random.millis(500, 5000));
-        if agents[&self.instance].serves(task) {
+        if agents.get(&self.instance).is_some_and(|agent| agent.serves(task)) {
             self.failures = 0;
             self.seen.health = TargetHealth::Healthy;
             self.seen.reason = None;
