@@ -1,0 +1,162 @@
+//! How the text or number of a setting becomes a value that is known to be good.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::LogFormat;
+use crate::duration;
+use crate::problem::Problem;
+use crate::setting::find;
+use crate::source::{Origin, Raw, Sources};
+
+/// A type that a setting can have.
+pub(crate) trait Value: Sized {
+    /// What it must be, for people.
+    const EXPECTED: &'static str;
+
+    fn from_text(text: &str) -> Option<Self>;
+
+    fn from_integer(_: i64) -> Option<Self> {
+        None
+    }
+}
+
+impl Value for SocketAddr {
+    const EXPECTED: &'static str = "an IP address and a port, as `127.0.0.1:5000`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text.strip_prefix("localhost:") {
+            Some(port) => format!("127.0.0.1:{port}").parse().ok(),
+            None => text.parse().ok(),
+        }
+    }
+}
+
+impl Value for IpAddr {
+    const EXPECTED: &'static str = "an IP address, as `10.0.0.7`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Value for Duration {
+    const EXPECTED: &'static str = "a length of time, as `500ms`, `10s` or `2m`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        duration::parse(text)
+    }
+}
+
+impl Value for u64 {
+    const EXPECTED: &'static str = "a whole number above 0";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| *number > 0)
+    }
+
+    fn from_integer(number: i64) -> Option<Self> {
+        Self::try_from(number).ok().filter(|number| *number > 0)
+    }
+}
+
+impl Value for RangeInclusive<u16> {
+    const EXPECTED: &'static str = "two ports from low to high, as `20000-32000`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (low, high) = text.split_once('-')?;
+        let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+        (0 < low && low < high).then_some(low..=high)
+    }
+}
+
+impl Value for LogFormat {
+    const EXPECTED: &'static str = "`text` or `json`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+impl Value for PathBuf {
+    const EXPECTED: &'static str = "a path";
+
+    fn from_text(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self::from(text))
+    }
+}
+
+impl Value for String {
+    const EXPECTED: &'static str = "text";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+/// `host:port` to dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostPort(pub(crate) String);
+
+impl Value for HostPort {
+    const EXPECTED: &'static str = "a host and a port, as `berth.example.com:7071`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let port: u16 = port.parse().ok()?;
+        let plain = host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
+        (port > 0 && !host.is_empty() && plain).then(|| Self(text.to_owned()))
+    }
+}
+
+/// An `http` or `https` URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Url(pub(crate) String);
+
+impl Value for Url {
+    const EXPECTED: &'static str = "a URL, as `http://127.0.0.1:7070`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+        let good = !host.is_empty() && !host.contains(char::is_whitespace);
+        good.then(|| Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl Sources {
+    /// The value of a setting and where it came from; the default where nobody set it. None when it has none, or when
+    /// it is wrong, which is noted.
+    pub(crate) fn get<T: Value>(&mut self, key: &'static str) -> Option<(T, Origin)> {
+        let setting = find(key).expect("only settings of the list are asked for");
+        let said = self.values.get(key).cloned();
+        let said = said.or_else(|| Some((Raw::Text(setting.default?.to_owned()), Origin::Default)));
+        let (raw, origin) = said?;
+        let value = match &raw {
+            Raw::Text(text) => T::from_text(text),
+            Raw::Integer(number) => T::from_integer(*number),
+            Raw::Other(_) => None,
+        };
+        if value.is_none() {
+            let given = match &raw {
+                _ if setting.secret => "what is given".to_owned(),
+                Raw::Text(text) => format!("`{text}`"),
+                Raw::Integer(number) => format!("the number {number}"),
+                Raw::Other(_) => raw.text(),
+            };
+            self.problems.push(Problem::Wrong {
+                key: key.to_owned(),
+                expected: T::EXPECTED.to_owned(),
+                given,
+                origin: origin.clone(),
+            });
+        }
+        value.map(|value| (value, origin))
+    }
+}
