@@ -219,4 +219,60 @@ fn named(name: &str) -> DistinguishedName {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::certificate::Facts;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_421_734_000);
+
+    fn open(dir: &Path) -> Result<Authority, AuthorityError> {
+        Authority::open(dir, InstallationId::new(NOW, [1; 10]), NOW)
+    }
+
+    #[test]
+    fn an_authority_stays_the_same_and_its_key_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = dir.path().join("ca");
+        let fingerprint = open(&ca).unwrap().fingerprint();
+        assert_eq!(open(&ca).unwrap().fingerprint(), fingerprint);
+        assert_eq!(fingerprint.len(), 64);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&ca), mode(&ca.join(KEY_FILE))), (0o700, 0o600));
+
+        fs::remove_file(ca.join(CERTIFICATE_FILE)).unwrap();
+        let again = open(&ca).unwrap();
+        assert_eq!(again.fingerprint(), fingerprint, "the key is the truth");
+        assert_eq!(Facts::of(again.certificate()).unwrap().fingerprint, fingerprint);
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path()).unwrap();
+        let key = dir.path().join(KEY_FILE);
+        let half = fs::read(&key).unwrap()[..40].to_vec();
+        disk::write(&key, &half, 0o600).unwrap();
+        let error = open(dir.path()).unwrap_err();
+        assert!(matches!(error, AuthorityError::Damaged { .. }), "{error}");
+        assert_eq!(fs::read(&key).unwrap(), half);
+    }
+
+    #[test]
+    fn a_certificate_names_its_peer_and_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = open(dir.path()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut wish = CertificateParams::new(["berth-server".to_owned()]).unwrap();
+        wish.distinguished_name = named("router/00000000000000000000000000000000");
+        let request = read_request(&wish.serialize_request(&key).unwrap().pem().unwrap()).unwrap();
+        let peer = PeerId::Instance(model::InstanceId::new(NOW, [3; 10]));
+        let certificate = authority.issue(peer, &request, NOW).unwrap();
+        let facts = Facts::of(certificate.der()).unwrap();
+        assert_eq!(facts.peer().unwrap(), peer, "the request's own wish does not count");
+        assert_eq!(facts.not_after, NOW.plus(PEER_LIFE));
+        assert_eq!(facts.fingerprint, fingerprint(&key.subject_public_key_info()));
+        assert!(read_request("nonsense").is_err());
+    }
+}

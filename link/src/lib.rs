@@ -18,3 +18,6 @@ pub mod token;
 
 pub use authority::{Authority, AuthorityError};
 pub use certificate::PeerId;
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,3 @@ struct Shared {
     seats: seats::Seats,
     subnets: subnet::Given,
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,6 +25,8 @@ use crate::snapshot::Assembly;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(3);
+/// How long a connection lasts that was a good one: after it, the next is tried at once.
+const LASTING: Duration = Duration::from_secs(10);
 /// How often a held connection looks whether its certificate should be renewed.
 const RENEWAL_TICK: Duration = Duration::from_mins(10);
 
@@ -67,6 +69,7 @@ impl Dialler {
         let mut pause = PAUSE_MIN;
         let mut said = String::new();
         loop {
+            let began = self.clock.now();
             let end = tokio::select! {
                 end = self.connection(&mut ends) => end,
                 () = self.shutdown.cancelled() => End::Stopped,
@@ -76,7 +79,7 @@ impl Dialler {
                 return;
             }
             self.say(&end, &mut said, was_connected);
-            if was_connected {
+            if was_connected && self.clock.now().since(began) >= LASTING {
                 pause = PAUSE_MIN;
             }
             if is_expired(&end) {

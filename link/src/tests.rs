@@ -1,0 +1,6 @@
+//! Both ends against each other, over real sockets and real TLS. What is behind the server is a small store in memory.
+
+mod faults;
+mod joining;
+mod streaming;
+mod world;
