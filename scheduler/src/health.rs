@@ -179,14 +179,10 @@ pub(crate) fn vouched_for(draft: &Draft<'_>, task: &Task) -> bool {
 /// Notes the tasks of a service that are healthy for the first time.
 pub(crate) fn note(draft: &mut Draft<'_>, id: ServiceId) {
     let Some(service) = draft.state.service(id).cloned() else { return };
-    let fresh: Vec<_> = draft
-        .state
-        .tasks_of(id)
-        .filter(|task| task.wanted() && task.healthy_at.is_none())
-        .cloned()
-        .collect();
-    for task in fresh {
-        if condition(draft, &service, &task) == Condition::Healthy {
+    let state = draft.state.clone();
+    let unproven = state.tasks_of(id).filter(|task| task.wanted() && task.healthy_at.is_none());
+    for task in unproven {
+        if condition(draft, &service, task) == Condition::Healthy {
             draft.propose(Change::TaskHealthy(task.id));
         }
     }

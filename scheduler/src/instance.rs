@@ -59,10 +59,9 @@ pub(crate) fn silence(draft: &Draft<'_>, id: InstanceId) -> String {
 pub(crate) fn give_up_lost(draft: &mut Draft<'_>) {
     for id in draft.lost.clone() {
         let reason = silence(draft, id);
-        let tasks: Vec<_> =
-            draft.state.tasks_on(id).filter(|task| task.wanted()).cloned().collect();
-        for task in tasks {
-            if !health::vouched_for(draft, &task) {
+        let state = draft.state.clone();
+        for task in state.tasks_on(id).filter(|task| task.wanted()) {
+            if !health::vouched_for(draft, task) {
                 draft.propose(Change::StopTask {
                     task: task.id,
                     code: StopCode::InfrastructureHealth,

@@ -70,6 +70,7 @@ impl Launch {
                 id,
                 created_at: draft.now,
                 condition: Condition::Starting,
+                runs: false,
                 replaceable: true,
             };
             roster.fresh.extend(started.into_iter().map(new));
@@ -84,14 +85,14 @@ impl Launch {
         service: &Service,
         roster: &Roster,
         bounds: Bounds,
-        stops_nothing: bool,
+        stops: usize,
     ) -> Notice {
         if let Some(unplaceable) = &self.unplaceable {
             if let Some(at) = unplaceable.may_change_at {
                 draft.wake_at(at);
                 return Notice::Keep;
             }
-            if unplaceable.lacks_room && (roster.stopping > 0 || !stops_nothing) {
+            if unplaceable.lacks_room && (roster.stopping > 0 || stops > 0) {
                 return Notice::Keep;
             }
             return Notice::Say(unplaceable.sentence.clone());
@@ -108,7 +109,7 @@ impl Launch {
             return if is_settled { Notice::Say(sentence.to_owned()) } else { Notice::Keep };
         }
         let stuck =
-            self.over_maximum > 0 && stops_nothing && roster.stopping == 0 && !roster.is_starting();
+            self.over_maximum > 0 && stops == 0 && roster.stopping == 0 && !roster.is_starting();
         if !stuck {
             return Notice::Clear;
         }

@@ -35,6 +35,8 @@ pub(crate) struct Member {
     pub(crate) id: TaskId,
     pub(crate) created_at: Timestamp,
     pub(crate) condition: Condition,
+    /// Whether its containers run: it may serve, whatever anybody knows of its health.
+    pub(crate) runs: bool,
     /// Whether its instance is there and takes tasks: a replacement may well land there.
     pub(crate) replaceable: bool,
 }
@@ -68,11 +70,6 @@ impl Roster {
         self.fresh.len() + self.stale.len()
     }
 
-    fn healthy(&self) -> usize {
-        let members = self.fresh.iter().chain(&self.stale);
-        members.filter(|member| member.condition == Condition::Healthy).count()
-    }
-
     fn fresh_healthy(&self) -> usize {
         self.fresh.iter().filter(|member| member.condition == Condition::Healthy).count()
     }
@@ -102,43 +99,31 @@ impl Roster {
         bounds.maximum.saturating_sub(self.wanted())
     }
 
+    /// Takes out stale tasks that do not run yet: they serve nobody, and their room is wanted.
+    pub(crate) fn take_idle(&mut self) -> Vec<TaskId> {
+        let (stale, idle): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.stale).into_iter().partition(|member| member.runs);
+        self.stale = stale;
+        idle.into_iter().map(|member| member.id).collect()
+    }
+
     /// Which tasks to stop, given how many fresh ones could not be started for lack of room.
     pub(crate) fn stops(&self, bounds: Bounds, shortage: usize) -> Vec<(TaskId, Cause)> {
-        let mut spare = self.healthy().saturating_sub(bounds.minimum);
+        let mut spare = Spare::of(self, bounds);
         let mut stops = Vec::new();
-        self.stop_stale(bounds, shortage, &mut spare, &mut stops);
-        self.stop_surplus(bounds, &mut spare, &mut stops);
+        if !self.holds || bounds.desired == 0 {
+            let taken_over =
+                (self.fresh_healthy() + self.stale.len()).saturating_sub(bounds.desired);
+            let count = taken_over.max(shortage);
+            spare.stop(&self.stale, count, &Cause::Replaced, &mut stops);
+        }
+        let aim = if self.is_starting() { self.aim(bounds) } else { bounds.desired };
+        let count = self.fresh.len().saturating_sub(aim);
+        spare.stop(&self.fresh, count, &Cause::ScaledIn, &mut stops);
         if stops.is_empty() && shortage > 0 && self.stale.is_empty() {
             self.stop_unhealthy(&mut stops);
         }
         stops
-    }
-
-    fn stop_stale(
-        &self,
-        bounds: Bounds,
-        shortage: usize,
-        spare: &mut usize,
-        stops: &mut Vec<(TaskId, Cause)>,
-    ) {
-        let holds = self.holds && bounds.desired > 0;
-        let (serving, other): (Vec<_>, Vec<_>) = self.stale.iter().partition(|member| {
-            matches!(member.condition, Condition::Healthy | Condition::Unhealthy(_))
-                || (holds && member.condition == Condition::Unknown)
-        });
-        stops.extend(other.into_iter().map(|member| (member.id, Cause::Replaced)));
-        if holds {
-            return;
-        }
-        let taken_over = (self.fresh_healthy() + serving.len()).saturating_sub(bounds.desired);
-        let count = taken_over.max(shortage);
-        stop_some(serving, count, spare, &Cause::Replaced, stops);
-    }
-
-    fn stop_surplus(&self, bounds: Bounds, spare: &mut usize, stops: &mut Vec<(TaskId, Cause)>) {
-        let aim = if self.is_starting() { self.aim(bounds) } else { bounds.desired };
-        let count = self.fresh.len().saturating_sub(aim);
-        stop_some(self.fresh.iter().collect(), count, spare, &Cause::ScaledIn, stops);
     }
 
     /// No room to start the replacement first: the unhealthy task goes first, unless others are on their way.
@@ -154,31 +139,67 @@ impl Roster {
     }
 }
 
-/// Stops `count` of them: those that serve least first, then the newest; healthy ones only while some can be spared.
-fn stop_some(
-    mut members: Vec<&Member>,
-    count: usize,
-    spare: &mut usize,
-    cause: &Cause,
-    stops: &mut Vec<(TaskId, Cause)>,
-) {
-    let rank = |member: &Member| match member.condition {
+/// How many tasks can be spared.
+struct Spare {
+    /// Of those that are healthy.
+    healthy: usize,
+    /// Of those that run and may serve, proven or not.
+    running: usize,
+}
+
+impl Spare {
+    fn of(roster: &Roster, bounds: Bounds) -> Self {
+        let members = || roster.fresh.iter().chain(&roster.stale);
+        let healthy = members().filter(|member| member.condition == Condition::Healthy).count();
+        let running = members().filter(|member| member.runs && rank(member) > 0).count();
+        Self {
+            healthy: healthy.saturating_sub(bounds.minimum),
+            running: running.saturating_sub(bounds.minimum),
+        }
+    }
+
+    /// Whether one more can go.
+    fn lets_go(&mut self, member: &Member) -> bool {
+        if !member.runs || rank(member) == 0 {
+            return true;
+        }
+        let is_healthy = member.condition == Condition::Healthy;
+        if self.running == 0 || (is_healthy && self.healthy == 0) {
+            return false;
+        }
+        self.running -= 1;
+        self.healthy -= usize::from(is_healthy);
+        true
+    }
+
+    /// Stops up to `count` of them: those that serve least first, then the newest.
+    fn stop(
+        &mut self,
+        members: &[Member],
+        count: usize,
+        cause: &Cause,
+        stops: &mut Vec<(TaskId, Cause)>,
+    ) {
+        let mut members: Vec<_> = members.iter().collect();
+        members.sort_by(|a, b| (rank(a), b.created_at, b.id).cmp(&(rank(b), a.created_at, a.id)));
+        for member in members.into_iter().take(count) {
+            if !self.lets_go(member) {
+                return;
+            }
+            let cause = match (&member.condition, cause) {
+                (Condition::Unhealthy(reason), Cause::ScaledIn) => Cause::Unhealthy(reason.clone()),
+                _ => cause.clone(),
+            };
+            stops.push((member.id, cause));
+        }
+    }
+}
+
+/// How well it serves.
+fn rank(member: &Member) -> u8 {
+    match member.condition {
         Condition::Unhealthy(_) | Condition::Failing(_) => 0,
         Condition::Starting | Condition::Unknown => 1,
         Condition::Healthy => 2,
-    };
-    members.sort_by(|a, b| (rank(a), b.created_at, b.id).cmp(&(rank(b), a.created_at, a.id)));
-    for member in members.into_iter().take(count) {
-        if member.condition == Condition::Healthy {
-            if *spare == 0 {
-                return;
-            }
-            *spare -= 1;
-        }
-        let cause = match (&member.condition, cause) {
-            (Condition::Unhealthy(reason), Cause::ScaledIn) => Cause::Unhealthy(reason.clone()),
-            _ => cause.clone(),
-        };
-        stops.push((member.id, cause));
     }
 }

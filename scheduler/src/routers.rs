@@ -29,14 +29,10 @@ pub(crate) fn forget(draft: &mut Draft<'_>) {
 
 /// Lets agents stop what routers are done with.
 pub(crate) fn drain(draft: &mut Draft<'_>) {
-    let leaving: Vec<_> = draft
-        .state
-        .tasks()
-        .filter(|task| task.last_status == TaskStatus::Deactivating)
-        .cloned()
-        .collect();
+    let state = draft.state.clone();
+    let leaving = state.tasks().filter(|task| task.last_status == TaskStatus::Deactivating);
     for task in leaving {
-        if is_drained(draft, &task) {
+        if is_drained(draft, task) {
             draft.propose(Change::TaskDrained(task.id));
         }
     }

@@ -42,14 +42,10 @@ fn wind_down(draft: &mut Draft<'_>, id: ServiceId) {
 /// Stops tasks that never became healthy in their time. It counts against their deployment.
 fn fail_overdue(draft: &mut Draft<'_>, id: ServiceId) {
     let Some(service) = draft.state.service(id).cloned() else { return };
-    let unproven: Vec<_> = draft
-        .state
-        .tasks_of(id)
-        .filter(|task| task.wanted() && task.healthy_at.is_none())
-        .cloned()
-        .collect();
+    let state = draft.state.clone();
+    let unproven = state.tasks_of(id).filter(|task| task.wanted() && task.healthy_at.is_none());
     for task in unproven {
-        if let Condition::Failing(reason) = health::condition(draft, &service, &task) {
+        if let Condition::Failing(reason) = health::condition(draft, &service, task) {
             draft.propose(Change::FailTask { task: task.id, reason });
         }
     }
@@ -64,13 +60,17 @@ fn roll(draft: &mut Draft<'_>, id: ServiceId) {
     };
     let bounds = Bounds::of(&service);
     let mut roster = roster(draft, &service, &deployment);
+    let idle = roster.take_idle();
+    for task in &idle {
+        stop(draft, *task, &Cause::Replaced, &service, &deployment);
+    }
     let launch = Launch::start(draft, &service, &deployment, &mut roster, bounds);
     let stops = roster.stops(bounds, launch.shortage);
     for (task, cause) in &stops {
         stop(draft, *task, cause, &service, &deployment);
     }
     complete(draft, &service, &deployment);
-    let reason = match launch.notice(draft, &service, &roster, bounds, stops.is_empty()) {
+    let reason = match launch.notice(draft, &service, &roster, bounds, idle.len() + stops.len()) {
         Notice::Keep => return,
         Notice::Clear => None,
         Notice::Say(sentence) => Some(sentence),
@@ -81,8 +81,8 @@ fn roll(draft: &mut Draft<'_>, id: ServiceId) {
 fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> Roster {
     let holds = health::is_unknowable(draft, service);
     let mut roster = Roster { holds, ..Roster::default() };
-    let tasks: Vec<_> = draft.state.tasks_of(service.id).cloned().collect();
-    for task in tasks {
+    let state = draft.state.clone();
+    for task in state.tasks_of(service.id) {
         if !task.wanted() {
             // One on an instance that is away may hold its room for long.
             let ends_soon = task.last_status != TaskStatus::Stopped
@@ -98,9 +98,10 @@ fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> 
             id: task.id,
             created_at: task.created_at,
             replaceable: keeps && task.instance().is_some_and(|id| draft.attends(id)),
-            condition: health::condition(draft, service, &task),
+            condition: health::condition(draft, service, task),
+            runs: task.last_status == TaskStatus::Running,
         };
-        if keeps && deployment::owns(deployment, &task) {
+        if keeps && deployment::owns(deployment, task) {
             roster.fresh.push(member);
         } else {
             roster.stale.push(member);
@@ -146,15 +147,14 @@ fn complete(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) {
     if deployment.rollout_state != RolloutState::InProgress {
         return;
     }
-    let tasks: Vec<_> =
-        draft.state.tasks_of(service.id).filter(|task| task.wanted()).cloned().collect();
-    let (own, older): (Vec<_>, Vec<_>) =
-        tasks.into_iter().partition(|task| deployment::owns(deployment, task));
+    let state = draft.state.clone();
+    let tasks = state.tasks_of(service.id).filter(|task| task.wanted());
+    let (own, older): (Vec<_>, Vec<_>) = tasks.partition(|task| deployment::owns(deployment, task));
     if !older.is_empty() {
         return;
     }
     let mut healthy = 0;
-    for task in &own {
+    for task in own {
         healthy += usize::from(health::condition(draft, service, task) == Condition::Healthy);
     }
     if healthy >= Bounds::of(service).desired {

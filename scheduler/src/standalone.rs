@@ -8,14 +8,11 @@ use crate::place::{self, Request};
 
 /// Places tasks that were made without a place.
 pub(crate) fn place(draft: &mut Draft<'_>) {
-    let waiting: Vec<_> = draft
-        .state
-        .tasks()
-        .filter(|task| task.last_status == TaskStatus::Provisioning && task.wanted())
-        .cloned()
-        .collect();
+    let state = draft.state.clone();
+    let waiting =
+        state.tasks().filter(|task| task.last_status == TaskStatus::Provisioning && task.wanted());
     for task in waiting {
-        place_one(draft, &task);
+        place_one(draft, task);
     }
 }
 

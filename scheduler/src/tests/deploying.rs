@@ -149,6 +149,27 @@ fn a_new_push_supersedes_a_bad_one() {
 }
 
 #[test]
+fn running_tasks_stay_through_two_quick_pushes_until_the_last_one_serves() {
+    let mut world = World::with_instances(&[2000]);
+    world.push("hello", 1);
+    let service = world.service("hello", 2);
+    world.settle();
+    world.run(service);
+    for n in 2..=3 {
+        world.secs(5);
+        world.push("hello", n);
+        let plan = world.settle();
+        assert_eq!(plan.matches("create").count(), 2, "{plan}");
+        // Those of image 2 have not been started yet when image 3 comes.
+        assert_eq!(plan.matches("stop").count(), usize::from(n == 3) * 2, "{plan}");
+    }
+    world.run(service);
+    world.secs(40);
+    let plan = world.settle();
+    assert!(plan.contains("complete deployment3"), "{plan}");
+}
+
+#[test]
 fn a_tag_that_goes_back_to_what_runs_is_noted_and_a_tag_that_vanishes_changes_nothing() {
     let (mut world, service) = web(1);
     world.grow(service);
