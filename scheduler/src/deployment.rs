@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use model::{
     Change, CircuitBreaker, CompletedDeployment, ContainerName, Deployment, DeploymentId, Digest,
-    ImageReference, PinnedImage, Reference, Revision, RolloutState, Service, ServiceId, State,
-    Task, Timestamp,
+    ImageReference, PinnedImage, Reference, Revision, RolloutState, Service, ServiceId,
+    ServiceStatus, State, StopCode, Task, TaskStatus, Timestamp,
 };
 
 use crate::draft::Draft;
@@ -181,9 +181,37 @@ pub(crate) fn owns(deployment: &Deployment, task: &Task) -> bool {
     task.deployment == Some(deployment.id) || (deployment.rollback_of.is_some() && runs_the_same())
 }
 
-/// When tasks of the deployment may be started again after failures.
-pub(crate) fn launch_at(deployment: &Deployment) -> Option<Timestamp> {
-    let doublings = deployment.failed_tasks.checked_sub(1)?;
+/// When tasks of the deployment may be started again after failures: its own, or its instances'.
+pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timestamp> {
+    let own = deployment.last_failure_at.and_then(|at| pause(deployment.failed_tasks, at));
+    let mut count = 0;
+    let mut last = None;
+    for task in state.tasks_of(deployment.service) {
+        if task.deployment == Some(deployment.id) && was_let_down(task) {
+            count += 1;
+            last = last.max(task.stopped_at);
+        }
+    }
+    own.max(last.and_then(|at| pause(count, at)))
+}
+
+fn pause(failures: u32, last: Timestamp) -> Option<Timestamp> {
+    let doublings = failures.checked_sub(1)?;
     let pause = FIRST_PAUSE.saturating_mul(1 << doublings.min(20)).min(LONGEST_PAUSE);
-    Some(deployment.last_failure_at?.plus(pause))
+    Some(last.plus(pause))
+}
+
+/// Whether its instance could not give the task what it had promised. No deployment is blamed for that.
+fn was_let_down(task: &Task) -> bool {
+    task.healthy_at.is_none()
+        && task.last_status == TaskStatus::Stopped
+        && task.stopped.as_ref().is_some_and(|s| s.code == StopCode::InfrastructureHealth)
+}
+
+/// Until when a stopped task is kept in State although it is gone: others then avoid its instance and its ports, and
+/// come after a pause, since nothing else counts such failures.
+pub(crate) fn remembered_until(state: &State, task: &Task) -> Option<Timestamp> {
+    let service = state.service(task.service?)?;
+    let counts = service.status == ServiceStatus::Active && service.deployment == task.deployment;
+    (counts && was_let_down(task)).then_some(task.stopped_at?.plus(LONGEST_PAUSE))
 }

@@ -51,7 +51,9 @@ impl Launch {
             launch.paused = true;
             return launch;
         }
-        if let Some(at) = deployment::launch_at(deployment).filter(|at| *at > draft.now) {
+        if let Some(at) =
+            deployment::launch_at(&draft.before, deployment).filter(|at| *at > draft.now)
+        {
             draft.wake_at(at);
             launch.paused = true;
             return launch;

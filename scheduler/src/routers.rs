@@ -6,24 +6,24 @@ use std::time::Duration;
 use model::observed::RouterSeen;
 use model::{Change, Lease, RouterId, TargetGroupId, Task, TaskStatus, Timestamp};
 
+use crate::deployment;
 use crate::draft::Draft;
 
 /// Forgets what has stopped, is removed from its instance, and is in no router's table.
 pub(crate) fn forget(draft: &mut Draft<'_>) {
     let routers = draft.state.routers().map(|router| router.id).collect();
-    let gone: Vec<_> = draft
-        .state
-        .tasks()
-        .filter(|task| task.last_status == TaskStatus::Stopped)
-        .filter(|task| {
-            let instance = task.instance().and_then(|id| draft.state.instance(id));
-            task.reaped || instance.is_none()
-        })
-        .filter(|task| task.unrouted_at.is_none_or(|at| draft.observed.all_applied(&routers, at)))
-        .map(|task| task.id)
-        .collect();
-    for id in gone {
-        draft.propose(Change::ForgetTask(id));
+    let state = draft.state.clone();
+    for task in state.tasks().filter(|task| task.last_status == TaskStatus::Stopped) {
+        let is_removed =
+            task.reaped || task.instance().is_none_or(|id| state.instance(id).is_none());
+        let is_unknown = task.unrouted_at.is_none_or(|at| draft.observed.all_applied(&routers, at));
+        if !is_removed || !is_unknown {
+            continue;
+        }
+        match deployment::remembered_until(&state, task).filter(|until| *until > draft.now) {
+            Some(until) => draft.wake_at(until),
+            None => drop(draft.propose(Change::ForgetTask(task.id))),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn run<S, F>(
     settings: Settings,
     shutdown: CancellationToken,
 ) where
-    S: Fn(Vec<Change>) -> F + Send,
+    S: Fn(Vec<Change>) -> F + Send + Sync,
     F: Future<Output = Result<(), String>> + Send,
 {
     let mut scheduler = Shell {

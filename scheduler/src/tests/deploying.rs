@@ -290,6 +290,36 @@ fn failing_tasks_are_started_again_ever_more_slowly() {
 }
 
 #[test]
+fn a_task_that_its_instance_let_down_is_nobodys_failure_and_tried_elsewhere_after_a_pause() {
+    let mut world = World::with_instances(&[2000, 2000]);
+    world.push("hello", 1);
+    let service = world.service("hello", 1);
+    let mut places = Vec::new();
+    for pause in [250, 500, 1000, 2000] {
+        world.settle();
+        let id = world.wanted(service)[0];
+        let place = world.state.task(id).unwrap().placement.clone().unwrap();
+        places.push((place.instance, place.ports[0].host_port));
+        let reason = "host port is taken by somebody else";
+        world.fail_with(id, model::StopCode::InfrastructureHealth, reason);
+        assert_eq!(world.settle(), "");
+        assert_eq!(world.plan().wake_at.unwrap().since(world.now).as_millis(), pause);
+        world.pass(Duration::from_millis(u64::try_from(pause).unwrap()));
+    }
+    let (one, two) = (world.nth_instance(1), world.nth_instance(2));
+    let instances: Vec<_> = places.iter().map(|(instance, _)| *instance).collect();
+    assert_eq!(instances, [one, two, one, two]);
+    let ports: std::collections::BTreeSet<_> = places.iter().collect();
+    assert_eq!(ports.len(), 4, "another port each time");
+    world.settle();
+    world.run(service);
+    world.secs(60);
+    assert_eq!(world.settle().matches("forget").count(), 4);
+    let state = world.state.service(service).unwrap();
+    assert_eq!(world.state.deployment(state.deployment.unwrap()).unwrap().failed_tasks, 0);
+}
+
+#[test]
 fn a_first_deployment_that_fails_has_nothing_to_go_back_to_and_stops_launching() {
     let mut world = World::with_instances(&[2000]);
     world.push("hello", 1);

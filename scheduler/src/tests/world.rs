@@ -319,7 +319,10 @@ impl World {
     }
 
     pub(super) fn fail(&mut self, id: TaskId, reason: &str) {
-        let code = StopCode::EssentialContainerExited;
+        self.fail_with(id, StopCode::EssentialContainerExited, reason);
+    }
+
+    pub(super) fn fail_with(&mut self, id: TaskId, code: StopCode, reason: &str) {
         let stopped = Some(Stopped { code, reason: reason.to_owned() });
         self.report(id, TaskStatus::Stopped, stopped);
         self.reap();
