@@ -130,9 +130,9 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
-    /// Somebody answers who is not the server that the token was made by.
+    /// Somebody answers who is not the server that the token or the identity belongs to.
     #[error(
-        "the server at `{server}` is not the one that made the join token: check the address, or make a new token there"
+        "the server at `{server}` is not the one that the join token or identity belongs to: check the address, or join with a new token that is made there"
     )]
     WrongServer {
         /// The address.

@@ -8,6 +8,7 @@
 
 pub mod authority;
 mod certificate;
+mod chain;
 pub mod client;
 pub mod host;
 pub mod message;

@@ -20,6 +20,7 @@ use super::ClientError;
 use super::channel::{DownEnd, Ends, UpEnd};
 use super::exchange::{self, CONNECT_TIMEOUT};
 use super::identity::Identity;
+use crate::chain::chain;
 use crate::message::{BEATS_MISSED, DOWN_FRAME_BYTES, Down, Peer, SEND_TIMEOUT, Up, VERSION};
 use crate::snapshot::Assembly;
 
@@ -311,19 +312,4 @@ fn is_expired(end: &End) -> bool {
                 | rustls::AlertDescription::CertificateUnknown
         ))
     )
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{AgentView, Change, RouterView, State, StateRevision, TaskId};
+use model::{AgentView, Change, InstanceId, RouterView, State, TaskId};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -18,6 +18,7 @@ use super::record::{self, Proposal};
 use super::seats::Seat;
 use super::{Shared, SubmitError};
 use crate::certificate::PeerId;
+use crate::chain::chain;
 use crate::message::{
     AgentReport, BEATS_MISSED, Down, Hello, RouterReport, SEND_TIMEOUT, StreamRequest, Up, VERSION,
 };
@@ -25,7 +26,7 @@ use crate::snapshot;
 
 /// The oldest protocol that is still spoken.
 const OLDEST: u32 = if VERSION > 1 { VERSION - 1 } else { 1 };
-/// Changes that come close together make one view.
+/// Changes that come close together make one view; the larger the view, the more of them.
 const GATHER: Duration = Duration::from_millis(10);
 /// How soon what could not be recorded is tried again, and how often all is looked through anyway.
 const RETRY: Duration = Duration::from_millis(500);
@@ -121,11 +122,10 @@ async fn greeted(peer: PeerId, stream: &mut SplitStream<WebSocket>) -> Result<He
 
 /// Says goodbye, with the reason where there is one for the peer.
 async fn part(peer: PeerId, sink: &mut Sink, end: &End) {
-    tracing::info!(peer = %peer, "the stream of `{peer}` ended: {end}");
+    tracing::info!(peer = %peer, "the stream of `{peer}` ended: {}", chain(end));
     let reason = match end {
         End::Gone | End::Broken(_) | End::Silent => return,
-        End::Frame(error) => format!("{end}: {error}"),
-        End::Replaced | End::Stopped | End::Refused(_) => end.to_string(),
+        End::Frame(_) | End::Replaced | End::Stopped | End::Refused(_) => chain(end),
     };
     let goodbye = async {
         send(sink, &Down::Refused { reason }).await?;
@@ -195,21 +195,21 @@ async fn speak(
     state.mark_changed();
     let mut ticks = interval(shared.beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut sent = None;
-    let mut holds = None;
+    let mut shown = Shown::default();
     loop {
         let spoken = tokio::select! {
             changed = state.changed() => match changed {
                 Ok(()) => {
                     let now = state.borrow_and_update().clone();
-                    let shown = show(shared, peer, &now, sink, &mut sent, &mut holds).await;
-                    tokio::time::sleep(GATHER).await;
-                    shown
+                    let spoken = show(shared, peer, now, sink, &mut shown).await;
+                    tokio::time::sleep(GATHER * shown.parts.max(1)).await;
+                    spoken
                 }
                 Err(_) => return End::Stopped,
             },
             _ = ticks.tick() => {
-                send(sink, &Down::Beat { epoch: shared.epoch, revision: holds }).await
+                let revision = shown.at.as_ref().map(State::revision);
+                send(sink, &Down::Beat { epoch: shared.epoch, revision }).await
             }
             Some(request) = requests.recv() => send(sink, &Down::Stream(request)).await,
         };
@@ -219,32 +219,59 @@ async fn speak(
     }
 }
 
-/// Sends the peer's view if it is another than the last; notes up to which revision the last one holds.
+/// What this stream has shown to its peer.
+#[derive(Default)]
+struct Shown {
+    /// The last view that was sent.
+    view: Option<View>,
+    /// In how many parts.
+    parts: u32,
+    /// The last state at which it held. Keeping it keeps its rows where they are, see [`places`].
+    at: Option<State>,
+}
+
+/// Sends the peer's view if it is another than the last; notes up to which state the last one holds.
 async fn show(
     shared: &Shared,
     peer: PeerId,
-    state: &State,
+    state: State,
     sink: &mut Sink,
-    sent: &mut Option<View>,
-    holds: &mut Option<StateRevision>,
+    shown: &mut Shown,
 ) -> Result<(), End> {
-    if !is_registered(state, peer) {
+    if !is_registered(&state, peer) {
         return Err(End::Refused(EnrolError::Removed(peer).to_string()));
     }
     let view = match peer {
-        PeerId::Instance(id) => state.agent_view(id).map(View::Agent),
+        PeerId::Instance(id) => {
+            let before = shown.at.as_ref().map(|before| places(before, id));
+            if before.is_some_and(|before| before == places(&state, id)) {
+                shown.at = Some(state);
+                return Ok(());
+            }
+            state.agent_view(id).map(View::Agent)
+        }
         PeerId::Router(_) => Some(View::Router(state.router_view())),
     };
     let Some(view) = view else { return Ok(()) };
-    if sent.as_ref() != Some(&view) {
+    if shown.view.as_ref() != Some(&view) {
         let text = serde_json::to_string(&view).map_err(End::Frame)?;
+        shown.parts = 0;
         for part in snapshot::split(shared.epoch, state.revision(), &text) {
             send(sink, &Down::Part(part)).await?;
+            shown.parts += 1;
         }
-        *sent = Some(view);
+        shown.view = Some(view);
     }
-    *holds = Some(state.revision());
+    shown.at = Some(state);
     Ok(())
+}
+
+/// Where in memory the rows lie that an agent's view is made of. States share what they agree in, so in two that are both
+/// kept, the same places hold the same rows: most changes elsewhere cost an agent's stream no more than this look.
+fn places(state: &State, id: InstanceId) -> Vec<usize> {
+    let instance = state.instance(id).map(|row| std::ptr::from_ref(row).addr());
+    let tasks = state.tasks_on(id).map(|row| std::ptr::from_ref(row).addr());
+    instance.into_iter().chain(tasks).collect()
 }
 
 /// Records what the peer says, for as long as it is awaited. What cannot be recorded now is tried again, since the peer

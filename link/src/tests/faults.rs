@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use model::{Change, HealthCheck, TargetGroup, TargetGroupId, TaskStatus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_tungstenite::tungstenite::Message;
 
-use super::world::{World, stamp, until};
+use super::world::{World, hello, instance_of, stamp, until};
 use crate::client::Session;
-use crate::message::{Agent, AgentReport, Router, SeenTask};
+use crate::message::{Agent, AgentReport, Down, Router, SeenTask, Up, VERSION};
 
 /// A wire between peers and the server that can be cut, or stall as when a host loses power.
 struct Wire {
@@ -198,4 +200,52 @@ async fn a_cut_in_the_middle_of_a_view_shows_none_of_it_and_the_next_connection_
     })
     .await;
     assert!(view.view == world.store.state().router_view());
+}
+
+/// What the server says before it ends a stream on which these frames were sent.
+async fn answers(world: &World, session: &str, frames: &[Message]) -> Vec<Down> {
+    let mut socket = world.raw(instance_of(session)).await;
+    for frame in frames {
+        socket.send(frame.clone()).await.unwrap();
+    }
+    let mut answers = Vec::new();
+    while let Some(Ok(frame)) = socket.next().await {
+        if let Message::Text(text) = frame {
+            answers.push(serde_json::from_str(&text).unwrap());
+        }
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_peer_that_makes_no_sense_is_told_so_and_disturbs_nobody() {
+    let world = World::start().await;
+    let session: Session<Agent> = world.joined("a").await;
+    let other: Session<Agent> = world.joined("b").await;
+    until("connected", &other.connected, |is| is.then_some(())).await;
+    let greeting = |protocol: u32| {
+        let hello = hello("a", model::PeerRole::Agent);
+        let frame = Up::<AgentReport>::Hello { protocol, hello: Box::new(hello) };
+        Message::text(serde_json::to_string(&frame).unwrap())
+    };
+    let cases = [
+        (vec![greeting(VERSION + 1)], "upgrade the older of the two"),
+        (vec![Message::text("\"beat\"")], "begins with a greeting"),
+        (vec![Message::text("{\"report\":")], "cannot be read"),
+        (vec![Message::text("[".repeat(100_000))], "cannot be read"),
+        (vec![greeting(VERSION), Message::text("{\"drop\":\"everything\"}")], "cannot be read"),
+    ];
+    for (frames, expected) in cases {
+        let answers = answers(&world, &session.id, &frames).await;
+        let Some(Down::Refused { reason }) = answers.last() else {
+            panic!("no reason for `{expected}`: {answers:?}")
+        };
+        assert!(reason.contains(expected), "{reason}");
+    }
+    assert!(*other.connected.borrow());
+    let mut plain = TcpStream::connect(world.address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    plain.read_to_end(&mut answer).await.unwrap();
+    assert!(!answer.starts_with(b"HTTP"), "without TLS there is no answer");
 }

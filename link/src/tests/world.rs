@@ -16,9 +16,11 @@ use model::{
 };
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{self, ClientConfig, ClientError, Session};
@@ -380,23 +382,41 @@ impl World {
 
     /// Shows a certificate that another authority made for this peer.
     pub(super) fn forge(&self, forger: &Authority, peer: PeerId) -> reqwest::Client {
+        self.with_key(self.key_of(forger, peer))
+    }
+
+    fn key_of(&self, authority: &Authority, peer: PeerId) -> rustls::sign::CertifiedKey {
         let key = rcgen::KeyPair::generate().unwrap();
         let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
         let request = crate::authority::read_request(&request.pem().unwrap()).unwrap();
-        let made = forger.issue(peer, &request, self.clock.now()).unwrap();
+        let made = authority.issue(peer, &request, self.clock.now()).unwrap();
         let der = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
         let signing = rustls::crypto::ring::sign::any_supported_type(&der.into()).unwrap();
-        self.with_key(rustls::sign::CertifiedKey::new(vec![made.der().clone()], signing))
+        rustls::sign::CertifiedKey::new(vec![made.der().clone()], signing)
+    }
+
+    /// A stream of this peer, for a test to speak on as it likes.
+    pub(super) async fn raw(&self, peer: PeerId) -> WebSocketStream<TlsStream<TcpStream>> {
+        let key = self.key_of(&self.authority, peer);
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        let name = crate::tls::SERVER_NAME.try_into().unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(self.tls(Some(key))));
+        let stream = connector.connect(name, socket).await.unwrap();
+        tokio_tungstenite::client_async("ws://berth-server/link", stream).await.unwrap().0
     }
 
     fn http(&self, key: Option<rustls::sign::CertifiedKey>) -> reqwest::Client {
+        let tls = self.tls(key);
+        reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
+    }
+
+    fn tls(&self, key: Option<rustls::sign::CertifiedKey>) -> rustls::ClientConfig {
         let shown = key.map(|key| {
             let shown: Arc<dyn rustls::client::ResolvesClientCert> =
                 Arc::new(rustls::sign::SingleCertAndKey::from(key));
             shown
         });
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let tls = crate::tls::client(self.authority.certificate(), shown, clock).unwrap();
-        reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
+        crate::tls::client(self.authority.certificate(), shown, clock).unwrap()
     }
 }
