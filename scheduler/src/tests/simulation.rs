@@ -219,7 +219,10 @@ impl Simulation {
     fn calm(&mut self) -> Option<InstanceId> {
         self.log.push(format!("{} -- all is calm", self.world.now));
         let now = self.world.now;
-        self.server_back_at = self.server_back_at.min(now);
+        if self.server_back_at > now {
+            self.server_back_at = now;
+            self.world.observed = Observed::new(now);
+        }
         let ids: Vec<_> = self.agents.keys().copied().collect();
         for instance in ids {
             self.world
