@@ -91,7 +91,7 @@ pub enum Change {
     },
 
     /// Starts a roll-out and makes it the one that counts. The one before is superseded. Writes `last_tried` unless it
-    /// is a rollback.
+    /// is a rollback. Traffic follows a container's only port where the new revision moves it.
     StartDeployment(Deployment),
     /// Its tasks are healthy and no older one is left.
     CompleteDeployment(DeploymentId),

@@ -47,10 +47,11 @@ macro_rules! ids {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
+                let wrong = || IdError { text: text.chars().take(80).collect() };
                 if text.len() != 32 {
-                    return Err(IdError { text: text.to_owned() });
+                    return Err(wrong());
                 }
-                let id = Uuid::try_parse(text).ok().ok_or_else(|| IdError { text: text.to_owned() })?;
+                let id = Uuid::try_parse(text).ok().ok_or_else(wrong)?;
                 Ok(Self(id))
             }
         }

@@ -260,6 +260,9 @@ impl State {
         self.tasks_of(service).filter(|task| task.routed()).filter_map(move |task| {
             let placement = task.placement.as_ref()?;
             let instance = self.instance(placement.instance)?;
+            // A task of another revision than the newest keeps serving on its own port.
+            let definition = self.task_definition(&task.task_definition)?;
+            let port = definition.container(container)?.serving_port(port)?;
             let binding = placement
                 .ports
                 .iter()

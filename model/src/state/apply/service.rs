@@ -13,7 +13,8 @@ use crate::id::{DeploymentId, ServiceId};
 use crate::image::Reference;
 use crate::name::ContainerName;
 use crate::service::{
-    CompletedDeployment, Deployment, DeploymentConfiguration, RolloutState, Service, ServiceStatus,
+    CompletedDeployment, Deployment, DeploymentConfiguration, LoadBalancer, RolloutState, Service,
+    ServiceStatus,
 };
 use crate::state::RowKey;
 
@@ -48,7 +49,10 @@ impl Write<'_> {
         if self.state.service(service.id).is_some() {
             return Err(exists("service", service.id));
         }
-        self.check_load_balancers(service, &service.task_definition)?;
+        let service = &Service {
+            load_balancers: self.load_balancers(service, &service.task_definition)?,
+            ..service.clone()
+        };
         check_counts(service.desired_count, &service.deployment_configuration)?;
         if service.status != ServiceStatus::Active || service.deployment.is_some() {
             let message = "a new service is ACTIVE and has no deployment yet";
@@ -60,27 +64,30 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Every port that a target group waits for exists in the definition, or its traffic would have nowhere to go.
-    fn check_load_balancers(&self, service: &Service, key: &Revision) -> Applied {
+    /// The ports that take the service's traffic in this revision: every target group has one, or its traffic would have
+    /// nowhere to go.
+    fn load_balancers(
+        &self,
+        service: &Service,
+        key: &Revision,
+    ) -> Result<Vec<LoadBalancer>, Refusal> {
         let definition =
             self.state.task_definition(key).ok_or_else(|| not_found("task definition", key))?;
-        for balancer in &service.load_balancers {
+        let in_this_revision = |balancer: &LoadBalancer| {
             if self.state.target_group(balancer.target_group).is_none() {
                 return Err(not_found("target group", balancer.target_group));
             }
-            let port = balancer.container_port;
-            let maps = definition.container(&balancer.container_name).is_some_and(|container| {
-                container.port_mappings.iter().any(|mapping| mapping.container_port == port)
-            });
-            if !maps {
-                return Err(Refusal::Invalid(format!(
-                    "task definition `{key}` maps no port {port} of a container `{}`, to which service `{}` \
-                     sends traffic",
-                    balancer.container_name, service.name
-                )));
-            }
-        }
-        Ok(())
+            let container = definition.container(&balancer.container_name);
+            let port = container.and_then(|one| one.serving_port(balancer.container_port));
+            let container_port = port.ok_or_else(|| {
+                Refusal::Invalid(format!(
+                    "task definition `{key}` maps no port {} of a container `{}`, to which service `{}` sends traffic",
+                    balancer.container_port, balancer.container_name, service.name
+                ))
+            })?;
+            Ok(LoadBalancer { container_port, ..balancer.clone() })
+        };
+        service.load_balancers.iter().map(in_this_revision).collect()
     }
 
     fn known_service(&self, id: ServiceId) -> Result<Service, Refusal> {
@@ -241,7 +248,7 @@ impl Write<'_> {
             return Err(exists("deployment", deployment.id));
         }
         let key = &deployment.task_definition;
-        self.check_load_balancers(&service, key)?;
+        service.load_balancers = self.load_balancers(&service, key)?;
         let definition =
             self.state.task_definition(key).ok_or_else(|| not_found("task definition", key))?;
         let wanted: BTreeSet<_> =

@@ -357,3 +357,40 @@ fn a_failed_batch_changes_nothing() {
     assert!(state.apply_all(&batch, at(1)).is_err());
     assert_eq!(state.tasks().count(), 0);
 }
+
+#[test]
+fn traffic_follows_a_port_that_moves_and_older_tasks_keep_their_own() {
+    let mut state = world();
+    running(&mut state, 1);
+    apply(&mut state, Change::CompleteDeployment(deployment(1, 1).id));
+    let mut moved = definition(2);
+    moved.container_definitions[0].port_mappings[0].container_port = 9090;
+    apply(&mut state, Change::RegisterTaskDefinition(moved.clone()));
+    let next = Deployment { task_definition: moved.key(), ..deployment(2, 2) };
+    apply(&mut state, Change::StartDeployment(next));
+    let port =
+        |state: &State| state.service(service().id).unwrap().load_balancers[0].container_port;
+    assert_eq!(port(&state), 9090);
+    let target = state.router_view().target_groups[0].targets[0].clone();
+    assert_eq!(target.direct.port(), 8080, "a task of the older revision");
+    assert_eq!(target.published.unwrap().port(), 20_001);
+
+    let back = Deployment { rollback_of: Some(deployment(2, 2).id), ..deployment(3, 1) };
+    apply(&mut state, Change::StartDeployment(back));
+    assert_eq!(port(&state), 8080, "a rollback takes the traffic back with it");
+}
+
+#[test]
+fn a_revision_without_the_port_that_takes_the_traffic_is_refused() {
+    let mut state = world();
+    for (revision, ports) in [(2, vec![]), (3, vec![80, 81])] {
+        let mut other = definition(revision);
+        let mapping = other.container_definitions[0].port_mappings[0].clone();
+        let mapped = |container_port| PortMapping { container_port, ..mapping.clone() };
+        other.container_definitions[0].port_mappings = ports.into_iter().map(mapped).collect();
+        apply(&mut state, Change::RegisterTaskDefinition(other.clone()));
+        let next = Deployment { task_definition: other.key(), ..deployment(2, 2) };
+        let error = refused(&mut state, Change::StartDeployment(next));
+        assert!(error.contains("maps no port 8080 of a container `web`"), "{error}");
+    }
+}
