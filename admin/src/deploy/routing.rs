@@ -1,0 +1,83 @@
+//! How a deployed service is reached: its health check, and the one rule that `berth deploy` keeps for it.
+
+use model::{Action, Change, HealthCheck, HealthCheckProtocol, Rule, RuleId, Service, TargetGroup};
+
+use super::{Context, Draft};
+use crate::problem::Problem;
+use crate::request::random;
+use crate::routing::host_and_path;
+
+impl Context<'_> {
+    /// The check as it is or the default one, with what was said put in.
+    pub(super) fn health_check(
+        &self,
+        known: Option<&HealthCheck>,
+        draft: &mut Draft,
+    ) -> Result<HealthCheck, Problem> {
+        let (said, path) = (self.wish.health_protocol, self.wish.health_path.as_ref());
+        let mut check = known.cloned().unwrap_or_default();
+        check.protocol = said.or(path.map(|_| HealthCheckProtocol::Http)).unwrap_or(check.protocol);
+        match (check.protocol, path) {
+            (HealthCheckProtocol::Http, Some(path)) => check.path.clone_from(path),
+            (HealthCheckProtocol::Http, None) if known.is_some() => {
+                draft.infer("health", &check.path, "as before");
+            }
+            (HealthCheckProtocol::Http, None) => {
+                draft.infer("health", &check.path, "the default: a GET of it answers 200 to 399");
+            }
+            (HealthCheckProtocol::Tcp, Some(_)) => {
+                let detail =
+                    "a TCP check has no path: say healthPath, or healthProtocol TCP, not both";
+                return Err(Problem::invalid(detail));
+            }
+            (HealthCheckProtocol::Tcp, None) => {}
+        }
+        Ok(check)
+    }
+
+    /// The rule of a new service; of a known one, what was said of its check, its host and its path.
+    pub(super) fn routing(&self, service: &Service, draft: &mut Draft) -> Result<(), Problem> {
+        let Some(balancer) = service.load_balancers.first() else { return Ok(()) };
+        let wish = self.wish;
+        let checks = wish.health_path.is_some() || wish.health_protocol.is_some();
+        if let Some(known) = self.state.target_group(balancer.target_group).filter(|_| checks) {
+            let health_check = self.health_check(Some(&known.health_check), draft)?;
+            draft
+                .changes
+                .push(Change::PutTargetGroup(TargetGroup { health_check, ..known.clone() }));
+        }
+        if self.known.is_some() && wish.host.is_none() && wish.path.is_none() {
+            return Ok(());
+        }
+        let own = |rule: &&Rule| rule.service == Some(service.id) && rule.priority.is_none();
+        let before = self.state.rules().find(own);
+        let host = before.and_then(|rule| rule.conditions.host_header.first());
+        let host = draft.choose("host", wish.host.clone(), || match host {
+            Some(host) => (host.clone(), "as before"),
+            None => (format!("{}.localhost", service.name), "the service's name"),
+        });
+        let path = before.and_then(|rule| rule.conditions.path_pattern.first());
+        let path = draft.choose("path", wish.path.clone(), || match path {
+            Some(path) => (path.clone(), "as before"),
+            None => ("/".to_owned(), "the default"),
+        });
+        let conditions = host_and_path(&host, &path)?;
+        if before.is_some_and(|rule| rule.conditions == conditions) {
+            return Ok(());
+        }
+        draft.changes.extend(before.map(|rule| Change::RemoveRule(rule.id)));
+        let listener = self.state.listeners().next().ok_or_else(|| {
+            Problem::unavailable("there is no listener yet: the server is still starting")
+        })?;
+        draft.changes.push(Change::CreateRule(Rule {
+            id: RuleId::new(self.api.now(), random()),
+            listener: listener.id,
+            priority: None,
+            conditions,
+            action: Action::Forward { target_group: balancer.target_group },
+            service: Some(service.id),
+            created_at: self.api.now(),
+        }));
+        Ok(())
+    }
+}

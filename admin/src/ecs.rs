@@ -1,0 +1,237 @@
+//! ECS's task definitions as people have them: in a file of their own or as `aws ecs describe-task-definition` prints them.
+//!
+//! What Berth does not do is refused by name and place; a field of ECS's that says nothing, or nothing but what Berth
+//! does anyway, is overlooked. So nothing that somebody wrote is silently dropped.
+
+use model::{ContainerDefinition, Family};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+use crate::request::place;
+
+/// Fields that only describe a definition: whatever they hold, registering one does not need them.
+const DESCRIPTION: [&str; 10] = [
+    "taskDefinition",
+    "taskDefinitionArn",
+    "status",
+    "revision",
+    "registeredAt",
+    "registeredBy",
+    "deregisteredAt",
+    "requiresAttributes",
+    "compatibilities",
+    // What ECS's own agent may do; Berth's needs no role.
+    "executionRoleArn",
+];
+
+/// Fields of ECS's task definition that Berth does not have.
+const NOT_HERE: [&str; 11] = [
+    "taskRoleArn",
+    "volumes",
+    "placementConstraints",
+    "tags",
+    "pidMode",
+    "ipcMode",
+    "proxyConfiguration",
+    "inferenceAccelerators",
+    "ephemeralStorage",
+    "enableFaultInjection",
+    "runtimePlatform",
+];
+
+/// Fields of ECS's container definition that Berth does not have.
+const NOT_IN_CONTAINERS: [&str; 29] = [
+    "mountPoints",
+    "volumesFrom",
+    "links",
+    "secrets",
+    "dependsOn",
+    "startTimeout",
+    "hostname",
+    "domainname",
+    "disableNetworking",
+    "privileged",
+    "dnsServers",
+    "dnsSearchDomains",
+    "extraHosts",
+    "dockerSecurityOptions",
+    "dockerLabels",
+    "interactive",
+    "pseudoTerminal",
+    "ulimits",
+    "logConfiguration",
+    "healthCheck",
+    "systemControls",
+    "resourceRequirements",
+    "firelensConfiguration",
+    "environmentFiles",
+    "repositoryCredentials",
+    "linuxParameters",
+    "credentialSpecs",
+    "containerPortRange",
+    "versionConsistency",
+];
+
+/// ECS's `RegisterTaskDefinition`, as far as Berth has it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Registration {
+    #[schema(value_type = String)]
+    pub(crate) family: Family,
+    /// ECS's `ContainerDefinition`.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) container_definitions: Vec<ContainerDefinition>,
+    /// CPU units of the whole task, as a number or as text.
+    #[schema(value_type = Option<String>)]
+    pub(crate) cpu: Option<Amount>,
+    /// MiB of the whole task, as a number or as text.
+    #[schema(value_type = Option<String>)]
+    pub(crate) memory: Option<Amount>,
+}
+
+/// A number, or a number as text as ECS writes `cpu` and `memory` of a task.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Amount {
+    Number(u64),
+    Text(String),
+}
+
+impl Amount {
+    pub(crate) fn read(self, field: &str) -> Result<u64, Problem> {
+        match self {
+            Self::Number(number) => Ok(number),
+            Self::Text(text) => text.trim().parse().ok().ok_or_else(|| {
+                Problem::invalid(format!("`{field}` is `{text}`; write a whole number"))
+            }),
+        }
+    }
+}
+
+/// Reads a definition; errors name the place in it.
+pub(crate) fn read(document: Value) -> Result<Registration, Problem> {
+    let Value::Object(document) = document else {
+        return Err(Problem::invalid("the body is no task definition: it is not a JSON object"));
+    };
+    let mut definition = unwrap(document);
+    let awsvpc = simplify(&mut definition)?;
+    if let Some(Value::Array(containers)) = definition.get_mut("containerDefinitions") {
+        for (index, container) in containers.iter_mut().enumerate() {
+            if let Value::Object(container) = container {
+                simplify_container(container, index, awsvpc)?;
+            }
+        }
+    }
+    serde_path_to_error::deserialize(Value::Object(definition)).map_err(|error| {
+        let place = place(error.path());
+        Problem::invalid(format!("the task definition cannot be read{place}: {}", error.inner()))
+    })
+}
+
+/// `aws ecs describe-task-definition` prints a definition inside an object, with its tags beside it.
+fn unwrap(mut document: Map<String, Value>) -> Map<String, Value> {
+    match document.remove("taskDefinition") {
+        Some(Value::Object(mut inner)) => {
+            inner.extend(document);
+            inner
+        }
+        _ => document,
+    }
+}
+
+/// Takes out what says nothing here; whether its network mode was `awsvpc`.
+fn simplify(definition: &mut Map<String, Value>) -> Result<bool, Problem> {
+    for field in DESCRIPTION {
+        definition.remove(field);
+    }
+    if let Some(platform) = definition.get("runtimePlatform")
+        && platform.get("operatingSystemFamily").is_none_or(|family| family == "LINUX")
+    {
+        // The image's own platforms decide where it runs.
+        definition.remove("runtimePlatform");
+    }
+    let launch_types = definition.remove("requiresCompatibilities").unwrap_or_default();
+    for launch_type in launch_types.as_array().into_iter().flatten() {
+        if !["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].iter().any(|one| launch_type == one)
+        {
+            let detail =
+                format!("`requiresCompatibilities` holds {launch_type}, which is no launch type");
+            return Err(Problem::invalid(detail));
+        }
+    }
+    let mode = definition.remove("networkMode").unwrap_or_default();
+    let awsvpc = match mode.as_str() {
+        None if mode.is_null() => false,
+        Some("bridge") => false,
+        // The containers of a task share one address here as they do there.
+        Some("awsvpc") => true,
+        _ => {
+            let detail = format!("`networkMode` is {mode}; Berth knows `bridge` and `awsvpc`");
+            return Err(Problem::invalid(detail));
+        }
+    };
+    take_out(definition, &NOT_HERE, "")?;
+    Ok(awsvpc)
+}
+
+fn simplify_container(
+    container: &mut Map<String, Value>,
+    index: usize,
+    awsvpc: bool,
+) -> Result<(), Problem> {
+    let place = format!("containerDefinitions[{index}].");
+    if container.get("versionConsistency").is_some_and(|word| word == "enabled") {
+        // A deployment is pinned to digests anyway.
+        container.remove("versionConsistency");
+    }
+    take_out(container, &NOT_IN_CONTAINERS, &place)?;
+    let mappings = container.get_mut("portMappings").and_then(Value::as_array_mut);
+    for (number, mapping) in mappings.into_iter().flatten().enumerate() {
+        let Value::Object(mapping) = mapping else { continue };
+        if mapping.get("appProtocol").is_some_and(|protocol| protocol == "http") {
+            mapping.remove("appProtocol");
+        }
+        // In this mode the host port can only be the container's own port on the task's own address.
+        if awsvpc && mapping.get("hostPort") == mapping.get("containerPort") {
+            mapping.remove("hostPort");
+        }
+        let place = format!("{place}portMappings[{number}].");
+        take_out(mapping, &["appProtocol", "containerPortRange"], &place)?;
+    }
+    Ok(())
+}
+
+/// Removes fields that say nothing; refuses those that say something.
+fn take_out(object: &mut Map<String, Value>, fields: &[&str], place: &str) -> Result<(), Problem> {
+    for field in fields {
+        if object.remove(*field).is_some_and(|value| !says_nothing(&value)) {
+            let detail =
+                format!("`{place}{field}` is not supported by Berth: take it out{}", hint(field));
+            return Err(Problem::unsupported(detail));
+        }
+    }
+    Ok(())
+}
+
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+/// What to do instead, where there is something.
+fn hint(field: &str) -> &'static str {
+    match field {
+        "logConfiguration" => "; the log of every container is kept, see `berth task logs`",
+        "healthCheck" => "; routers check health by the service's target group",
+        "secrets" | "environmentFiles" => "; give the values in `environment`",
+        _ => "",
+    }
+}

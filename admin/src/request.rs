@@ -1,0 +1,105 @@
+//! What handlers take from a request; what does not parse is a problem document like every other error.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use bytes::Bytes;
+use model::{ClusterName, Service, ServiceName, State};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::Api;
+use crate::problem::Problem;
+
+/// A JSON body; errors name the place in it.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, api).await?;
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let place = place(error.path());
+            Problem::invalid(format!("the body is not what this takes{place}: {}", error.inner()))
+        })?;
+        json.end().map_err(|error| {
+            Problem::invalid(format!("the body goes on behind its JSON: {error}"))
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// Where in a document, for a sentence; nothing where it is the document itself.
+pub(crate) fn place(path: &serde_path_to_error::Path) -> String {
+    match path.to_string() {
+        whole if whole == "." => String::new(),
+        place => format!(" at `{place}`"),
+    }
+}
+
+/// The parts of the path.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, api).await?;
+        Ok(Self(path.0))
+    }
+}
+
+/// The query.
+#[derive(Debug)]
+pub(crate) struct Parameters<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Api> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let query = axum::extract::Query::from_request_parts(parts, api).await?;
+        Ok(Self(query.0))
+    }
+}
+
+/// Which cluster; `default` unless it is said.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InCluster {
+    /// The cluster's name; `default` unless it is given.
+    #[serde(default = "default_cluster")]
+    #[param(value_type = Option<String>)]
+    pub(crate) cluster: ClusterName,
+}
+
+/// The cluster that is made at first start.
+pub(crate) fn default_cluster() -> ClusterName {
+    "default".parse().expect("`default` is a cluster name")
+}
+
+/// The service of that name, or the problem that there is none.
+pub(crate) fn service<'a>(
+    state: &'a State,
+    cluster: &ClusterName,
+    name: &ServiceName,
+) -> Result<&'a Service, Problem> {
+    known_cluster(state, cluster)?;
+    state.service_named(cluster, name).ok_or_else(|| Problem::missing("service", name.as_str()))
+}
+
+/// A problem where there is no such cluster, so that a mistyped one does not look empty.
+pub(crate) fn known_cluster(state: &State, name: &ClusterName) -> Result<(), Problem> {
+    match state.cluster(name) {
+        Some(_) => Ok(()),
+        None => Err(Problem::missing("cluster", name.as_str())),
+    }
+}
+
+/// Ten random bytes, for an id.
+pub(crate) fn random() -> [u8; 10] {
+    rand::random()
+}
