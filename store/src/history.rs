@@ -10,8 +10,8 @@ use crate::kv::{Kv, KvError, Pair, Range, Write};
 
 /// Rows read at a time.
 const PAGE: usize = 500;
-/// Rows removed at a time.
-const PRUNED_AT_ONCE: usize = 100;
+/// Rows looked at in one pruning: so many usually, and so many when there are many too many.
+const PRUNED_AT_ONCE: (usize, usize) = (100, 1_000);
 
 /// Which history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) async fn count(kv: &dyn Kv) -> Result<usize, KvError> {
     }
 }
 
-/// The removal of the oldest rows that are too old or too many; a batch's worth at most.
+/// The removal of the oldest rows that are too old or too many, of a bounded number at once.
 pub(crate) async fn prune(
     kv: &dyn Kv,
     limits: &HistoryLimits,
@@ -81,7 +81,8 @@ pub(crate) async fn prune(
     now: Timestamp,
 ) -> Result<Vec<Write>, KvError> {
     let excess = count.saturating_sub(limits.rows);
-    let oldest = kv.range(page(None, PRUNED_AT_ONCE, false)).await?;
+    let (usual, most) = PRUNED_AT_ONCE;
+    let oldest = kv.range(page(None, excess.clamp(usual, most), false)).await?;
     let goes = |index: usize, (key, _): &Pair| {
         index < excess || now.since(key::history_at(key)) > limits.age
     };

@@ -9,12 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::{Change, Epoch, History, Refusal, ServiceId, State, StateRevision, TaskId, Timestamp};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::kv::memory::MemoryKv;
 use crate::kv::redb::RedbKv;
 use crate::kv::{Kv, KvError, Range};
-use crate::writer::{Request, Writer};
+use crate::writer::{Queue, Request, Writer};
 
 mod history;
 mod key;
@@ -89,8 +89,8 @@ pub enum CommitError {
         /// The row's key.
         key: Vec<u8>,
     },
-    /// The batch touches more than one commit may.
-    #[error("the batch is too large: it {0}")]
+    /// The batch touches more than one commit may. Nothing of it was applied.
+    #[error("the batch cannot be committed at once: it {0}")]
     TooLarge(&'static str),
     /// The store cannot write. Whether the batch is on disk is known once the store is opened again.
     #[error("the store cannot write: {0}; see the server's log and restart it")]
@@ -131,6 +131,7 @@ pub struct Store {
     kv: Arc<dyn Kv>,
     epoch: Epoch,
     requests: mpsc::Sender<Request>,
+    closing: Arc<Notify>,
     state: watch::Receiver<State>,
     failed: watch::Receiver<Option<String>>,
 }
@@ -152,7 +153,9 @@ impl Store {
 
     /// On any engine.
     pub fn on(kv: Arc<dyn Kv>, path: &str, limits: HistoryLimits) -> Result<Self, OpenError> {
-        let (requests, queue) = mpsc::channel(QUEUE);
+        let (requests, waiting) = mpsc::channel(QUEUE);
+        let closing = Arc::new(Notify::new());
+        let queue = Queue { requests: waiting, closing: Arc::clone(&closing) };
         let path = path.to_owned();
         // A thread of its own with a runtime of its own: the store may be opened before any other runtime is there, and
         // nothing that the writer waits for holds up anybody else.
@@ -181,6 +184,7 @@ impl Store {
             kv: handles.kv,
             epoch: handles.epoch,
             requests,
+            closing,
             state: handles.state,
             failed: handles.failed,
         })
@@ -250,16 +254,16 @@ impl Store {
         }
     }
 
-    /// Waits until all batches that were handed in are committed, and ends the writer.
+    /// Lets nothing more in, through any clone, waits until all batches that were handed in are committed, and ends the
+    /// writer.
     pub async fn close(self) {
-        let Self { kv: _, epoch: _, requests, mut state, failed: _ } = self;
-        drop(requests);
-        // The writer drops its end when the last sender is gone and the queue is empty.
+        let Self { kv: _, epoch: _, requests: _, closing, mut state, failed: _ } = self;
+        closing.notify_one();
+        // The writer drops its end when it ends.
         while state.changed().await.is_ok() {}
     }
 }
 
-/// Which history about one service or one task.
 impl HistoryQuery {
     /// About one service.
     pub fn of_service(service: ServiceId, limit: usize) -> Self {

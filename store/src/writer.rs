@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{Epoch, State, StateRevision, Timestamp, Touched};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::history::HistoryLimits;
-use crate::kv::{Kv, KvError, Range, Write, check_bounds};
+use crate::kv::{Kv, KvError, MOST_KEYS, Range, Write, check_bounds};
 use crate::{Batch, CommitError, OpenError, RowGuard, RowWrite, history, key};
 
 /// Batches in one commit at most.
@@ -100,14 +100,14 @@ impl Writer {
         Ok((writer, handles))
     }
 
-    /// Commits what comes until nobody can send any more, or a commit fails.
-    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+    /// Commits what comes until the queue ends or a commit fails.
+    pub(crate) async fn run(mut self, mut queue: Queue) {
         let mut waiting = Vec::with_capacity(GROUP);
-        while queue.recv_many(&mut waiting, GROUP).await > 0 {
+        while queue.take(&mut waiting).await > 0 {
             if let Err(error) = self.commit(std::mem::take(&mut waiting)).await {
                 tracing::error!(%error, "the store cannot write any more");
                 self.failed.send_replace(Some(error.to_string()));
-                refuse_all(queue, &error).await;
+                queue.refuse_all(&error).await;
                 return;
             }
         }
@@ -129,21 +129,29 @@ impl Writer {
             }
         }
         if !group.writes.is_empty() {
-            let writes = std::mem::take(&mut group.writes);
-            if let Err(error) = self.kv.commit(self.epoch, writes).await {
+            if let Err(error) = self.write(&mut group).await {
                 return Err(self.undo(before, group, error));
             }
-            self.history_rows += group.history_rows;
             if self.state.revision() != before.0.revision() {
                 self.published.send_replace(self.state.clone());
             }
         }
-        let at = group.last_at;
         for (answer, revision) in group.answers {
             // A caller that has gone does not need the answer.
             drop(answer.send(Ok(revision)));
         }
-        self.prune(at).await
+        Ok(())
+    }
+
+    /// Commits the group, and with it the removal of history that is too much, which so costs no `fsync` of its own.
+    async fn write(&mut self, group: &mut Group) -> Result<(), KvError> {
+        let mut writes = std::mem::take(&mut group.writes);
+        let history_rows = self.history_rows + group.history_rows;
+        let gone = self.prune(history_rows, group.last_at).await?;
+        writes.extend(gone.chunks(MOST_KEYS).map(<[Write]>::to_vec));
+        self.kv.commit(self.epoch, writes).await?;
+        self.history_rows = history_rows.saturating_sub(gone.len());
+        Ok(())
     }
 
     /// Nothing of the group was acknowledged, so nothing of it is published.
@@ -165,16 +173,17 @@ impl Writer {
             return Ok(self.state.revision());
         }
         let mut writes: Vec<Write> = rows.iter().map(write_beside).collect();
+        let mut history_rows = 0;
         if !touched.is_empty() {
             next = next.at(self.state.revision().next());
-            let history_rows = touched.history.len();
+            history_rows = touched.history.len();
             writes.extend(self.writes_of(&next, touched));
-            group.history_rows += history_rows;
         }
         if let Err(KvError::OutOfBounds(why)) = check_bounds(&writes) {
             return Err(CommitError::TooLarge(why).into());
         }
         group.writes.push(writes);
+        group.history_rows += history_rows;
         group.last_at = at;
         for row in rows {
             match row {
@@ -226,19 +235,12 @@ impl Writer {
         Ok(())
     }
 
-    async fn prune(&mut self, now: Timestamp) -> Result<(), KvError> {
+    async fn prune(&mut self, count: usize, now: Timestamp) -> Result<Vec<Write>, KvError> {
         self.commits += 1;
-        let excess = self.history_rows > self.limits.rows;
-        if !excess && !self.commits.is_multiple_of(COMMITS_PER_PRUNE) {
-            return Ok(());
+        if count <= self.limits.rows && !self.commits.is_multiple_of(COMMITS_PER_PRUNE) {
+            return Ok(Vec::new());
         }
-        let kv = self.kv.as_ref();
-        let writes = history::prune(kv, &self.limits, self.history_rows, now).await?;
-        if !writes.is_empty() {
-            self.history_rows = self.history_rows.saturating_sub(writes.len());
-            self.kv.commit(self.epoch, vec![writes]).await?;
-        }
-        Ok(())
+        history::prune(self.kv.as_ref(), &self.limits, count, now).await
     }
 }
 
@@ -249,10 +251,33 @@ fn write_beside(row: &RowWrite) -> Write {
     }
 }
 
-/// Answers everybody who waits, and who comes, that the store cannot write.
-async fn refuse_all(mut queue: mpsc::Receiver<Request>, error: &KvError) {
-    while let Some(Request { batch: _, answer }) = queue.recv().await {
-        drop(answer.send(Err(CommitError::Unavailable(error.to_string()))));
+/// Batches that wait.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) requests: mpsc::Receiver<Request>,
+    /// Told once nothing more is to be let in.
+    pub(crate) closing: Arc<Notify>,
+}
+
+impl Queue {
+    /// What waits, one batch at least; zero when nothing is left and nothing more can come.
+    async fn take(&mut self, waiting: &mut Vec<Request>) -> usize {
+        loop {
+            tokio::select! {
+                () = self.closing.notified(), if !self.requests.is_closed() => self.requests.close(),
+                taken = self.requests.recv_many(waiting, GROUP) => return taken,
+            }
+        }
+    }
+
+    /// Answers everybody who waits, and who comes, that the store cannot write.
+    async fn refuse_all(mut self, error: &KvError) {
+        let mut waiting = Vec::new();
+        while self.take(&mut waiting).await > 0 {
+            for Request { batch: _, answer } in waiting.drain(..) {
+                drop(answer.send(Err(CommitError::Unavailable(error.to_string()))));
+            }
+        }
     }
 }
 

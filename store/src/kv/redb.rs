@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -32,6 +32,8 @@ const CACHE_BYTES: usize = 16 << 20;
 #[derive(Clone)]
 pub struct RedbKv {
     database: Arc<Database>,
+    /// Held from before a commit until it is in the ring, so that watches see commits in the order of the disk.
+    committing: Arc<Mutex<()>>,
     ring: Ring,
 }
 
@@ -52,9 +54,18 @@ fn builder() -> Builder {
 }
 
 impl RedbKv {
-    /// Opens the file, or makes it.
+    /// Opens the file, or makes it. A new one is made beside and gets its name when it is whole: redb refuses a file that
+    /// it was interrupted in making.
     pub fn open(path: &Path) -> Result<Self, KvError> {
-        Self::on(builder().create(path).map_err(failed)?)
+        if !path.try_exists().map_err(failed)? {
+            let beside = path.with_extension("new");
+            if beside.try_exists().map_err(failed)? {
+                std::fs::remove_file(&beside).map_err(failed)?;
+            }
+            drop(Self::on(builder().create(&beside).map_err(failed)?)?);
+            disk::rename(&beside, path).map_err(failed)?;
+        }
+        Self::on(builder().open(path).map_err(failed)?)
     }
 
     /// On another storage than a file: for tests of crashes and faults.
@@ -70,7 +81,8 @@ impl RedbKv {
             meta.get(REVISION).map_err(failed)?.map_or(0, |value| value.value())
         };
         write.commit().map_err(failed)?;
-        Ok(Self { database: Arc::new(database), ring: Ring::new(revision, RING) })
+        let ring = Ring::new(revision, RING);
+        Ok(Self { database: Arc::new(database), committing: Arc::default(), ring })
     }
 
     fn campaign_now(&self) -> Result<Epoch, KvError> {
@@ -114,6 +126,7 @@ impl RedbKv {
         for batch in &batches {
             check_bounds(batch)?;
         }
+        let _committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         let write = self.database.begin_write().map_err(failed)?;
         let mut commits = Vec::with_capacity(batches.len());
         let mut revision;
@@ -144,12 +157,6 @@ impl RedbKv {
         write.commit().map_err(failed)?;
         self.ring.push(commits);
         Ok(revision)
-    }
-
-    fn revision_now(&self) -> Result<u64, KvError> {
-        let read = self.database.begin_read().map_err(failed)?;
-        let meta = read.open_table(META).map_err(failed)?;
-        Ok(meta.get(REVISION).map_err(failed)?.map_or(0, |value| value.value()))
     }
 
     /// Runs what may wait for the disk on a thread for such work.
@@ -188,7 +195,7 @@ impl Kv for RedbKv {
     }
 
     fn revision(&self) -> BoxFuture<'_, Result<u64, KvError>> {
-        self.blocking(Self::revision_now)
+        futures_util::future::ready(Ok(self.ring.last())).boxed()
     }
 
     fn watch(&self, from: u64) -> BoxFuture<'_, Result<Watch, KvError>> {

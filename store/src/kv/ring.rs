@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use super::{Committed, KvError};
+use super::{Committed, KvError, Write};
+
+/// Bytes of keys and values that are kept at most, whatever the number of commits; the last commit stays in any case.
+const MOST_BYTES: usize = 32 << 20;
 
 /// The last commits.
 #[derive(Debug, Clone)]
@@ -25,12 +28,28 @@ struct Kept {
     commits: VecDeque<Committed>,
     last: u64,
     capacity: usize,
+    bytes: usize,
+}
+
+impl Kept {
+    fn shrink(&mut self) {
+        while self.commits.len() > self.capacity
+            || (self.bytes > MOST_BYTES && self.commits.len() > 1)
+        {
+            let gone = self.commits.pop_front();
+            self.bytes -= gone.map_or(0, |commit| size(&commit));
+        }
+    }
+}
+
+fn size(commit: &Committed) -> usize {
+    commit.writes.iter().map(Write::bytes).sum()
 }
 
 impl Ring {
     /// Begins behind revision `last`.
     pub(super) fn new(last: u64, capacity: usize) -> Self {
-        let kept = Mutex::new(Kept { commits: VecDeque::new(), last, capacity });
+        let kept = Mutex::new(Kept { commits: VecDeque::new(), last, capacity, bytes: 0 });
         Self { shared: Arc::new(Shared { kept, more: Notify::new() }) }
     }
 
@@ -38,22 +57,30 @@ impl Ring {
         self.shared.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The revision of the last commit.
+    pub(super) fn last(&self) -> u64 {
+        self.kept().last
+    }
+
     /// Adds commits that are durable, in order.
     pub(super) fn push(&self, commits: impl IntoIterator<Item = Committed>) {
         let mut kept = self.kept();
         for commit in commits {
             kept.last = commit.revision;
+            kept.bytes += size(&commit);
             kept.commits.push_back(commit);
+            kept.shrink();
         }
-        let excess = kept.commits.len().saturating_sub(kept.capacity);
-        kept.commits.drain(..excess);
         drop(kept);
         self.shared.more.notify_waiters();
     }
 
     /// Forgets all that it keeps: watches that are behind are told so.
     pub(super) fn compact(&self) {
-        self.kept().commits.clear();
+        let mut kept = self.kept();
+        kept.commits.clear();
+        kept.bytes = 0;
+        drop(kept);
         self.shared.more.notify_waiters();
     }
 

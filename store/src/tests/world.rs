@@ -1,0 +1,277 @@
+//! Entities for tests of the store, by small numbers so that random Changes meet each other.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use model::change::{ServiceUpdate, TaskReport};
+use model::*;
+use proptest::prelude::*;
+
+pub(super) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn seed(n: u8) -> [u8; 10] {
+    [n; 10]
+}
+
+fn digest(n: u8) -> Digest {
+    Digest::Sha256([n; 32])
+}
+
+fn cluster(n: u8) -> ClusterName {
+    format!("cluster-{n}").parse().expect("a name of letters, a hyphen and a digit")
+}
+
+fn definition(revision: u32) -> TaskDefinition {
+    serde_json::from_value(serde_json::json!({
+        "family": "hello", "revision": revision, "registeredAt": "2026-11-23T00:00:00Z",
+        "containerDefinitions": [{"name": "web", "image": "hello:latest", "cpu": 256, "memory": 512}]
+    }))
+    .expect("a task definition as people write it")
+}
+
+fn instance_id(n: u8) -> InstanceId {
+    InstanceId::new(at(1), seed(n))
+}
+
+fn instance(n: u8) -> Instance {
+    Instance {
+        id: instance_id(n),
+        cluster: cluster(0),
+        name: format!("host-{n}"),
+        status: InstanceStatus::Active,
+        capacity: Resources::new(4096, 4096),
+        platform: Platform::new("linux", "amd64"),
+        host: HostIdentity::default(),
+        advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        subnet: format!("10.90.{n}.0/24").parse().ok(),
+        last_address: 0,
+        last_port: 0,
+        attributes: BTreeMap::new(),
+        agent_version: "0".to_owned(),
+        docker_version: "0".to_owned(),
+        registered_at: at(1),
+    }
+}
+
+fn router(n: u8, version: u8) -> Router {
+    Router {
+        id: RouterId::new(at(1), seed(n)),
+        name: format!("router-{n}"),
+        version: version.to_string(),
+        registered_at: at(1),
+    }
+}
+
+fn credential(n: u8) -> Credential {
+    Credential {
+        id: CredentialId::new(at(1), seed(n)),
+        kind: CredentialKind::Token,
+        principal: Principal::User("admin".to_owned()),
+        hash: digest(n),
+        created_at: at(1),
+        expires_at: None,
+    }
+}
+
+fn join_token(n: u8) -> JoinToken {
+    JoinToken {
+        id: JoinTokenId::new(at(1), seed(n)),
+        role: PeerRole::Agent,
+        cluster: cluster(0),
+        hash: digest(n),
+        uses_left: 2,
+        created_at: at(1),
+        expires_at: at(1_000_000),
+    }
+}
+
+pub(super) fn service_id(n: u8) -> ServiceId {
+    ServiceId::new(at(1), seed(n))
+}
+
+fn service(n: u8) -> Service {
+    Service {
+        id: service_id(n),
+        cluster: cluster(0),
+        name: format!("service-{n}").parse().expect("a name of letters, a hyphen and a digit"),
+        status: ServiceStatus::Active,
+        scheduling_strategy: SchedulingStrategy::Replica,
+        task_definition: definition(1).key(),
+        desired_count: 1,
+        deployment_configuration: DeploymentConfiguration::default(),
+        health_check_grace_period_seconds: 0,
+        load_balancers: Vec::new(),
+        follow_tags: true,
+        deployment: None,
+        last_tried: BTreeMap::new(),
+        last_completed: None,
+        previous_completed: None,
+        placement_failure: None,
+        created_at: at(1),
+        created_by: "user/admin".to_owned(),
+    }
+}
+
+fn image(n: u8) -> PinnedImage {
+    let repository = "hello".parse().expect("a repository name of letters");
+    PinnedImage { repository, digest: digest(n) }
+}
+
+fn deployment(n: u8, service: u8) -> Deployment {
+    Deployment {
+        id: DeploymentId::new(at(1), seed(n)),
+        service: service_id(service),
+        task_definition: definition(1).key(),
+        images: BTreeMap::from([("web".parse().expect("a name of letters"), image(n))]),
+        rollout_state: RolloutState::InProgress,
+        rollout_state_reason: String::new(),
+        rollback_of: None,
+        failed_tasks: 0,
+        last_failure_at: None,
+        created_at: at(1),
+        updated_at: at(1),
+    }
+}
+
+pub(super) fn task_id(n: u8) -> TaskId {
+    TaskId::new(at(1), seed(n))
+}
+
+/// Placed on an instance, or PROVISIONING.
+pub(super) fn task(n: u8, on: Option<u8>) -> Task {
+    Task {
+        id: task_id(n),
+        cluster: cluster(0),
+        task_definition: definition(1).key(),
+        service: None,
+        deployment: None,
+        started_by: "user/admin".to_owned(),
+        overrides: Overrides::default(),
+        resources: definition(1).resources(),
+        placement: on.map(|on| Placement {
+            instance: instance_id(on),
+            address: Ipv4Addr::new(10, 90, on, 10 + n),
+            ports: Vec::new(),
+        }),
+        containers: vec![TaskContainer {
+            name: "web".parse().expect("a name of letters"),
+            image: image(1),
+            runtime_id: None,
+            exit_code: None,
+            reason: None,
+            restarts: 0,
+            log_tail: Vec::new(),
+        }],
+        last_status: on.map_or(TaskStatus::Provisioning, |_| TaskStatus::Pending),
+        desired_status: DesiredStatus::Running,
+        stopped: None,
+        created_at: at(1),
+        started_at: None,
+        healthy_at: None,
+        stopping_at: None,
+        stopped_at: None,
+        unrouted_at: None,
+        reaped: false,
+    }
+}
+
+fn report(n: u8, on: u8, status: TaskStatus) -> Change {
+    Change::ReportTask(TaskReport {
+        instance: instance_id(on),
+        task: task_id(n),
+        status,
+        stopped: None,
+        containers: Vec::new(),
+    })
+}
+
+pub(super) fn tag(repository: &str, n: u8) -> Tag {
+    Tag {
+        repository: repository.parse().expect("a repository name"),
+        name: "latest".parse().expect("a tag of letters"),
+        digest: digest(n),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        size_bytes: 1,
+        platforms: [Platform::new("linux", "amd64")].into(),
+        exposed_ports: [8080].into(),
+        pushed_at: at(1),
+        pushed_by: "user/admin".to_owned(),
+    }
+}
+
+pub(super) fn create_repository(name: &str) -> Change {
+    let name = name.parse().expect("a repository name");
+    Change::CreateRepository(Repository { name, created_at: at(1) })
+}
+
+/// One row of history each time, as long as the count is another one.
+pub(super) fn scale(n: u8, desired_count: u32) -> Change {
+    Change::UpdateService(ServiceUpdate {
+        service: Some(service_id(n)),
+        desired_count: Some(desired_count),
+        ..ServiceUpdate::default()
+    })
+}
+
+/// What random Changes need to find something.
+pub(super) fn world() -> Vec<Change> {
+    let first = Cluster { id: ClusterId::new(at(1), seed(0)), name: cluster(0), created_at: at(1) };
+    vec![
+        Change::Install(InstallationId::new(at(1), seed(1))),
+        Change::CreateCluster(first),
+        Change::RegisterTaskDefinition(definition(1)),
+        Change::RegisterInstance(instance(0)),
+        Change::CreateService(service(0)),
+        Change::CreateService(service(1)),
+        create_repository("hello"),
+    ]
+}
+
+/// Most fit, and some do not.
+pub(super) fn changes() -> impl Strategy<Value = Change> {
+    let n = || 0_u8..4;
+    let stop = |n| Change::StopTask {
+        task: task_id(n),
+        code: StopCode::UserInitiated,
+        reason: "by hand".to_owned(),
+    };
+    let status = prop::sample::select(vec![
+        TaskStatus::Activating,
+        TaskStatus::Running,
+        TaskStatus::Stopping,
+        TaskStatus::Stopped,
+    ]);
+    prop_oneof![
+        n().prop_map(|n| Change::RegisterInstance(instance(n))),
+        n().prop_map(|n| Change::RemoveInstance(instance_id(n))),
+        n().prop_map(|n| Change::SetInstanceStatus {
+            instance: instance_id(n),
+            status: InstanceStatus::Draining,
+        }),
+        (n(), n()).prop_map(|(n, version)| Change::RegisterRouter(router(n, version))),
+        n().prop_map(|n| Change::RemoveRouter(router(n, 0).id)),
+        n().prop_map(|n| Change::CreateCredential(credential(n))),
+        n().prop_map(|n| Change::RevokeCredential(credential(n).id)),
+        n().prop_map(|n| Change::CreateJoinToken(join_token(n))),
+        n().prop_map(|n| Change::UseJoinToken(join_token(n).id)),
+        (1_u32..6).prop_map(|n| Change::RegisterTaskDefinition(definition(n))),
+        n().prop_map(|n| Change::CreateService(service(n))),
+        (n(), 0_u32..4).prop_map(|(n, count)| scale(n, count)),
+        n().prop_map(|n| Change::DrainService(service_id(n))),
+        n().prop_map(|n| Change::RemoveService(service_id(n))),
+        (n(), 0_u8..3).prop_map(|(n, of)| Change::StartDeployment(deployment(n, of))),
+        n().prop_map(|n| Change::CompleteDeployment(deployment(n, 0).id)),
+        (n(), prop::option::of(0_u8..2)).prop_map(|(n, on)| Change::CreateTask(task(n, on))),
+        (n(), status).prop_map(|(n, status)| report(n, 0, status)),
+        n().prop_map(stop),
+        n().prop_map(|n| Change::TaskReaped { instance: instance_id(0), task: task_id(n) }),
+        n().prop_map(|n| Change::ForgetTask(task_id(n))),
+        n().prop_map(|n| Change::PutTag(tag("hello", n))),
+        Just(Change::RemoveTag {
+            repository: tag("hello", 0).repository,
+            tag: tag("hello", 0).name
+        }),
+    ]
+}
