@@ -1,1 +1,136 @@
 //! The OCI distribution protocol over HTTP, with blobs as files.
+//!
+//! A 2xx of a write means durable: bytes synced, renamed to the name of their digest, directory synced, rows committed, in
+//! that order. So a row never names a file that is not there, and a crash leaves at worst a file that no row names. A
+//! manifest row means that everything it requires is readable in the same repository; what a repository shows is decided by
+//! its own rows alone, however often the same bytes lie elsewhere.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
+use model::{Clock, Digest, RepositoryName};
+use store::Store;
+
+use crate::files::Files;
+use crate::lock::Locks;
+use crate::token::Tokens;
+use crate::upload::Uploads;
+
+mod ask;
+mod blob;
+mod failure;
+mod files;
+mod listing;
+mod lock;
+mod manifest;
+mod mount;
+mod operation;
+mod query;
+mod range;
+mod referrers;
+mod route;
+mod rows;
+mod scope;
+mod token;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+/// What the registry needs.
+#[derive(Clone)]
+pub struct Config {
+    /// The durable truth.
+    pub store: Store,
+    /// A directory of the registry's own, for blobs and uploads.
+    pub dir: PathBuf,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What the registry calls itself to clients that ask for tokens.
+    pub service: String,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// Why the registry cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the registry's directory `{dir}` cannot be prepared; check who owns it and that the disk has room")]
+pub struct OpenError {
+    dir: String,
+    #[source]
+    source: io::Error,
+}
+
+/// The registry; clones share it.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) files: Arc<Files>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) service: String,
+    pub(crate) tokens: Tokens,
+    pub(crate) uploads: Uploads,
+    /// Held alone while a blob's file is put in place and its row committed.
+    pub(crate) digests: Locks<Digest>,
+    /// Shared by pushes of manifests, held alone by deletes: what a push has seen stays until its rows are there.
+    pub(crate) repositories: Locks<RepositoryName>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Makes the directories, and removes the uploads that earlier lives left unfinished. Blocks.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let Config { store, dir, clock, service } = config;
+        let files = Files::open(&dir)
+            .map_err(|source| OpenError { dir: dir.display().to_string(), source })?;
+        let shared = Shared {
+            store,
+            files: Arc::new(files),
+            clock,
+            // It stands in quotes in a header.
+            service: service.replace(|c: char| !c.is_ascii_graphic() || c == '"' || c == '\\', "-"),
+            tokens: Tokens::default(),
+            uploads: Uploads::default(),
+            digests: Locks::default(),
+            repositories: Locks::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Serves `/v2/`. Where a request's extensions hold a [`model::Principal`], that is who asks; else the request's
+    /// `Authorization` header says it.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/v2", any(operation::serve))
+            .route("/v2/", any(operation::serve))
+            .route("/v2/{*path}", any(operation::serve))
+            .with_state(Arc::clone(&self.shared))
+    }
+}
+
+/// Runs what blocks on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, failure::Failure> {
+    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| Err(ended.into()));
+    done.map_err(|error| failure::Failure::disk(what, &error))
+}

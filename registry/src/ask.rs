@@ -1,0 +1,194 @@
+//! Who asks, and whether they may. There is one way in: a request becomes an [`Ask`] only when somebody is proven, and every
+//! operation is allowed by `access` first, at each request, so that a right that was taken away ends at once.
+
+use std::sync::Arc;
+
+use access::{Action, Resource, authorize};
+use base64::Engine as _;
+use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use model::{CredentialKind, Principal, RepositoryName, State, Timestamp};
+
+use crate::Shared;
+use crate::failure::{Code, Failure};
+use crate::query::Query;
+use crate::scope::{self, Scope};
+
+/// A request of somebody who is proven.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) parts: Parts,
+    pub(crate) query: Query,
+    pub(crate) state: State,
+    pub(crate) now: Timestamp,
+    pub(crate) caller: Caller,
+}
+
+/// Somebody, and what their token is restricted to.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    /// None: not restricted, all that the principal may.
+    pub(crate) scopes: Option<Arc<[Scope]>>,
+}
+
+/// What an operation needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Only that somebody is proven.
+    Somebody,
+    /// An action on something.
+    Action(Action, Resource),
+}
+
+impl Ask {
+    /// Proves who asks. The error asks for a token for what is needed.
+    pub(crate) fn new(shared: &Arc<Shared>, parts: Parts, need: &Need) -> Result<Self, Failure> {
+        let (state, now) = (shared.store.state(), shared.clock.now());
+        let caller = match prove(shared, &state, &parts, now) {
+            Proof::Of(caller) => caller,
+            Proof::Missing => return Err(challenge(shared, &parts, need, None)),
+            Proof::Wrong => return Err(challenge(shared, &parts, need, Some("invalid_token"))),
+        };
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        Ok(Self { shared: Arc::clone(shared), parts, query, state, now, caller })
+    }
+
+    /// Whether the principal may. Who may not learns nothing: the repository is not known to them. Who holds too narrow a
+    /// token is told which to ask for.
+    pub(crate) fn allow(&self, need: &Need) -> Result<(), Failure> {
+        let Need::Action(action, resource) = need else { return Ok(()) };
+        if let Err(denied) = authorize(&self.state, &self.caller.principal, *action, resource) {
+            return Err(match resource {
+                Resource::Repository(name) => Failure::name_unknown(name),
+                Resource::All | Resource::Named { kind: _, name: _ } => {
+                    Failure::new(StatusCode::FORBIDDEN, Code::Denied, denied.to_string())
+                }
+            });
+        }
+        if self.in_scope(*action, resource) {
+            return Ok(());
+        }
+        Err(challenge(&self.shared, &self.parts, need, Some("insufficient_scope")))
+    }
+
+    /// Whether blobs of the repository may be read, token and all.
+    pub(crate) fn may_read(&self, repository: &RepositoryName) -> bool {
+        let resource = Resource::Repository(repository.clone());
+        self.principal_may_read(repository) && self.in_scope(Action::RepositoryPull, &resource)
+    }
+
+    /// Whether the principal may read the repository, whatever the token is for.
+    pub(crate) fn principal_may_read(&self, repository: &RepositoryName) -> bool {
+        let resource = Resource::Repository(repository.clone());
+        let principal = &self.caller.principal;
+        authorize(&self.state, principal, Action::RepositoryPull, &resource).is_ok()
+    }
+
+    fn in_scope(&self, action: Action, resource: &Resource) -> bool {
+        self.caller.scopes.as_deref().is_none_or(|scopes| scope::cover(scopes, action, resource))
+    }
+
+    /// A header as text.
+    pub(crate) fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+enum Proof {
+    Of(Caller),
+    Missing,
+    Wrong,
+}
+
+/// The link proves its peers by certificate and says so in the request's extensions, which no client can reach. Anybody else
+/// brings a password, an API token or an access token.
+fn prove(shared: &Shared, state: &State, parts: &Parts, now: Timestamp) -> Proof {
+    let whole = |principal| Proof::Of(Caller { principal, scopes: None });
+    if let Some(principal) = parts.extensions.get::<Principal>() {
+        return match principal {
+            Principal::Anonymous => Proof::Missing,
+            Principal::User(_) | Principal::Instance(_) | Principal::Router(_) => {
+                whole(principal.clone())
+            }
+        };
+    }
+    let Some(header) = parts.headers.get(AUTHORIZATION) else { return Proof::Missing };
+    if let Some(login) = Login::read(header) {
+        return login.principal(state, now).map_or(Proof::Wrong, whole);
+    }
+    let Some(token) = after_scheme(header, "bearer") else { return Proof::Wrong };
+    if let Some(caller) = shared.tokens.find(state, &token, now) {
+        return Proof::Of(caller);
+    }
+    access::authenticate(state, &token, CredentialKind::Token, now).map_or(Proof::Wrong, whole)
+}
+
+/// The text behind the scheme of an `Authorization` header.
+fn after_scheme(header: &HeaderValue, scheme: &str) -> Option<String> {
+    let (given, rest) = header.to_str().ok()?.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| rest.trim().to_owned())
+}
+
+/// A user name and a password, which is an API token.
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: String,
+}
+
+impl Login {
+    /// From a `Basic` header.
+    pub(crate) fn read(header: &HeaderValue) -> Option<Self> {
+        let encoded = after_scheme(header, "basic")?;
+        let decoded = base64::prelude::BASE64_STANDARD.decode(encoded).ok()?;
+        let text = String::from_utf8(decoded).ok()?;
+        let (user, password) = text.split_once(':')?;
+        Some(Self { user: user.to_owned(), password: password.to_owned() })
+    }
+
+    /// Whom it proves.
+    pub(crate) fn principal(&self, state: &State, now: Timestamp) -> Option<Principal> {
+        let proven = access::authenticate(state, &self.password, CredentialKind::Token, now)?;
+        (proven == Principal::User(self.user.clone())).then_some(proven)
+    }
+}
+
+/// 401, with where to get a token and for what.
+fn challenge(shared: &Shared, parts: &Parts, need: &Need, error: Option<&str>) -> Failure {
+    let service = &shared.service;
+    let mut text = format!("Bearer realm=\"{}\",service=\"{service}\"", realm(parts));
+    if let Need::Action(action, resource) = need {
+        text = format!("{text},scope=\"{}\"", scope::wanted(*action, resource));
+    }
+    if let Some(error) = error {
+        text = format!("{text},error=\"{error}\"");
+    }
+    let message = match error {
+        None => "this needs a login: run `docker login` with user `admin` and the administrator's token",
+        Some("insufficient_scope") => "the token does not cover this; ask for one with the scope that the header names",
+        Some(_) => "the credentials are not valid: mistyped, revoked or over; run `docker login` again",
+    };
+    let failure = Failure::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message);
+    match HeaderValue::from_str(&text) {
+        Ok(value) => failure.with(WWW_AUTHENTICATE, value),
+        Err(_) => failure,
+    }
+}
+
+/// Where this client gets tokens: at the name by which it reached us, so that any name works.
+fn realm(parts: &Parts) -> String {
+    let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let fits = |host: &&str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+        !host.is_empty() && host.bytes().all(fits)
+    };
+    let host = parts.uri.authority().map(http::uri::Authority::as_str);
+    let host = host.or_else(|| header(HOST.as_str())).filter(fits).unwrap_or("localhost");
+    let scheme = match header("x-forwarded-proto") {
+        Some("https") => "https",
+        Some(_) | None => "http",
+    };
+    format!("{scheme}://{host}/v2/token")
+}

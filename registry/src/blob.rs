@@ -1,0 +1,191 @@
+//! Blobs: what a repository shows is what its own rows name. How the bytes got there, and for whom else, makes no
+//! difference.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
+    IF_RANGE, LOCATION, RANGE,
+};
+use http::{HeaderValue, Method, StatusCode};
+use model::{Digest, RepositoryName};
+use rustix::buffer::spare_capacity;
+use store::{Batch, CommitError, RowGuard, RowWrite};
+
+use crate::ask::Ask;
+use crate::failure::{Code, Failure};
+use crate::files::Known;
+use crate::range::Ranged;
+use crate::route::UploadId;
+use crate::rows::BlobRow;
+use crate::{Shared, blocking, manifest, range, rows};
+
+/// Bytes that are read and sent at once.
+const READ_BYTES: usize = 256 << 10;
+
+pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Text of ours as a header.
+pub(crate) fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("names, digests, ids and numbers are ASCII")
+}
+
+/// `GET` and `HEAD /v2/N/blobs/D`.
+pub(crate) async fn get(
+    ask: &Ask,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Response, Failure> {
+    let unknown = || Failure::blob_unknown(digest);
+    let row: Option<BlobRow> = rows::get(&ask.shared.store, &rows::link(repository, digest)).await?;
+    let BlobRow { size_bytes: size } = row.ok_or_else(unknown)?;
+    let (files, wanted) = (Arc::clone(&ask.shared.files), *digest);
+    let open = move || files.read(&wanted, size);
+    let file = blocking("a blob cannot be opened", open).await?.ok_or_else(unknown)?;
+
+    let etag = value(&format!("\"{digest}\""));
+    let same = |name| ask.parts.headers.get(name).is_some_and(|given| *given == etag);
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(DIGEST, value(&digest.to_string()));
+    headers.insert(ETAG, etag.clone());
+    if same(IF_NONE_MATCH) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let asked = ask.header(RANGE).filter(|_| ask.parts.method == Method::GET);
+    let asked = asked.filter(|_| !ask.parts.headers.contains_key(IF_RANGE) || same(IF_RANGE));
+    let (first, end) = match range::of(asked, size) {
+        Ranged::Whole => (0, size),
+        Ranged::Part { first, last } => {
+            headers.insert(CONTENT_RANGE, value(&format!("bytes {first}-{last}/{size}")));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            (first, last + 1)
+        }
+        Ranged::Unsatisfiable => return Err(unsatisfiable(size)),
+    };
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(end - first));
+    if ask.parts.method == Method::GET {
+        *response.body_mut() = stream(file, first, end);
+    }
+    Ok(response)
+}
+
+fn unsatisfiable(size: u64) -> Failure {
+    let message = format!("the blob has {size} bytes, and none of them are in the range");
+    Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::SizeInvalid, message)
+        .with(CONTENT_RANGE, value(&format!("bytes */{size}")))
+}
+
+/// The bytes of a file from `first` to before `end`. One that ends early breaks the connection, so that the client notices.
+fn stream(file: File, first: u64, end: u64) -> Body {
+    let file = Arc::new(file);
+    let pieces = futures_util::stream::try_unfold(first, move |at| {
+        let file = Arc::clone(&file);
+        async move {
+            if at >= end {
+                return Ok::<_, io::Error>(None);
+            }
+            let most = usize::try_from(end - at).unwrap_or(READ_BYTES).min(READ_BYTES);
+            let read = tokio::task::spawn_blocking(move || piece(&file, at, most));
+            let bytes = read.await.unwrap_or_else(|ended| Err(ended.into()))?;
+            let next = at + bytes.len() as u64;
+            Ok(Some((bytes, next)))
+        }
+    });
+    Body::from_stream(pieces)
+}
+
+fn piece(file: &File, at: u64, most: usize) -> io::Result<Bytes> {
+    let mut bytes = Vec::with_capacity(most);
+    match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => {
+            bytes.truncate(most);
+            Ok(bytes.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `DELETE /v2/N/blobs/D`: the repository shows it no more. Refused while a manifest of the repository needs it.
+pub(crate) async fn delete(
+    ask: &Ask,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Response, Failure> {
+    let _alone = ask.shared.repositories.alone(repository.clone()).await;
+    let store = &ask.shared.store;
+    let link = rows::link(repository, digest);
+    if store.get(&link).await?.is_none() {
+        return Err(Failure::blob_unknown(digest));
+    }
+    if let Some(parent) = manifest::parent(store, repository, digest).await? {
+        let message = format!("manifest `{parent}` of the repository needs it; delete that first");
+        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message));
+    }
+    let holder = rows::holder(digest, repository);
+    let batch = Batch {
+        at: ask.now,
+        changes: Vec::new(),
+        rows: vec![RowWrite::Delete { key: link.clone() }, RowWrite::Delete { key: holder }],
+        guards: vec![RowGuard::Present(link)],
+    };
+    match store.commit(batch).await {
+        Ok(_) => Ok(accepted()),
+        Err(CommitError::GuardFailed { key: _ }) => Err(Failure::blob_unknown(digest)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// 202 without anything more to say.
+pub(crate) fn accepted() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+/// 201 for a blob that the repository shows now.
+pub(crate) fn created(repository: &RepositoryName, digest: &Digest) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::CREATED;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, value(&format!("/v2/{repository}/blobs/{digest}")));
+    headers.insert(DIGEST, value(&digest.to_string()));
+    response
+}
+
+/// Makes a verified upload the live file of its digest, and commits `batch` with the row that says so. Two who bring the
+/// same bytes at once do it one after the other.
+pub(crate) async fn settle(
+    shared: &Shared,
+    id: UploadId,
+    digest: &Digest,
+    size: u64,
+    mut batch: Batch,
+) -> Result<(), Failure> {
+    let lock = shared.digests.alone(*digest).await;
+    let row: Option<BlobRow> = rows::get(&shared.store, &rows::blob(digest)).await?;
+    let known = match row {
+        Some(BlobRow { size_bytes }) => Known::Live { size: size_bytes },
+        None => Known::Unknown,
+    };
+    let (files, digest) = (Arc::clone(&shared.files), *digest);
+    // The lock travels along: the file work ends under it also when nobody waits for it any more.
+    let lock = blocking("a blob cannot be stored", move || {
+        files.settle(id, &digest, known)?;
+        Ok(lock)
+    })
+    .await?;
+    batch.rows.push(rows::put(rows::blob(&digest), &BlobRow { size_bytes: size }));
+    shared.store.commit(batch).await?;
+    drop(lock);
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! A blob file exists under its digest only if its bytes hash to that digest and are on disk: it is written under another
+//! name, synced, renamed, and the directory is synced; only then may a row name it. Files are opened by parsed digests and
+//! ids alone, so no text of a client ever becomes a path.
+//!
+//! Everything here blocks and belongs on a thread that may.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use model::Digest;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::route::UploadId;
+
+#[cfg(test)]
+pub(crate) mod faults;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// The steps that a disk may refuse. Tests let each of them fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Step {
+    Create,
+    Write,
+    SyncFile,
+    Rename,
+    SyncDirectory,
+}
+
+/// The registry's directory.
+#[derive(Debug)]
+pub(crate) struct Files {
+    dir: PathBuf,
+    #[cfg(test)]
+    pub(crate) faults: std::sync::Arc<faults::Faults>,
+}
+
+impl Files {
+    /// Makes the directories, and removes what earlier lives left unfinished.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        let files = Self {
+            dir: dir.to_owned(),
+            #[cfg(test)]
+            faults: std::sync::Arc::default(),
+        };
+        disk::create_dir(dir, 0o700)?;
+        disk::create_dir(&files.uploads(), 0o700)?;
+        for algorithm in ["sha256", "sha512"] {
+            let blobs = dir.join("blobs").join(algorithm);
+            disk::create_dir(&blobs, 0o700)?;
+            for shard in 0..=u8::MAX {
+                match fs::create_dir(blobs.join(format!("{shard:02x}"))) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            disk::sync_dir(&blobs)?;
+        }
+        for entry in fs::read_dir(files.uploads())? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(files)
+    }
+
+    fn uploads(&self) -> PathBuf {
+        self.dir.join("uploads")
+    }
+
+    fn upload(&self, id: UploadId) -> PathBuf {
+        self.uploads().join(id.to_string())
+    }
+
+    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.dir.join("blobs").join(digest.algorithm()).join(&hex[..2]).join(&hex)
+    }
+
+    /// An empty file for an upload.
+    pub(crate) fn create(&self, id: UploadId) -> io::Result<File> {
+        self.step(Step::Create)?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.upload(id))
+    }
+
+    /// The file of an upload, cut to its first `length` bytes and ready to take the next one: what was written after the
+    /// last acknowledged byte is gone.
+    pub(crate) fn resume(&self, id: UploadId, length: u64) -> io::Result<File> {
+        let mut file = OpenOptions::new().write(true).open(self.upload(id))?;
+        file.set_len(length)?;
+        file.seek(SeekFrom::Start(length))?;
+        Ok(file)
+    }
+
+    pub(crate) fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        self.step(Step::Write)?;
+        file.write_all(bytes)
+    }
+
+    /// Removes the file of an upload; it may be gone already.
+    pub(crate) fn discard(&self, id: UploadId) {
+        if let Err(error) = fs::remove_file(self.upload(id))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "upload `{id}` cannot be removed; the next start removes it");
+        }
+    }
+
+    /// SHA-512 of an upload, read again: which algorithm a client names its blob by is known only at the end.
+    pub(crate) fn sha512(&self, id: UploadId) -> io::Result<Digest> {
+        let mut file = File::open(self.upload(id))?;
+        let mut buffer = vec![0; READ_BYTES];
+        let mut hash = Sha512::new();
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Digest::Sha512(hash.finalize().into())),
+                count => hash.update(&buffer[..count]),
+            }
+        }
+    }
+
+    /// Makes an upload the file of the blob that its bytes hash to, durably. A good file that is there already stays.
+    pub(crate) fn settle(&self, id: UploadId, digest: &Digest, known: Known) -> io::Result<()> {
+        let (from, to) = (self.upload(id), self.blob(digest));
+        if let Known::Live { size } = known
+            && self.has(digest, size)?
+        {
+            return fs::remove_file(from);
+        }
+        self.step(Step::SyncFile)?;
+        File::open(&from)?.sync_data()?;
+        self.step(Step::Rename)?;
+        fs::rename(&from, &to)?;
+        self.step(Step::SyncDirectory)?;
+        disk::sync_dir(to.parent().expect("a blob lies in a directory"))
+    }
+
+    /// Whether the file of a blob is there with its size.
+    pub(crate) fn has(&self, digest: &Digest, size: u64) -> io::Result<bool> {
+        match fs::metadata(self.blob(digest)) {
+            Ok(metadata) => Ok(metadata.len() == size),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file of a blob; None where a row says more than the disk holds.
+    pub(crate) fn read(&self, digest: &Digest, size: u64) -> io::Result<Option<File>> {
+        match File::open(self.blob(digest)) {
+            Ok(file) if file.metadata()?.len() == size => Ok(Some(file)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(_) | Err(_) => {
+                tracing::error!("the file of `{digest}` is damaged or gone; a push of it heals it");
+                Ok(None)
+            }
+        }
+    }
+
+    /// The bytes of a small blob; None where a row says more than the disk holds.
+    pub(crate) fn read_all(&self, digest: &Digest, size: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.read(digest, size)? else { return Ok(None) };
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        file.read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    #[cfg(test)]
+    fn step(&self, step: Step) -> io::Result<()> {
+        self.faults.step(step)
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests fail here")]
+    fn step(&self, _: Step) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the rows say of a blob before its file is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing: whatever lies there is an orphan and is replaced.
+    Unknown,
+    /// It is live with this size.
+    Live { size: u64 },
+}
+
+/// SHA-256 or SHA-512 of bytes in memory, as `like` is.
+pub(crate) fn digest_like(like: &Digest, bytes: &[u8]) -> Digest {
+    match like {
+        Digest::Sha256(_) => sha256(bytes),
+        Digest::Sha512(_) => Digest::Sha512(Sha512::digest(bytes).into()),
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
+    Digest::Sha256(Sha256::digest(bytes).into())
+}

@@ -1,0 +1,57 @@
+//! Lists in byte order, by pages: the tags of a repository, and the repositories that the caller may read.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::{CONTENT_TYPE, LINK};
+use model::RepositoryName;
+use serde_json::{Value, json};
+
+use crate::ask::Ask;
+use crate::failure::Failure;
+use crate::query::{Page, encode};
+
+/// `GET /v2/N/tags/list`.
+pub(crate) fn tags(ask: &Ask, repository: &RepositoryName) -> Result<Response, Failure> {
+    if ask.state.repository(repository).is_none() {
+        return Err(Failure::name_unknown(repository));
+    }
+    let page = Page::of(&ask.query)?;
+    let names = ask.state.tags(repository).map(|tag| tag.name.as_str());
+    let (tags, more) = page.cut(names, |name| name);
+    let next = tags.last().filter(|_| more).map(|last| next(&page, last));
+    Ok(reply(
+        &json!({ "name": repository, "tags": tags }),
+        next.map(|query| format!("/v2/{repository}/tags/list?{query}")),
+    ))
+}
+
+/// `GET /v2/_catalog`.
+pub(crate) fn catalog(ask: &Ask) -> Result<Response, Failure> {
+    let page = Page::of(&ask.query)?;
+    let names = ask.state.repositories().map(|repository| &repository.name);
+    // A token for the catalog need not cover each repository; the principal must.
+    let readable = names.filter(|name| ask.principal_may_read(name)).map(RepositoryName::as_str);
+    let (names, more) = page.cut(readable, |name| name);
+    let next = names.last().filter(|_| more).map(|last| next(&page, last));
+    Ok(reply(&json!({ "repositories": names }), next.map(|query| format!("/v2/_catalog?{query}"))))
+}
+
+fn next(page: &Page, last: &str) -> String {
+    format!("n={}&last={}", page.n, encode(last))
+}
+
+fn reply(body: &Value, next: Option<String>) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(link) = next {
+        headers.insert(LINK, link_to_next(&link));
+    }
+    response
+}
+
+/// The `Link` header of a page that is not the last.
+pub(crate) fn link_to_next(path: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("<{path}>; rel=\"next\"")).expect("the query is encoded")
+}

@@ -1,0 +1,53 @@
+//! `GET` and `HEAD /v2/N/manifests/R`: the bytes and the type that were pushed, whatever the client says it accepts.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONTENT_LENGTH, ETAG, IF_NONE_MATCH};
+use http::{Method, StatusCode};
+use model::{Digest, Reference, RepositoryName};
+
+use super::describe;
+use crate::ask::Ask;
+use crate::blocking;
+use crate::failure::Failure;
+use crate::rows::{self, ManifestRow};
+
+pub(crate) async fn get(
+    ask: &Ask,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response, Failure> {
+    let unknown = || match reference {
+        Reference::Tag(tag) => Failure::manifest_unknown(tag),
+        Reference::Digest(digest) => Failure::manifest_unknown(digest),
+    };
+    let digest = resolve(ask, repository, reference).ok_or_else(unknown)?;
+    let key = rows::manifest(repository, &digest);
+    let row: ManifestRow = rows::get(&ask.shared.store, &key).await?.ok_or_else(unknown)?;
+    let mut response = Response::new(Body::empty());
+    describe(&mut response, &digest, &row);
+    let (files, size) = (Arc::clone(&ask.shared.files), row.size_bytes);
+    if ask.parts.method == Method::HEAD {
+        let there = blocking("a manifest cannot be looked at", move || files.has(&digest, size));
+        return if there.await? { Ok(response) } else { Err(unknown()) };
+    }
+    let etag = response.headers().get(ETAG);
+    if ask.parts.headers.get(IF_NONE_MATCH).is_some_and(|given| Some(given) == etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(CONTENT_LENGTH);
+        return Ok(response);
+    }
+    let read = move || files.read_all(&digest, size);
+    let bytes = blocking("a manifest cannot be read", read).await?.ok_or_else(unknown)?;
+    *response.body_mut() = Body::from(bytes);
+    Ok(response)
+}
+
+fn resolve(ask: &Ask, repository: &RepositoryName, reference: &Reference) -> Option<Digest> {
+    match reference {
+        Reference::Digest(digest) => Some(*digest),
+        Reference::Tag(tag) => ask.state.tag(repository, tag).map(|tag| tag.digest),
+    }
+}

@@ -1,0 +1,338 @@
+//! `PUT /v2/N/manifests/R`: checked, its bytes settled as a file, edges to what it names, and last the row, its tags and its
+//! place among referrers in one batch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _};
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
+use http::{HeaderMap, StatusCode};
+use model::{Change, Digest, Reference, Repository, RepositoryName, Tag, TagName};
+use store::{Batch, CommitError, RowGuard, RowWrite};
+
+use super::MOST_BYTES;
+use super::details::Details;
+use super::document::{Descriptor, Document};
+use crate::ask::Ask;
+use crate::blob::{self, DIGEST, value};
+use crate::failure::{Code, Failure};
+use crate::route::UploadId;
+use crate::rows::{self, BlobRow, ManifestRow, ReferrerRow, STEP};
+use crate::{blocking, files};
+
+/// Tags that one push sets at most.
+const MOST_TAGS: usize = 50;
+/// Bytes of an image's configuration that are looked at.
+const MOST_CONFIGURATION_BYTES: u64 = 4 << 20;
+
+pub(crate) async fn put(
+    ask: &Ask,
+    repository: &RepositoryName,
+    reference: &Reference,
+    body: Body,
+) -> Result<Response, Failure> {
+    let tags = tags(ask, reference)?;
+    let bytes = read(body).await?;
+    let document = Document::read(&bytes, ask.header(CONTENT_TYPE))
+        .map_err(|error| Failure::bad(Code::ManifestInvalid, error.to_string()))?;
+    let digest = match reference {
+        Reference::Tag(_) => files::sha256(&bytes),
+        Reference::Digest(digest) => named(digest, &bytes)?,
+    };
+    // No delete comes between what is looked at here and the rows that rely on it.
+    let _shared = ask.shared.repositories.shared(repository.clone()).await;
+    let children = Children::find(ask, repository, &document).await?;
+    let details = children.details(ask, &document).await?;
+    write_edges(ask, repository, &digest, &children).await?;
+
+    let row = ManifestRow {
+        media_type: document.media_type.as_str().to_owned(),
+        size_bytes: bytes.len() as u64,
+        total_bytes: details.named_bytes.saturating_add(bytes.len() as u64),
+        platforms: details.platforms,
+        exposed_ports: details.exposed_ports,
+        subject: document.subject,
+    };
+    let batch = Batch {
+        at: ask.now,
+        changes: changes(ask, repository, &digest, &row, &tags),
+        rows: rows_of(repository, &digest, &row, &document),
+        guards: Vec::new(),
+    };
+    settle(ask, &digest, bytes, batch).await?;
+    Ok(created(repository, &digest, &document, &tags))
+}
+
+/// The tags to set: the one in the path, and those in the query.
+fn tags(ask: &Ask, reference: &Reference) -> Result<Vec<TagName>, Failure> {
+    let mut tags = match reference {
+        Reference::Tag(tag) => vec![tag.clone()],
+        Reference::Digest(_) => Vec::new(),
+    };
+    for text in ask.query.all("tag") {
+        let wrong = |error: model::NameError| Failure::bad(Code::ManifestInvalid, error.to_string());
+        let tag = text.parse().map_err(wrong)?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        if tags.len() > MOST_TAGS {
+            let message = format!("one push sets {MOST_TAGS} tags at most");
+            return Err(Failure::new(StatusCode::URI_TOO_LONG, Code::ManifestInvalid, message));
+        }
+    }
+    Ok(tags)
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, Failure> {
+    let too_large = || {
+        let message = "a manifest may have 4 MiB at most";
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
+    };
+    if body.size_hint().lower() > MOST_BYTES as u64 {
+        return Err(too_large());
+    }
+    let (mut bytes, mut body) = (Vec::new(), body.into_data_stream());
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|error| {
+            let message = format!("the manifest ended early: {error}");
+            Failure::bad(Code::ManifestInvalid, message)
+        })?;
+        if bytes.len() + piece.len() > MOST_BYTES {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn named(digest: &Digest, bytes: &[u8]) -> Result<Digest, Failure> {
+    let computed = files::digest_like(digest, bytes);
+    if computed != *digest {
+        let message = format!("the manifest has the digest `{computed}`, not `{digest}`");
+        return Err(Failure::bad(Code::DigestInvalid, message));
+    }
+    Ok(computed)
+}
+
+/// What a manifest names and the repository has.
+struct Children {
+    blobs: BTreeMap<Digest, u64>,
+    manifests: BTreeMap<Digest, ManifestRow>,
+}
+
+impl Children {
+    /// Looks for everything that the manifest names. What it requires must be readable here, with the size that it says.
+    async fn find(
+        ask: &Ask,
+        repository: &RepositoryName,
+        document: &Document,
+    ) -> Result<Self, Failure> {
+        let store = &ask.shared.store;
+        let mut children = Self { blobs: BTreeMap::new(), manifests: BTreeMap::new() };
+        for descriptor in document.config.iter().chain(&document.layers) {
+            let size = match children.blobs.get(&descriptor.digest) {
+                Some(size) => Some(*size),
+                None => {
+                    let key = rows::link(repository, &descriptor.digest);
+                    rows::get(store, &key).await?.map(|row: BlobRow| row.size_bytes)
+                }
+            };
+            match size {
+                Some(size) => {
+                    check_size(descriptor, size)?;
+                    children.blobs.insert(descriptor.digest, size);
+                }
+                None if descriptor.is_foreign() => {}
+                None => return Err(missing(&descriptor.digest)),
+            }
+        }
+        for descriptor in &document.manifests {
+            let row = match children.manifests.get(&descriptor.digest) {
+                Some(row) => Some(row.clone()),
+                None => {
+                    let key = rows::manifest(repository, &descriptor.digest);
+                    rows::get::<ManifestRow>(store, &key).await?
+                }
+            };
+            let row = row.ok_or_else(|| missing(&descriptor.digest))?;
+            check_size(descriptor, row.size_bytes)?;
+            children.manifests.insert(descriptor.digest, row);
+        }
+        children.check_files(ask).await?;
+        Ok(children)
+    }
+
+    /// A row whose file is damaged or gone counts as absent, so that the client pushes it again.
+    async fn check_files(&self, ask: &Ask) -> Result<(), Failure> {
+        let manifests = self.manifests.iter().map(|(digest, row)| (*digest, row.size_bytes));
+        let blobs = self.blobs.iter().map(|(digest, size)| (*digest, *size));
+        let (all, files): (Vec<_>, _) = (blobs.chain(manifests).collect(), Arc::clone(&ask.shared.files));
+        let absent = blocking("what a manifest names cannot be looked at", move || {
+            for (digest, size) in all {
+                if !files.has(&digest, size)? {
+                    return Ok(Some(digest));
+                }
+            }
+            Ok(None)
+        });
+        absent.await?.map_or(Ok(()), |digest| Err(missing(&digest)))
+    }
+
+    async fn details(&self, ask: &Ask, document: &Document) -> Result<Details, Failure> {
+        let Some(config) = &document.config else {
+            let named = document.manifests.iter();
+            let children = named.filter_map(|one| Some((one, self.manifests.get(&one.digest)?)));
+            return Ok(Details::of_index(children));
+        };
+        let sizes = document.layers.iter().chain([config]).map(|layer| layer.size);
+        let named_bytes = sizes.fold(0, u64::saturating_add);
+        if config.size > MOST_CONFIGURATION_BYTES {
+            return Ok(Details::of_image(None, named_bytes));
+        }
+        let (files, digest, size) = (Arc::clone(&ask.shared.files), config.digest, config.size);
+        let read = move || files.read_all(&digest, size);
+        let bytes = blocking("an image's configuration cannot be read", read).await?;
+        Ok(Details::of_image(bytes.as_deref(), named_bytes))
+    }
+
+    /// Each child, and the row that must stay for it to be readable.
+    fn rows(&self, repository: &RepositoryName) -> Vec<(Digest, Vec<u8>)> {
+        let blobs = self.blobs.keys().map(|digest| (*digest, rows::link(repository, digest)));
+        let manifests = self.manifests.keys();
+        let manifests = manifests.map(|digest| (*digest, rows::manifest(repository, digest)));
+        blobs.chain(manifests).collect()
+    }
+}
+
+fn check_size(descriptor: &Descriptor, size: u64) -> Result<(), Failure> {
+    if descriptor.size == size {
+        return Ok(());
+    }
+    let (digest, said) = (descriptor.digest, descriptor.size);
+    let message = format!("`{digest}` has {size} bytes, and the manifest says {said}");
+    Err(Failure::bad(Code::ManifestInvalid, message))
+}
+
+fn missing(digest: &Digest) -> Failure {
+    let message = format!("the manifest names `{digest}`, which the repository does not hold; push it first");
+    Failure::bad(Code::ManifestBlobUnknown, message)
+}
+
+/// Edges from what is named to the manifest, in batches that each guard that it is there. Edges without a manifest only keep
+/// content for longer.
+async fn write_edges(
+    ask: &Ask,
+    repository: &RepositoryName,
+    digest: &Digest,
+    children: &Children,
+) -> Result<(), Failure> {
+    for children in children.rows(repository).chunks(STEP) {
+        let edge = |(child, _): &(Digest, _)| rows::mark(rows::edge(child, repository, digest));
+        let guard = |(_, row): &(_, Vec<u8>)| RowGuard::Present(row.clone());
+        let batch = Batch {
+            at: ask.now,
+            changes: Vec::new(),
+            rows: children.iter().map(edge).collect(),
+            guards: children.iter().map(guard).collect(),
+        };
+        match ask.shared.store.commit(batch).await {
+            Ok(_) => {}
+            Err(CommitError::GuardFailed { key }) => {
+                let message = format!("`{}` went away meanwhile; push it again", rows::tail(&key));
+                return Err(Failure::bad(Code::ManifestBlobUnknown, message));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn changes(
+    ask: &Ask,
+    repository: &RepositoryName,
+    digest: &Digest,
+    row: &ManifestRow,
+    tags: &[TagName],
+) -> Vec<Change> {
+    let created = Repository { name: repository.clone(), created_at: ask.now };
+    let mut changes = vec![Change::CreateRepository(created)];
+    changes.extend(tags.iter().map(|tag| {
+        Change::PutTag(Tag {
+            repository: repository.clone(),
+            name: tag.clone(),
+            digest: *digest,
+            media_type: row.media_type.clone(),
+            size_bytes: row.total_bytes,
+            platforms: row.platforms.clone(),
+            exposed_ports: row.exposed_ports.clone(),
+            pushed_at: ask.now,
+            pushed_by: ask.caller.principal.to_string(),
+        })
+    }));
+    changes
+}
+
+fn rows_of(
+    repository: &RepositoryName,
+    digest: &Digest,
+    row: &ManifestRow,
+    document: &Document,
+) -> Vec<RowWrite> {
+    let mut all = vec![rows::put(rows::manifest(repository, digest), row)];
+    if let Some(subject) = &document.subject {
+        let referrer = ReferrerRow {
+            media_type: row.media_type.clone(),
+            digest: *digest,
+            size: row.size_bytes,
+            artifact_type: document.shown_artifact_type().map(ToOwned::to_owned),
+            annotations: document.annotations.clone(),
+        };
+        all.push(rows::put(rows::referrer(repository, subject, digest), &referrer));
+    }
+    all
+}
+
+/// Writes the bytes as a file of an upload's kind, and settles them as any blob.
+async fn settle(ask: &Ask, digest: &Digest, bytes: Vec<u8>, batch: Batch) -> Result<(), Failure> {
+    let (id, size) = (UploadId::random(), bytes.len() as u64);
+    let files = Arc::clone(&ask.shared.files);
+    let write = move || {
+        let mut file = files.create(id)?;
+        files.write(&mut file, &bytes)
+    };
+    let mut settled = blocking("a manifest cannot be written", write).await;
+    if settled.is_ok() {
+        settled = blob::settle(&ask.shared, id, digest, size, batch).await;
+    }
+    if settled.is_err() {
+        let files = Arc::clone(&ask.shared.files);
+        let discard = move || {
+            files.discard(id);
+            Ok(())
+        };
+        blocking("a manifest cannot be removed", discard).await?;
+    }
+    settled
+}
+
+fn created(
+    repository: &RepositoryName,
+    digest: &Digest,
+    document: &Document,
+    tags: &[TagName],
+) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::CREATED;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(LOCATION, value(&format!("/v2/{repository}/manifests/{digest}")));
+    headers.insert(DIGEST, value(&digest.to_string()));
+    if let Some(subject) = &document.subject {
+        headers.insert(HeaderName::from_static("oci-subject"), value(&subject.to_string()));
+    }
+    for tag in tags {
+        headers.append(HeaderName::from_static("oci-tag"), value(tag.as_str()));
+    }
+    response
+}

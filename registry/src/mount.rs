@@ -1,0 +1,55 @@
+//! Mounts: a blob that another repository shows, shown here too, if the caller may read it there. Everything else, a wrong
+//! name or a missing right, is answered as if mounts did not exist, so that a mount tells nobody what they may not know.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use model::{Digest, RepositoryName};
+use store::{Batch, CommitError, RowGuard};
+
+use crate::ask::Ask;
+use crate::failure::Failure;
+use crate::rows::{self, BlobRow};
+use crate::{blob, blocking};
+
+/// Repositories that a mount without a source looks through at most.
+const MOST_HOLDERS: usize = 1_000;
+
+/// Shows `wanted` in `repository`; None: it has to be uploaded.
+pub(crate) async fn mount(
+    ask: &Ask,
+    repository: &RepositoryName,
+    wanted: &str,
+) -> Result<Option<Response>, Failure> {
+    let Ok(digest) = wanted.parse::<Digest>() else { return Ok(None) };
+    let source = match ask.query.first("from") {
+        Some(name) => name.parse().ok().filter(|name| ask.may_read(name)),
+        None => readable_holder(ask, &digest).await?,
+    };
+    let Some(source) = source else { return Ok(None) };
+    let shown = rows::link(&source, &digest);
+    let Some(BlobRow { size_bytes: size }) = rows::get(&ask.shared.store, &shown).await? else {
+        return Ok(None);
+    };
+    let files = Arc::clone(&ask.shared.files);
+    if !blocking("a blob cannot be looked at", move || files.has(&digest, size)).await? {
+        return Ok(None);
+    }
+    let batch = Batch {
+        at: ask.now,
+        changes: Vec::new(),
+        rows: rows::show(repository, &digest, size).into(),
+        guards: vec![RowGuard::Present(shown), RowGuard::Present(rows::blob(&digest))],
+    };
+    match ask.shared.store.commit(batch).await {
+        Ok(_) => Ok(Some(blob::created(repository, &digest))),
+        Err(CommitError::GuardFailed { key: _ }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn readable_holder(ask: &Ask, digest: &Digest) -> Result<Option<RepositoryName>, Failure> {
+    let holders = ask.shared.store.range(&rows::holders(digest), None, MOST_HOLDERS).await?;
+    let names = holders.iter().filter_map(|(key, _)| rows::tail(key).parse().ok());
+    Ok(names.into_iter().find(|name| ask.may_read(name)))
+}

@@ -1,0 +1,168 @@
+//! What can be asked of the registry, and the one way to each: path and method name an [`Operation`], the operation says
+//! what it needs, whoever asks is proven and allowed, and only then is it done and its body read.
+
+use std::sync::Arc;
+
+use access::{Action, Resource};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, StatusCode};
+use model::{Digest, Reference, RepositoryName};
+
+use crate::ask::{Ask, Need};
+use crate::failure::{Code, Failure};
+use crate::route::{Route, UploadId};
+use crate::{Shared, blob, listing, manifest, referrers, token, upload};
+
+/// Something that can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operation {
+    Base,
+    Catalog,
+    Tags(RepositoryName),
+    Referrers(RepositoryName, Digest),
+    GetBlob(RepositoryName, Digest),
+    DeleteBlob(RepositoryName, Digest),
+    StartUpload(RepositoryName),
+    AppendUpload(RepositoryName, UploadId),
+    FinishUpload(RepositoryName, UploadId),
+    GetUpload(RepositoryName, UploadId),
+    CancelUpload(RepositoryName, UploadId),
+    GetManifest(RepositoryName, Reference),
+    PutManifest(RepositoryName, Reference),
+    DeleteManifest(RepositoryName, Reference),
+}
+
+/// Answers every request under `/v2/`.
+pub(crate) async fn serve(
+    State(shared): State<Arc<Shared>>,
+    request: Request<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let answered = answer(&shared, parts, body).await;
+    let mut response = answered.unwrap_or_else(|failure| failure.into_response());
+    let headers = response.headers_mut();
+    let version = HeaderName::from_static("docker-distribution-api-version");
+    headers.insert(version, HeaderValue::from_static("registry/2.0"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+    response
+}
+
+async fn answer(shared: &Arc<Shared>, parts: Parts, body: Body) -> Result<Response, Failure> {
+    let operation = match Route::parse(parts.uri.path()) {
+        Ok(Route::Token) => return token::answer(shared, &parts, body).await,
+        Ok(route) => Operation::of(&parts.method, route),
+        Err(error) => Err(error.failure(&parts.method)),
+    };
+    // Who asks is proven first: a stranger learns nothing, not even what a path would mean.
+    let need = operation.as_ref().map_or(Need::Somebody, Operation::need);
+    let ask = Ask::new(shared, parts, &need)?;
+    let operation = operation?;
+    ask.allow(&need)?;
+    operation.run(&ask, body).await
+}
+
+impl Operation {
+    fn of(method: &Method, route: Route) -> Result<Self, Failure> {
+        let read = method == Method::GET || method == Method::HEAD;
+        let (delete, put) = (method == Method::DELETE, method == Method::PUT);
+        Ok(match route {
+            Route::Base if read => Self::Base,
+            Route::Catalog if read => Self::Catalog,
+            Route::Tags(name) if read => Self::Tags(name),
+            Route::Referrers(name, digest) if read => Self::Referrers(name, digest),
+            Route::Blob(name, digest) if read => Self::GetBlob(name, digest),
+            Route::Blob(name, digest) if delete => Self::DeleteBlob(name, digest),
+            Route::Uploads(name) if method == Method::POST => Self::StartUpload(name),
+            Route::Upload(name, id) if read => Self::GetUpload(name, id),
+            Route::Upload(name, id) if method == Method::PATCH => Self::AppendUpload(name, id),
+            Route::Upload(name, id) if put => Self::FinishUpload(name, id),
+            Route::Upload(name, id) if delete => Self::CancelUpload(name, id),
+            Route::Manifest(name, reference) if read => Self::GetManifest(name, reference),
+            Route::Manifest(name, reference) if put => Self::PutManifest(name, reference),
+            Route::Manifest(name, reference) if delete => Self::DeleteManifest(name, reference),
+            route @ (Route::Base
+            | Route::Token
+            | Route::Catalog
+            | Route::Tags(_)
+            | Route::Referrers(_, _)
+            | Route::Blob(_, _)
+            | Route::Uploads(_)
+            | Route::Upload(_, _)
+            | Route::Manifest(_, _)) => return Err(not_allowed(&route)),
+        })
+    }
+
+    fn need(&self) -> Need {
+        let on = |action, name: &RepositoryName| {
+            Need::Action(action, Resource::Repository(name.clone()))
+        };
+        match self {
+            Self::Base => Need::Somebody,
+            Self::Catalog => Need::Action(Action::RepositoryList, Resource::All),
+            Self::Tags(name)
+            | Self::Referrers(name, _)
+            | Self::GetBlob(name, _)
+            | Self::GetManifest(name, _) => on(Action::RepositoryPull, name),
+            Self::StartUpload(name)
+            | Self::AppendUpload(name, _)
+            | Self::FinishUpload(name, _)
+            | Self::GetUpload(name, _)
+            | Self::CancelUpload(name, _)
+            | Self::PutManifest(name, _) => on(Action::RepositoryPush, name),
+            Self::DeleteBlob(name, _) | Self::DeleteManifest(name, _) => {
+                on(Action::RepositoryDelete, name)
+            }
+        }
+    }
+
+    async fn run(self, ask: &Ask, body: Body) -> Result<Response, Failure> {
+        match self {
+            Self::Base => Ok(base()),
+            Self::Catalog => listing::catalog(ask),
+            Self::Tags(name) => listing::tags(ask, &name),
+            Self::Referrers(name, digest) => referrers::get(ask, &name, &digest).await,
+            Self::GetBlob(name, digest) => blob::get(ask, &name, &digest).await,
+            Self::DeleteBlob(name, digest) => blob::delete(ask, &name, &digest).await,
+            Self::StartUpload(name) => upload::serve::start(ask, &name, body).await,
+            Self::AppendUpload(name, id) => upload::serve::patch(ask, &name, id, body).await,
+            Self::FinishUpload(name, id) => upload::serve::put(ask, &name, id, body).await,
+            Self::GetUpload(name, id) => upload::serve::get(ask, &name, id),
+            Self::CancelUpload(name, id) => upload::serve::cancel(ask, &name, id).await,
+            Self::GetManifest(name, reference) => manifest::get::get(ask, &name, &reference).await,
+            Self::PutManifest(name, reference) => {
+                manifest::put::put(ask, &name, &reference, body).await
+            }
+            Self::DeleteManifest(name, Reference::Tag(tag)) => {
+                manifest::delete::tag(ask, &name, &tag).await
+            }
+            Self::DeleteManifest(name, Reference::Digest(digest)) => {
+                manifest::delete::manifest(ask, &name, &digest).await
+            }
+        }
+    }
+}
+
+fn not_allowed(route: &Route) -> Failure {
+    let methods = match route {
+        Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(_, _) => "GET, HEAD",
+        Route::Token => "GET, POST",
+        Route::Blob(_, _) => "GET, HEAD, DELETE",
+        Route::Uploads(_) => "POST",
+        Route::Upload(_, _) => "GET, PATCH, PUT, DELETE",
+        Route::Manifest(_, _) => "GET, HEAD, PUT, DELETE",
+    };
+    let message = format!("this takes {methods} only");
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
+        .with(ALLOW, HeaderValue::from_static(methods))
+}
+
+fn base() -> Response {
+    let mut response = Response::new(Body::from("{}"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

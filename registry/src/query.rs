@@ -1,0 +1,160 @@
+//! Query strings and forms: pairs of text, percent-encoded, keys possibly repeated; and the two that page a list.
+
+use http::StatusCode;
+
+use crate::failure::{Code, Failure};
+
+/// Entries that one page holds at most; a larger `n` is cut to it.
+const LONGEST_PAGE: usize = 1_000;
+
+/// The pairs of a query string or form, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(text: &str) -> Self {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        };
+        Self(text.split('&').filter(|part| !part.is_empty()).map(pair).collect())
+    }
+
+    /// The first value of a name.
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a name.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What cannot be decoded stays as it is; the grammar of names and digests then refuses it.
+fn decode(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(u8::try_from(high * 16 + low).expect("two digits are at most 255"));
+                at += 2;
+            }
+            (b'+', _, _) => decoded.push(b' '),
+            (other, _, _) => decoded.push(*other),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Text as a value of a query string.
+pub(crate) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("writing to a String cannot fail");
+        }
+        encoded
+    })
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Entries at most.
+    pub(crate) n: usize,
+    /// Only those behind this one, which need not be there.
+    pub(crate) last: Option<String>,
+}
+
+impl Page {
+    pub(crate) fn of(query: &Query) -> Result<Self, Failure> {
+        let n = match query.first("n") {
+            None => LONGEST_PAGE,
+            Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                // What does not fit a number is more than a page holds.
+                text.parse().map_or(LONGEST_PAGE, |n: usize| n.min(LONGEST_PAGE))
+            }
+            Some(text) => {
+                let text: String = text.chars().take(40).collect();
+                let message = format!("`n={text}` is not a number of entries: use digits only");
+                return Err(Failure::new(StatusCode::BAD_REQUEST, Code::Unsupported, message));
+            }
+        };
+        let last = query.first("last").filter(|last| !last.is_empty()).map(ToOwned::to_owned);
+        Ok(Self { n, last })
+    }
+
+    /// The first entries behind `last`, and whether more follow. The entries come in byte order of their keys.
+    pub(crate) fn cut<T>(
+        &self,
+        entries: impl Iterator<Item = T>,
+        key: impl Fn(&T) -> &str,
+    ) -> (Vec<T>, bool) {
+        let behind = |entry: &T| self.last.as_deref().is_none_or(|last| key(entry) > last);
+        let mut entries = entries.filter(behind);
+        let page: Vec<T> = entries.by_ref().take(self.n).collect();
+        let more = self.n > 0 && entries.next().is_some();
+        (page, more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn page(query: &str) -> Result<Page, Failure> {
+        Page::of(&Query::parse(query))
+    }
+
+    #[test]
+    fn pairs_are_decoded_and_names_may_repeat() {
+        let query = Query::parse("a=1&scope=repository%3Ax:pull&scope=b+c&&d&e=%zz%");
+        assert_eq!(query.first("a"), Some("1"));
+        assert_eq!(query.all("scope").collect::<Vec<_>>(), ["repository:x:pull", "b c"]);
+        assert_eq!((query.first("d"), query.first("e")), (Some(""), Some("%zz%")));
+        assert_eq!(query.first("f"), None);
+    }
+
+    #[test]
+    fn a_page_is_never_longer_than_the_longest() {
+        assert_eq!(page("").unwrap().n, LONGEST_PAGE);
+        assert_eq!(page("n=0").unwrap().n, 0);
+        for huge in ["n=1001", "n=9223372036854775808", "n=99999999999999999999999999"] {
+            assert_eq!(page(huge).unwrap().n, LONGEST_PAGE, "{huge}");
+        }
+        for bad in ["n=-1", "n=", "n=1x", "n=0x10"] {
+            assert!(page(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_page_begins_behind_an_entry_that_need_not_be_there() {
+        let all = ["a", "c", "d", "e"];
+        let cut = |query: &str| page(query).unwrap().cut(all.into_iter(), |entry| entry);
+        assert_eq!(cut("n=2&last=b"), (vec!["c", "d"], true));
+        assert_eq!(cut("n=2&last=c"), (vec!["d", "e"], false));
+        assert_eq!(cut("n=0"), (vec![], false));
+        assert_eq!(cut("last=z"), (vec![], false));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_to_itself(text in ".{0,40}") {
+            prop_assert_eq!(decode(&encode(&text)), text);
+        }
+
+        #[test]
+        fn no_text_panics_the_decoder(text in ".{0,40}|[%a-f0-9+&=]{0,40}") {
+            drop(page(&text));
+        }
+    }
+}

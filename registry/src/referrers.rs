@@ -1,0 +1,78 @@
+//! Referrers: the manifests of a repository that name a subject, whether or not the subject is there. Never 404: a subject
+//! that nobody refers to has an empty list.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::{CONTENT_TYPE, HeaderName, LINK};
+use model::{Digest, RepositoryName};
+use serde_json::json;
+
+use crate::ask::Ask;
+use crate::failure::Failure;
+use crate::listing::link_to_next;
+use crate::query::{Page, encode};
+use crate::rows::{self, ReferrerRow, STEP};
+
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Bytes of descriptors that one page holds at most, give or take one of them.
+const MOST_PAGE_BYTES: usize = 3 << 20;
+
+/// `GET /v2/N/referrers/D`.
+pub(crate) async fn get(
+    ask: &Ask,
+    repository: &RepositoryName,
+    subject: &Digest,
+) -> Result<Response, Failure> {
+    let page = Page::of(&ask.query)?;
+    let wanted = ask.query.first("artifactType").filter(|wanted| !wanted.is_empty());
+    let (manifests, more) = read(ask, repository, subject, &page, wanted).await?;
+    let link = manifests.last().filter(|_| more).map(|last| {
+        let filter = wanted.map(|wanted| format!("artifactType={}&", encode(wanted)));
+        let (filter, n, last) = (filter.unwrap_or_default(), page.n, last.digest);
+        link_to_next(&format!("/v2/{repository}/referrers/{subject}?{filter}n={n}&last={last}"))
+    });
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
+    let mut response = Response::new(Body::from(index.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(OCI_INDEX));
+    if let Some(link) = link {
+        headers.insert(LINK, link);
+    }
+    if wanted.is_some() {
+        let applied = HeaderName::from_static("oci-filters-applied");
+        headers.insert(applied, HeaderValue::from_static("artifactType"));
+    }
+    Ok(response)
+}
+
+/// One page, and whether more follow.
+async fn read(
+    ask: &Ask,
+    repository: &RepositoryName,
+    subject: &Digest,
+    page: &Page,
+    wanted: Option<&str>,
+) -> Result<(Vec<ReferrerRow>, bool), Failure> {
+    let prefix = rows::referrers(repository, subject);
+    let mut after = page.last.as_ref().map(|last| [&prefix, last.as_bytes()].concat());
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    loop {
+        let pairs = ask.shared.store.range(&prefix, after, STEP).await?;
+        for (key, value) in &pairs {
+            let Some(row) = rows::read::<ReferrerRow>(key, value) else { continue };
+            if wanted.is_some_and(|wanted| row.artifact_type.as_deref() != Some(wanted)) {
+                continue;
+            }
+            if found.len() >= page.n || bytes >= MOST_PAGE_BYTES {
+                return Ok((found, true));
+            }
+            bytes += value.len();
+            found.push(row);
+        }
+        match pairs.into_iter().nth(STEP - 1) {
+            Some((last, _)) => after = Some(last),
+            None => return Ok((found, false)),
+        }
+    }
+}

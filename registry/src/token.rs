@@ -1,0 +1,211 @@
+//! The token flow of registry clients. Access tokens are random, live five minutes in memory and only as hashes: a restart
+//! costs each client one more request. What `docker login` keeps is a refresh token, a durable credential that can do one
+//! thing: be exchanged for access tokens. There is nothing to parse in either, so nothing to forge.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::TryFutureExt as _;
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
+use model::{
+    Change, Credential, CredentialId, CredentialKind, Digest, Principal, State, Timestamp,
+};
+use rand::Rng as _;
+use serde_json::json;
+use store::Batch;
+
+use crate::Shared;
+use crate::ask::{Caller, Login};
+use crate::failure::{Code, Failure};
+use crate::query::Query;
+use crate::scope::{self, Scope};
+
+/// How long an access token lives. Clients fetch a new one by themselves.
+const ACCESS_LIFE: Duration = Duration::from_mins(5);
+/// How long a `docker login` lasts.
+const REFRESH_LIFE: Duration = Duration::from_hours(365 * 24);
+/// Logins that one principal may have at once; the oldest gives way.
+const MOST_LOGINS: usize = 50;
+/// Bytes of a form at most.
+const MOST_FORM_BYTES: usize = 64 << 10;
+/// Access tokens that are kept at most; the ones that end first give way.
+const MOST_TOKENS: usize = 100_000;
+
+/// The access tokens that live.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens(Mutex<HashMap<Digest, Held>>);
+
+#[derive(Debug)]
+struct Held {
+    principal: Principal,
+    scopes: Arc<[Scope]>,
+    /// What it was got with: it ends with it.
+    credential: CredentialId,
+    expires_at: Timestamp,
+}
+
+impl Tokens {
+    /// A new token's text.
+    fn issue(&self, proven: &Proven, scopes: Vec<Scope>, now: Timestamp) -> String {
+        let secret = access::new_secret("berth_rat");
+        let held = Held {
+            principal: proven.principal.clone(),
+            scopes: scopes.into(),
+            credential: proven.credential,
+            expires_at: now.plus(ACCESS_LIFE),
+        };
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tokens.len() >= MOST_TOKENS || tokens.len().is_power_of_two() {
+            tokens.retain(|_, held| now < held.expires_at);
+        }
+        if tokens.len() >= MOST_TOKENS
+            && let Some(oldest) = tokens.iter().min_by_key(|(_, held)| held.expires_at)
+        {
+            let oldest = *oldest.0;
+            tokens.remove(&oldest);
+        }
+        tokens.insert(secret.hash, held);
+        secret.text
+    }
+
+    /// Whom a token proves now.
+    pub(crate) fn find(&self, state: &State, token: &str, now: Timestamp) -> Option<Caller> {
+        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = tokens.get(&access::hash_secret(token)).filter(|held| now < held.expires_at)?;
+        let credential = state.credential(held.credential)?;
+        let lives = credential.expires_at.is_none_or(|end| now < end);
+        lives.then(|| Caller {
+            principal: held.principal.clone(),
+            scopes: Some(Arc::clone(&held.scopes)),
+        })
+    }
+}
+
+/// Somebody, and the credential that proved them.
+struct Proven {
+    principal: Principal,
+    credential: CredentialId,
+}
+
+fn proven(state: &State, secret: &str, kind: CredentialKind, now: Timestamp) -> Option<Proven> {
+    let principal = access::authenticate(state, secret, kind, now)?;
+    let credential = state.credential_by_hash(&access::hash_secret(secret))?.id;
+    Some(Proven { principal, credential })
+}
+
+/// `GET /v2/token` with a password in the header, or `POST` with a form.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response, Failure> {
+    let (state, now) = (shared.store.state(), shared.clock.now());
+    if parts.method == Method::GET {
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let login = parts.headers.get(AUTHORIZATION).and_then(Login::read).ok_or_else(refused)?;
+        let proven = by_login(&state, &login, now).ok_or_else(refused)?;
+        let offline = query.first("offline_token") == Some("true");
+        return grant(shared, &state, &proven, &query, offline, now).await;
+    }
+    if parts.method == Method::POST {
+        let form = axum::body::to_bytes(body, MOST_FORM_BYTES).map_err(|error| {
+            Failure::bad(Code::Unsupported, format!("the form cannot be read: {error}"))
+        });
+        let form = Query::parse(&String::from_utf8_lossy(&form.await?));
+        let given = |name| form.first(name).unwrap_or_default().to_owned();
+        let proven = match form.first("grant_type") {
+            Some("refresh_token") => {
+                proven(&state, &given("refresh_token"), CredentialKind::RegistryRefresh, now)
+            }
+            Some("password") => {
+                let login = Login { user: given("username"), password: given("password") };
+                by_login(&state, &login, now)
+            }
+            Some(_) | None => {
+                let message = "`grant_type` must be `password` or `refresh_token`";
+                return Err(Failure::bad(Code::Unsupported, message));
+            }
+        };
+        let offline = form.first("access_type") == Some("offline")
+            && form.first("grant_type") == Some("password");
+        return grant(shared, &state, &proven.ok_or_else(refused)?, &form, offline, now).await;
+    }
+    let message = "tokens are asked for by GET or POST";
+    Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
+        .with(ALLOW, HeaderValue::from_static("GET, POST")))
+}
+
+fn by_login(state: &State, login: &Login, now: Timestamp) -> Option<Proven> {
+    login.principal(state, now)?;
+    proven(state, &login.password, CredentialKind::Token, now)
+}
+
+fn refused() -> Failure {
+    let message = "the user name or token is not valid; the administrator's user name is `admin` and the token is in \
+                   `admin.token` in the data directory";
+    Failure::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message)
+        .with(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\""))
+}
+
+async fn grant(
+    shared: &Shared,
+    state: &State,
+    proven: &Proven,
+    asked: &Query,
+    offline: bool,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let scopes = scope::grant(state, &proven.principal, asked.all("scope"));
+    let token = shared.tokens.issue(proven, scopes, now);
+    let mut reply = json!({
+        "token": token,
+        "access_token": token,
+        "expires_in": ACCESS_LIFE.as_secs(),
+        "issued_at": now.to_string(),
+    });
+    if offline {
+        reply["refresh_token"] = remember(shared, state, &proven.principal, now).await?.into();
+    }
+    let mut response = Response::new(Body::from(reply.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Makes a refresh token, in one batch with the end of those that are over or too many.
+async fn remember(
+    shared: &Shared,
+    state: &State,
+    principal: &Principal,
+    now: Timestamp,
+) -> Result<String, Failure> {
+    let secret = access::new_secret("berth_rrt");
+    let mut random = [0; 10];
+    rand::rng().fill_bytes(&mut random);
+    let logins = state.credentials().filter(|credential| {
+        credential.kind == CredentialKind::RegistryRefresh && credential.principal == *principal
+    });
+    let (over, live): (Vec<_>, Vec<_>) =
+        logins.partition(|login| login.expires_at.is_some_and(|end| end <= now));
+    // Ids are in the order of time, so the oldest come first.
+    let many = live.len().saturating_sub(MOST_LOGINS - 1);
+    let ended = over.iter().chain(live.iter().take(many)).take(MOST_LOGINS);
+    let mut changes: Vec<Change> =
+        ended.map(|login| Change::RevokeCredential(login.id)).collect();
+    changes.push(Change::CreateCredential(Credential {
+        id: CredentialId::new(now, random),
+        kind: CredentialKind::RegistryRefresh,
+        principal: principal.clone(),
+        hash: secret.hash,
+        created_at: now,
+        expires_at: Some(now.plus(REFRESH_LIFE)),
+    }));
+    shared.store.commit(Batch::of(changes, now)).await?;
+    Ok(secret.text)
+}

@@ -1,0 +1,115 @@
+//! Uploads that are open: each belongs to one repository and one principal, and to anybody else it is not there. They live
+//! in memory beside their files; a restart ends them, and clients begin anew. What counts of an upload is what was
+//! acknowledged: a chunk that fails in any way leaves it as it was before.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use model::{Principal, RepositoryName, Timestamp};
+use sha2::Sha256;
+
+use crate::failure::{Code, Failure};
+use crate::route::UploadId;
+
+pub(crate) mod receive;
+pub(crate) mod serve;
+
+/// How long an upload may lie idle.
+const IDLE: Duration = Duration::from_hours(1);
+/// Uploads that one principal may have open.
+const MOST_PER_PRINCIPAL: usize = 256;
+/// Uploads that may be open in all.
+const MOST: usize = 1_024;
+
+/// An upload that is open.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) id: UploadId,
+    pub(crate) repository: RepositoryName,
+    pub(crate) principal: Principal,
+    /// Bytes that were acknowledged: the same as in `progress`, for those who only look.
+    acknowledged: AtomicU64,
+    touched_millis: AtomicI64,
+    /// Held by the one request that writes.
+    progress: Arc<tokio::sync::Mutex<Progress>>,
+}
+
+/// What was acknowledged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    pub(crate) length: u64,
+    pub(crate) sha256: Sha256,
+}
+
+impl Upload {
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Acquire)
+    }
+
+    fn touch(&self, now: Timestamp) {
+        self.touched_millis.store(now.as_millis(), Ordering::Release);
+    }
+
+    fn is_idle(&self, now: Timestamp) -> bool {
+        let touched = Timestamp::from_millis(self.touched_millis.load(Ordering::Acquire));
+        now.since(touched) >= IDLE && self.progress.try_lock().is_ok()
+    }
+}
+
+/// All that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads(Mutex<HashMap<UploadId, Arc<Upload>>>);
+
+impl Uploads {
+    fn open(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Upload>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens one. Also answers which have lain idle for too long and are none any more: their files can go.
+    pub(crate) fn start(
+        &self,
+        repository: &RepositoryName,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<(Arc<Upload>, Vec<UploadId>), Failure> {
+        let mut open = self.open();
+        let idle = open.extract_if(|_, upload| upload.is_idle(now)).map(|(id, _)| id).collect();
+        let own = open.values().filter(|upload| upload.principal == *principal).count();
+        if open.len() >= MOST || own >= MOST_PER_PRINCIPAL {
+            let message = "too many uploads are open; finish or cancel some, or wait: idle ones end after an hour";
+            let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message);
+            return Err(failure.with(http::header::RETRY_AFTER, http::HeaderValue::from(60)));
+        }
+        let upload = Arc::new(Upload {
+            id: UploadId::random(),
+            repository: repository.clone(),
+            principal: principal.clone(),
+            acknowledged: AtomicU64::new(0),
+            touched_millis: AtomicI64::new(now.as_millis()),
+            progress: Arc::default(),
+        });
+        open.insert(upload.id, Arc::clone(&upload));
+        Ok((upload, idle))
+    }
+
+    /// One's own upload in this repository.
+    pub(crate) fn find(
+        &self,
+        id: UploadId,
+        repository: &RepositoryName,
+        principal: &Principal,
+    ) -> Result<Arc<Upload>, Failure> {
+        let open = self.open();
+        let upload = open.get(&id).filter(|upload| {
+            upload.repository == *repository && upload.principal == *principal
+        });
+        upload.map(Arc::clone).ok_or_else(Failure::upload_unknown)
+    }
+
+    pub(crate) fn end(&self, id: UploadId) {
+        self.open().remove(&id);
+    }
+}

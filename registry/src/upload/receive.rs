@@ -1,0 +1,150 @@
+//! Takes a request's body into an upload's file: reads from the socket while a thread that may block hashes and writes what
+//! came before. Memory stays flat, and a slow client holds no thread.
+//!
+//! The writer owns the upload's lock and travels with it from buffer to buffer. So whatever becomes of the request, the next
+//! one begins only when nothing writes any more, and it begins at the last acknowledged byte.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::StatusCode;
+use sha2::Digest as _;
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
+
+use super::{Progress, Upload};
+use crate::failure::{Code, Failure};
+use crate::files::Files;
+
+/// Bytes that are written at once.
+const WRITE_BYTES: usize = 256 << 10;
+/// Bytes that one blob has at most.
+const MOST_BYTES: u64 = 64 << 30;
+/// How long a client may send nothing.
+const SILENCE: Duration = Duration::from_mins(1);
+
+struct Writer {
+    files: Arc<Files>,
+    file: File,
+    acknowledged: OwnedMutexGuard<Progress>,
+    written: Progress,
+}
+
+impl Writer {
+    fn write(mut self, pieces: &[Bytes]) -> io::Result<Self> {
+        for piece in pieces {
+            self.written.sha256.update(piece);
+            self.files.write(&mut self.file, piece)?;
+            self.written.length += piece.len() as u64;
+        }
+        Ok(self)
+    }
+}
+
+/// Appends `body`, of which `expected` says how long it should be, and acknowledges it. The guard that is handed back still
+/// keeps other writers off.
+pub(crate) async fn append(
+    files: &Arc<Files>,
+    upload: &Upload,
+    acknowledged: OwnedMutexGuard<Progress>,
+    body: Body,
+    expected: Option<u64>,
+) -> Result<OwnedMutexGuard<Progress>, Failure> {
+    let before = acknowledged.length;
+    let room = MOST_BYTES.saturating_sub(before);
+    if expected.is_some_and(|expected| expected > room) {
+        return Err(too_large());
+    }
+    let (id, files) = (upload.id, Arc::clone(files));
+    let writing = tokio::task::spawn_blocking(move || {
+        let file = files.resume(id, before)?;
+        let written = acknowledged.clone();
+        Ok(Writer { files, file, acknowledged, written })
+    });
+    let (writer, received) = receive(writing, body, expected.unwrap_or(room)).await?;
+    let received = received?;
+    match expected {
+        None if received > room => return Err(too_large()),
+        Some(expected) if expected != received => return Err(wrong_length()),
+        None | Some(_) => {}
+    }
+    let Writer { files: _, file: _, mut acknowledged, written } = writer;
+    upload.acknowledged.store(written.length, Ordering::Release);
+    *acknowledged = written;
+    Ok(acknowledged)
+}
+
+/// Hands the body to the writer, in large pieces, and answers how long it was; stops early when it is longer than `most`.
+/// Whatever is wrong with the body, the writer has come to rest before that is answered.
+async fn receive(
+    mut writing: JoinHandle<io::Result<Writer>>,
+    body: Body,
+    most: u64,
+) -> Result<(Writer, Result<u64, Failure>), Failure> {
+    let mut body = body.into_data_stream();
+    let (mut pieces, mut waiting, mut received) = (Vec::new(), 0, 0);
+    let received = loop {
+        match next(&mut body).await {
+            Ok(Some(piece)) => {
+                received += piece.len() as u64;
+                waiting += piece.len();
+                pieces.push(piece);
+            }
+            Ok(None) => break Ok(received),
+            Err(failure) => break Err(failure),
+        }
+        if received > most {
+            break Ok(received);
+        }
+        if waiting >= WRITE_BYTES {
+            waiting = 0;
+            let (writer, pieces) = (finished(writing).await?, std::mem::take(&mut pieces));
+            writing = tokio::task::spawn_blocking(move || writer.write(&pieces));
+        }
+    };
+    let writer = finished(writing).await?;
+    let writing = tokio::task::spawn_blocking(move || writer.write(&pieces));
+    Ok((finished(writing).await?, received))
+}
+
+async fn next(body: &mut axum::body::BodyDataStream) -> Result<Option<Bytes>, Failure> {
+    match tokio::time::timeout(SILENCE, body.next()).await {
+        Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(None) => Ok(None),
+        Ok(Some(Err(error))) => {
+            let message = format!("the body ended early, so nothing of it counts: {error}");
+            Err(Failure::bad(Code::BlobUploadInvalid, message))
+        }
+        Err(_) => {
+            let message = "nothing came for a minute, so nothing of the chunk counts; send it again";
+            Err(Failure::new(StatusCode::REQUEST_TIMEOUT, Code::BlobUploadInvalid, message))
+        }
+    }
+}
+
+async fn finished(writing: JoinHandle<io::Result<Writer>>) -> Result<Writer, Failure> {
+    let done = writing.await.unwrap_or_else(|ended| Err(ended.into()));
+    done.map_err(|error| {
+        // Cancelled or finished meanwhile.
+        if error.kind() == io::ErrorKind::NotFound {
+            return Failure::upload_unknown();
+        }
+        Failure::disk("an upload cannot be written", &error)
+    })
+}
+
+fn too_large() -> Failure {
+    let message = "a blob may have 64 GiB at most";
+    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
+}
+
+fn wrong_length() -> Failure {
+    let message = "the body is not as long as `Content-Length` or `Content-Range` says, so nothing of it counts";
+    Failure::bad(Code::SizeInvalid, message)
+}
