@@ -187,8 +187,8 @@ pub(crate) async fn create_join_token(
         uses: wish.uses,
         expires_at: at(token.expires_at),
         command: format!(
-            "BERTH_LINK_SERVER={} BERTH_JOIN_TOKEN={text} berth {}",
-            api.info.link_address, wish.role
+            "berth {} --server {} --join-token {text}",
+            wish.role, api.info.link_address
         ),
         token: text,
     };

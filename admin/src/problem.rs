@@ -189,7 +189,8 @@ impl From<BytesRejection> for Problem {
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
         if let PathRejection::FailedToDeserializePathParams(error) = &rejection
-            && let ErrorKind::DeserializeError { message, .. } = error.kind()
+            && let ErrorKind::Message(message) | ErrorKind::DeserializeError { message, .. } =
+                error.kind()
         {
             return Self::invalid(message.clone());
         }

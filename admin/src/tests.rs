@@ -1,1 +1,335 @@
-//! What the API promises.
+//! What the API promises: the whole of it in process, on a store in memory.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use http_body_util::BodyExt as _;
+use model::*;
+use serde_json::{Value, json};
+use store::Store;
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use crate::{Admin, Info, Logs, Readiness, router};
+
+mod access;
+mod definition;
+mod deploy;
+mod instance;
+mod request;
+mod routing;
+mod service;
+mod status;
+mod task;
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_795_421_734_120)
+    }
+}
+
+fn now() -> Timestamp {
+    Still.now()
+}
+
+/// One line for each task on an instance; the agent `host` is on the line, others are not.
+#[derive(Debug)]
+struct Lines(InstanceId);
+
+impl Logs for Lines {
+    fn open(
+        &self,
+        instance: InstanceId,
+        task: TaskId,
+        container: Option<ContainerName>,
+        follow: bool,
+        tail: Option<u32>,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, String>> {
+        let line = format!("web {task} {container:?} {follow} {tail:?}\n");
+        let answer = if instance == self.0 {
+            Ok(stream::iter([Bytes::from(line)]).boxed())
+        } else {
+            Err("the instance is away".to_owned())
+        };
+        Box::pin(async { answer })
+    }
+}
+
+/// The API on a store with one cluster, one listener, one instance, an administrator and somebody else.
+struct World {
+    store: Store,
+    observed: watch::Sender<Observed>,
+    ready: watch::Sender<Readiness>,
+    app: axum::Router,
+    admin: String,
+    other: String,
+}
+
+/// What was answered.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+    body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{} {}", self.status, self.text);
+        self.body
+    }
+
+    /// It is a problem document of this status and code; gives its detail.
+    #[track_caller]
+    fn problem(&self, status: u16, code: &str) -> &str {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        assert_eq!((&self.body["status"], &self.body["code"]), (&status.into(), &code.into()));
+        assert_eq!(self.body["type"], "about:blank");
+        self.body["detail"].as_str().unwrap()
+    }
+}
+
+fn id_bytes() -> [u8; 10] {
+    crate::request::random()
+}
+
+fn instance_id(n: u8) -> InstanceId {
+    InstanceId::new(now(), [n; 10])
+}
+
+fn instance(n: u8) -> Instance {
+    Instance {
+        id: instance_id(n),
+        cluster: crate::request::default_cluster(),
+        name: format!("host-{n}"),
+        status: InstanceStatus::Active,
+        capacity: Resources::new(4096, 4096),
+        platform: Platform::new("linux", "amd64"),
+        host: HostIdentity::default(),
+        advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        subnet: Some(Subnet::new(Ipv4Addr::new(10, 90, n, 0), 24)),
+        last_address: 0,
+        last_port: 0,
+        attributes: std::collections::BTreeMap::new(),
+        agent_version: "1".to_owned(),
+        docker_version: "1".to_owned(),
+        registered_at: now(),
+    }
+}
+
+fn digest(n: u8) -> Digest {
+    Digest::Sha256([n; 32])
+}
+
+fn credential(name: &str, kind: CredentialKind, expires_at: Option<Timestamp>) -> (String, Change) {
+    let secret = ::access::new_secret("berth_pat");
+    let credential = Credential {
+        id: CredentialId::new(now(), id_bytes()),
+        kind,
+        principal: Principal::User(name.to_owned()),
+        hash: secret.hash,
+        created_at: now(),
+        expires_at,
+    };
+    (secret.text, Change::CreateCredential(credential))
+}
+
+impl World {
+    async fn new() -> Self {
+        let store = Store::in_memory();
+        let (admin, make_admin) = credential("admin", CredentialKind::Token, None);
+        let (other, make_other) = credential("other", CredentialKind::Token, None);
+        let cluster = Cluster {
+            id: ClusterId::new(now(), id_bytes()),
+            name: crate::request::default_cluster(),
+            created_at: now(),
+        };
+        let listener = Listener {
+            id: ListenerId::new(now(), id_bytes()),
+            name: "http".to_owned(),
+            created_at: now(),
+        };
+        let changes = vec![
+            Change::Install(InstallationId::new(now(), id_bytes())),
+            make_admin,
+            make_other,
+            Change::CreateCluster(cluster),
+            Change::CreateListener(listener),
+            Change::RegisterInstance(instance(1)),
+        ];
+        store.apply(changes, now()).await.unwrap();
+        let (observed, seen) = watch::channel(Observed::new(now()));
+        let (ready, readiness) = watch::channel(Readiness::default());
+        let app = router(Admin {
+            store: store.clone(),
+            observed: seen,
+            clock: Arc::new(Still),
+            lease: LeaseTimes::default(),
+            logs: Arc::new(Lines(instance_id(1))),
+            ready: readiness,
+            info: Info {
+                version: "1.2.3".to_owned(),
+                registry_address: "localhost:5000".to_owned(),
+                router_port: Arc::new(|| 8080),
+                link_address: "127.0.0.1:7071".to_owned(),
+                ca_fingerprint: "ab".repeat(32),
+            },
+        });
+        Self { store, observed, ready, app, admin, other }
+    }
+
+    fn state(&self) -> State {
+        self.store.state()
+    }
+
+    async fn apply(&self, changes: Vec<Change>) {
+        self.store.apply(changes, now()).await.unwrap();
+    }
+
+    /// What a push of `repository:tag` records.
+    async fn push(&self, repository: &str, tag: &str, n: u8, ports: &[u16]) {
+        let repository: RepositoryName = repository.parse().unwrap();
+        let tag = Tag {
+            repository: repository.clone(),
+            name: tag.parse().unwrap(),
+            digest: digest(n),
+            media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            size_bytes: 1_000,
+            platforms: std::iter::once(Platform::new("linux", "amd64")).collect(),
+            exposed_ports: ports.iter().copied().collect(),
+            pushed_at: now(),
+            pushed_by: "user/admin".to_owned(),
+        };
+        let repository = Repository { name: repository, created_at: now() };
+        self.apply(vec![Change::CreateRepository(repository), Change::PutTag(tag)]).await;
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        }
+    }
+
+    /// Asks as the administrator.
+    async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        let method: Method = method.parse().unwrap();
+        let token = format!("Bearer {}", self.admin);
+        let path = format!("/api/v1{path}");
+        let request = Request::builder().method(method).uri(path).header("authorization", token);
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, Body::empty()).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask("POST", path, body.to_string()).await
+    }
+
+    async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.ask("PATCH", path, body.to_string()).await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path, Body::empty()).await
+    }
+
+    /// A service `hello` of two tasks, deployed and complete.
+    async fn with_hello() -> Self {
+        let world = Self::new().await;
+        world.push("hello", "latest", 1, &[8080]).await;
+        world.post("/deploy", json!({"name": "hello", "desiredCount": 2})).await.ok();
+        world.complete("hello").await;
+        world
+    }
+
+    fn service(&self, name: &str) -> Service {
+        let cluster = crate::request::default_cluster();
+        self.state().service_named(&cluster, &name.parse().unwrap()).unwrap().clone()
+    }
+
+    /// The deployment that counts is done.
+    async fn complete(&self, name: &str) {
+        let deployment = self.service(name).deployment.unwrap();
+        self.apply(vec![Change::CompleteDeployment(deployment)]).await;
+    }
+
+    /// A task of the service that runs on an instance.
+    async fn running_task(&self, service: &str, on: u8, n: u8) -> TaskId {
+        let service = self.service(service);
+        let state = self.state();
+        let deployment = state.deployment(service.deployment.unwrap()).unwrap();
+        let definition = state.task_definition(&service.task_definition).unwrap();
+        let container = &definition.container_definitions[0];
+        let task = Task {
+            id: TaskId::new(now(), [n; 10]),
+            cluster: service.cluster.clone(),
+            task_definition: definition.key(),
+            service: Some(service.id),
+            deployment: service.deployment,
+            started_by: "deployment".to_owned(),
+            overrides: Overrides::default(),
+            resources: definition.resources(),
+            placement: Some(Placement {
+                instance: instance_id(on),
+                address: Ipv4Addr::new(10, 90, on, 10 + n),
+                ports: vec![PortBinding {
+                    container: container.name.clone(),
+                    container_port: 8080,
+                    protocol: TransportProtocol::Tcp,
+                    host_port: 20_000 + u16::from(n),
+                }],
+            }),
+            containers: vec![TaskContainer {
+                name: container.name.clone(),
+                image: deployment.images[&container.name].clone(),
+                runtime_id: None,
+                exit_code: None,
+                reason: None,
+                restarts: 0,
+                log_tail: Vec::new(),
+            }],
+            last_status: TaskStatus::Pending,
+            desired_status: DesiredStatus::Running,
+            stopped: None,
+            created_at: now(),
+            started_at: None,
+            healthy_at: None,
+            stopping_at: None,
+            stopped_at: None,
+            unrouted_at: None,
+            reaped: false,
+        };
+        let id = task.id;
+        self.apply(vec![Change::CreateTask(task), report(id, on, TaskStatus::Running, None)]).await;
+        id
+    }
+}
+
+fn report(task: TaskId, on: u8, status: TaskStatus, seen: Option<TaskContainer>) -> Change {
+    Change::ReportTask(model::change::TaskReport {
+        instance: instance_id(on),
+        task,
+        status,
+        stopped: None,
+        containers: seen.into_iter().collect(),
+    })
+}

@@ -1,0 +1,93 @@
+//! How everything is, what the registry has, and the end of it all.
+
+use super::*;
+
+#[tokio::test]
+async fn status_shows_everything_at_once() {
+    let world = World::with_hello().await;
+    world.ready.send_replace(Readiness { parts: vec![("store", Ok(()))] });
+    let status = world.get("/status").await.ok();
+    assert_eq!((&status["version"], &status["ready"]), (&"1.2.3".into(), &true.into()));
+    assert_eq!(status["installation"], world.state().installation().unwrap().to_string());
+    assert_eq!(status["revision"], world.state().revision().0);
+    assert_eq!(status["registryAddress"], "localhost:5000");
+    assert_eq!(status["routerUrl"], "http://localhost:8080");
+    assert_eq!(status["linkAddress"], "127.0.0.1:7071");
+    assert_eq!(status["instances"][0]["name"], "host-1");
+    assert_eq!(status["services"][0]["url"], "http://hello.localhost:8080");
+    assert_eq!(status["routers"], json!([]));
+}
+
+#[tokio::test]
+async fn ready_means_every_part_is_and_says_which_is_not() {
+    let world = World::new().await;
+    let readyz = async || {
+        let request = Request::builder().uri("/readyz").body(Body::empty()).unwrap();
+        let answer = world.send(request).await;
+        (answer.status.as_u16(), answer.text)
+    };
+    assert_eq!(readyz().await, (503, "not ready\n".to_owned()), "nothing is known yet");
+    let parts = |router: Result<(), String>| Readiness {
+        parts: vec![("store", Ok(())), ("router", router)],
+    };
+    world.ready.send_replace(parts(Err("has not joined".to_owned())));
+    assert_eq!(
+        readyz().await,
+        (503, "[+]store ok\n[-]router has not joined\nnot ready\n".to_owned())
+    );
+    world.ready.send_replace(parts(Ok(())));
+    assert_eq!(readyz().await, (200, "[+]store ok\n[+]router ok\nready\n".to_owned()));
+}
+
+#[tokio::test]
+async fn repositories_and_tags_are_listed_as_they_were_pushed() {
+    let world = World::new().await;
+    world.push("team/hello", "latest", 1, &[8080, 80]).await;
+    world.push("team/hello", "v1", 2, &[]).await;
+    let list = world.get("/repositories").await.ok();
+    assert_eq!(
+        (&list["repositories"][0]["repositoryName"], &list["repositories"][0]["tagsCount"]),
+        (&"team/hello".into(), &2.into())
+    );
+    let tags = world.get("/tags?repository=team/hello").await.ok();
+    assert_eq!(tags, world.get("/tags?repository=team%2Fhello").await.ok());
+    let latest = &tags["tags"][0];
+    assert_eq!(
+        (&latest["tag"], &latest["digest"]),
+        (&"latest".into(), &digest(1).to_string().into())
+    );
+    assert_eq!(
+        (&latest["platforms"], &latest["exposedPorts"]),
+        (&json!(["linux/amd64"]), &json!([80, 8080]))
+    );
+    let answer = world.get("/tags?repository=other").await;
+    assert!(answer.problem(404, "RepositoryNotFound").contains("berth image ls"));
+}
+
+#[tokio::test]
+async fn down_stops_every_task_and_may_be_asked_for_again() {
+    let world = World::with_hello().await;
+    world.running_task("hello", 1, 1).await;
+    let container = json!({"name": "main", "image": "hello"});
+    world
+        .post("/task-definitions", json!({"family": "job", "containerDefinitions": [container]}))
+        .await
+        .ok();
+    world.post("/tasks", json!({"taskDefinition": "job", "count": 10})).await.ok();
+    let left = world.ask("POST", "/down", Body::empty()).await.ok();
+    assert_eq!(left, json!({"services": 1, "tasks": 11}));
+    assert_eq!(world.service("hello").status, ServiceStatus::Draining);
+    let state = world.state();
+    let alone: Vec<_> = state.tasks().filter(|task| task.service.is_none()).collect();
+    assert!(
+        alone.iter().all(|task| task.stopped.as_ref().unwrap().reason == "stopped by `berth down`")
+    );
+    for task in alone {
+        world.apply(vec![Change::ForgetTask(task.id)]).await;
+    }
+    assert_eq!(
+        world.ask("POST", "/down", Body::empty()).await.ok(),
+        json!({"services": 1, "tasks": 1})
+    );
+    assert_eq!(world.get("/down").await.ok(), json!({"services": 1, "tasks": 1}));
+}
