@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -27,18 +28,19 @@ mod service;
 mod status;
 mod task;
 
-/// A clock that stands still.
+/// A clock that moves on a little each time that it is read, so that ids have an order.
 #[derive(Debug)]
-struct Still;
+struct Ticks(AtomicI64);
 
-impl Clock for Still {
+impl Clock for Ticks {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_795_421_734_120)
+        Timestamp::from_millis(now().as_millis() + self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 
+/// When each test begins.
 fn now() -> Timestamp {
-    Still.now()
+    Timestamp::from_millis(1_795_421_734_120)
 }
 
 /// One line for each task on an instance; the agent `host` is on the line, others are not.
@@ -175,7 +177,7 @@ impl World {
         let app = router(Admin {
             store: store.clone(),
             observed: seen,
-            clock: Arc::new(Still),
+            clock: Arc::new(Ticks(AtomicI64::new(1))),
             lease: LeaseTimes::default(),
             logs: Arc::new(Lines(instance_id(1))),
             ready: readiness,
