@@ -16,7 +16,7 @@ use crate::kv::{Kv, KvError, Pair, Range, Watch, Write};
 use crate::*;
 
 mod limits;
-mod world;
+pub(crate) mod world;
 
 /// A memory engine whose commits wait for the test and may fail.
 #[derive(Debug)]
@@ -88,8 +88,13 @@ impl Kv for GatedKv {
     }
 }
 
-fn on(kv: Arc<dyn Kv>) -> Store {
-    Store::on(kv, "test", HistoryLimits::default()).expect("the engine holds nothing unreadable")
+fn on<K: Kv>(kv: &Arc<K>) -> Store {
+    with_limits(kv, HistoryLimits::default())
+}
+
+fn with_limits<K: Kv>(kv: &Arc<K>, limits: HistoryLimits) -> Store {
+    let kv = Arc::<K>::clone(kv);
+    Store::on(kv, "test", limits).expect("the engine holds nothing unreadable")
 }
 
 fn put(key: &str, value: &str) -> RowWrite {
@@ -120,7 +125,7 @@ async fn all_rows(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
 #[tokio::test]
 async fn many_callers_share_few_commits_of_the_engine() {
     let kv = GatedKv::shut();
-    let store = on(kv.clone());
+    let store = on(&kv);
     let mut first = Box::pin(store.commit(rows(vec![put("first", "")])));
     assert!(poll!(&mut first).is_pending());
     kv.arrived.notified().await;
@@ -137,7 +142,7 @@ async fn many_callers_share_few_commits_of_the_engine() {
 #[tokio::test]
 async fn nothing_is_answered_or_published_before_it_is_committed() {
     let kv = GatedKv::shut();
-    let store = on(kv.clone());
+    let store = on(&kv);
     let mut write = Box::pin(store.apply(vec![create_repository("hello")], at(1)));
     assert!(poll!(&mut write).is_pending());
     kv.arrived.notified().await;
@@ -166,7 +171,7 @@ async fn what_is_answered_is_in_the_published_state() {
 #[tokio::test]
 async fn a_change_that_is_refused_takes_its_whole_batch_with_it() {
     let kv = Arc::new(MemoryKv::new());
-    let store = on(kv.clone());
+    let store = on(&kv);
     let changes = vec![create_repository("hello"), scale(0, 2)];
     let batch = Batch { rows: vec![put("row", "")], ..Batch::of(changes, at(1)) };
     let refused = store.commit(batch).await.unwrap_err();
@@ -178,7 +183,7 @@ async fn a_change_that_is_refused_takes_its_whole_batch_with_it() {
 #[tokio::test]
 async fn a_batch_that_does_not_fit_holds_up_nobody_else() {
     let kv = GatedKv::shut();
-    let store = on(kv.clone());
+    let store = on(&kv);
     let mut all = Box::pin(async {
         tokio::join!(
             store.apply(vec![create_repository("a")], at(1)),
@@ -199,7 +204,7 @@ async fn a_batch_that_does_not_fit_holds_up_nobody_else() {
 #[tokio::test]
 async fn a_batch_that_touches_nothing_writes_nothing() {
     let kv = Arc::new(MemoryKv::new());
-    let store = on(kv.clone());
+    let store = on(&kv);
     let known = vec![create_repository("hello")];
     assert_eq!(store.apply(known.clone(), at(1)).await, Ok(StateRevision(1)));
     let before = kv.revision().await;
@@ -229,7 +234,7 @@ async fn a_guard_holds_or_the_batch_is_refused() {
 #[tokio::test]
 async fn guards_see_the_batches_in_flight_and_not_those_that_were_refused() {
     let kv = GatedKv::shut();
-    let store = on(kv.clone());
+    let store = on(&kv);
     let absent = || RowGuard::Absent(b"x".to_vec());
     let present = || RowGuard::Present(b"x".to_vec());
     let refused = Batch { changes: vec![scale(0, 1)], ..guarded(absent(), put("x", "0")) };
@@ -273,11 +278,11 @@ async fn rows_beside_state_come_in_order_without_the_rest() {
 #[tokio::test]
 async fn a_store_that_lost_its_lead_refuses_every_later_write_and_says_so() {
     let kv = Arc::new(MemoryKv::new());
-    let store = on(kv.clone());
+    let store = on(&kv);
     store.apply(vec![create_repository("before")], at(1)).await.unwrap();
     let mut failed = Box::pin(store.failed());
     assert!(poll!(&mut failed).is_pending());
-    let rival = on(kv.clone());
+    let rival = on(&kv);
     assert!(rival.epoch() > store.epoch());
     for _ in 0..3 {
         let late = store.apply(vec![create_repository("late")], at(1)).await;
@@ -292,7 +297,7 @@ async fn a_store_that_lost_its_lead_refuses_every_later_write_and_says_so() {
 #[tokio::test]
 async fn after_a_failed_commit_nothing_is_answered_as_written() {
     let kv = GatedKv::shut();
-    let store = on(kv.clone());
+    let store = on(&kv);
     kv.fails.store(true, Ordering::SeqCst);
     let names = ["a", "b", "c", "d"];
     let mut all =
@@ -313,7 +318,7 @@ async fn after_a_failed_commit_nothing_is_answered_as_written() {
 #[tokio::test]
 async fn close_waits_for_what_was_handed_in_and_lets_nothing_more_in() {
     let kv = GatedKv::shut();
-    let store = on(kv.clone());
+    let store = on(&kv);
     let other = store.clone();
     let mut writes =
         Box::pin(join_all((0..50_u8).map(|n| other.commit(rows(vec![put("n", &n.to_string())])))));
@@ -378,7 +383,7 @@ proptest! {
             for kv in engines {
                 let mut expected = State::default();
                 for life in lives.iter().cloned().chain([Vec::new()]) {
-                    let store = on(Arc::clone(&kv));
+                    let store = Store::on(Arc::clone(&kv), "test", HistoryLimits::default()).unwrap();
                     prop_assert_eq!(texts(&store.state()), texts(&expected));
                     prop_assert_eq!(store.state().revision(), expected.revision());
                     for batch in std::iter::once(world()).chain(life) {

@@ -377,7 +377,9 @@ proptest! {
                 let epoch = lead(&*kv).await;
                 for batches in &commits {
                     kv.commit(epoch, batches.clone()).await.unwrap();
-                    batches.iter().for_each(|batch| replay(&mut map, batch.clone()));
+                    for batch in batches {
+                        replay(&mut map, batch.clone());
+                    }
                 }
                 for range in &ranges {
                     prop_assert_eq!(pairs(&*kv, range.clone()).await, selected(&map, range));
@@ -414,7 +416,9 @@ async fn an_unkind_engine_loses_leadership_and_compacts_but_loses_no_commit() {
             match at_once(&mut watch) {
                 None => {}
                 Some(Ok(commits)) => {
-                    commits.into_iter().for_each(|commit| replay(&mut mirror, commit.writes));
+                    for commit in commits {
+                        replay(&mut mirror, commit.writes);
+                    }
                 }
                 Some(Err(error)) => {
                     assert_eq!(error, KvError::Compacted);

@@ -3,8 +3,8 @@
 use super::*;
 
 /// A store with a service, and how many rows of history it has by then.
-async fn with_service(kv: Arc<dyn Kv>, limits: HistoryLimits) -> (Store, usize) {
-    let store = Store::on(kv, "test", limits).expect("the engine holds nothing unreadable");
+async fn with_service<K: Kv>(kv: &Arc<K>, limits: HistoryLimits) -> (Store, usize) {
+    let store = with_limits(kv, limits);
     if store.state().row_keys().is_empty() {
         store.apply(world(), at(1)).await.expect("the world fits");
     }
@@ -29,7 +29,7 @@ fn limits(rows: usize, seconds: u64) -> HistoryLimits {
 #[tokio::test]
 async fn a_batch_that_is_too_large_applies_nothing_and_the_next_one_fits() {
     let kv = Arc::new(MemoryKv::new());
-    let (store, _) = with_service(kv.clone(), HistoryLimits::default()).await;
+    let (store, _) = with_service(&kv, HistoryLimits::default()).await;
     let before = (texts(&store.state()), kv.revision().await);
     let many = (0..=kv::MOST_KEYS).map(|n| put(&n.to_string(), "")).collect();
     let large = vec![put("k", &"x".repeat(kv::MOST_BYTES))];
@@ -51,7 +51,7 @@ async fn a_batch_that_is_too_large_applies_nothing_and_the_next_one_fits() {
 #[tokio::test]
 async fn a_batch_that_was_refused_for_its_size_does_not_push_history_out() {
     let kv = Arc::new(MemoryKv::new());
-    let (store, rows) = with_service(kv, limits(100, 1_000_000)).await;
+    let (store, rows) = with_service(&kv, limits(100, 1_000_000)).await;
     let many: Vec<_> = (0..=kv::MOST_KEYS).map(|n| put(&n.to_string(), "")).collect();
     for n in 0..200 {
         let batch = Batch { rows: many.clone(), ..Batch::of(vec![scale(0, n + 2)], at(2)) };
@@ -64,7 +64,7 @@ async fn a_batch_that_was_refused_for_its_size_does_not_push_history_out() {
 
 #[tokio::test]
 async fn history_comes_newest_first_and_by_what_it_is_about() {
-    let (store, _) = with_service(Arc::new(MemoryKv::new()), HistoryLimits::default()).await;
+    let (store, _) = with_service(&Arc::new(MemoryKv::new()), HistoryLimits::default()).await;
     for (n, millis) in [(0, 10), (1, 20), (0, 30), (0, 30), (1, 40)] {
         let desired = store.state().service(service_id(n)).unwrap().desired_count + 1;
         store.apply(vec![scale(n, desired)], at(millis)).await.unwrap();
@@ -82,7 +82,7 @@ async fn history_comes_newest_first_and_by_what_it_is_about() {
 
 #[tokio::test]
 async fn a_task_that_left_state_is_found_in_history() {
-    let (store, _) = with_service(Arc::new(MemoryKv::new()), HistoryLimits::default()).await;
+    let (store, _) = with_service(&Arc::new(MemoryKv::new()), HistoryLimits::default()).await;
     let id = task_id(0);
     let stop = Change::StopTask {
         task: id,
@@ -100,7 +100,7 @@ async fn a_task_that_left_state_is_found_in_history() {
 async fn no_more_history_is_kept_than_the_limit_says() {
     let kv = GatedKv::shut();
     kv.open();
-    let (store, _) = with_service(kv.clone(), limits(20, 1_000_000)).await;
+    let (store, _) = with_service(&kv, limits(20, 1_000_000)).await;
     let before = kv.commits();
     for n in 0..100 {
         store.apply(vec![scale(0, n + 2)], at(i64::from(n))).await.unwrap();
@@ -115,12 +115,12 @@ async fn no_more_history_is_kept_than_the_limit_says() {
 #[tokio::test]
 async fn more_history_than_one_batch_may_remove_goes_too() {
     let kv = Arc::new(MemoryKv::new());
-    let (store, _) = with_service(kv.clone(), limits(1_000, 1_000_000)).await;
+    let (store, _) = with_service(&kv, limits(1_000, 1_000_000)).await;
     for n in 0..400 {
         store.apply(vec![scale(0, n + 2)], at(2)).await.unwrap();
     }
     store.close().await;
-    let (store, rows) = with_service(kv, limits(10, 1_000_000)).await;
+    let (store, rows) = with_service(&kv, limits(10, 1_000_000)).await;
     assert!(rows >= 400);
     store.apply(vec![scale(0, 1)], at(2)).await.unwrap();
     assert_eq!(store.history(EVERYTHING).await.unwrap().len(), 10);
@@ -128,7 +128,7 @@ async fn more_history_than_one_batch_may_remove_goes_too() {
 
 #[tokio::test]
 async fn history_that_is_too_old_goes_with_time() {
-    let (store, rows) = with_service(Arc::new(MemoryKv::new()), limits(1_000, 60)).await;
+    let (store, rows) = with_service(&Arc::new(MemoryKv::new()), limits(1_000, 60)).await;
     assert!(rows > 0);
     // Looked at now and then, not at every commit.
     for n in 0..64 {
@@ -143,7 +143,7 @@ async fn history_that_is_too_old_goes_with_time() {
 async fn history_of_one_life_does_not_overwrite_that_of_another() {
     let kv = Arc::new(MemoryKv::new());
     for life in 0..5 {
-        let (store, rows) = with_service(kv.clone(), HistoryLimits::default()).await;
+        let (store, rows) = with_service(&kv, HistoryLimits::default()).await;
         store.apply(vec![scale(0, 2)], at(2)).await.unwrap();
         store.apply(vec![scale(0, 1)], at(2)).await.unwrap();
         assert_eq!(messages(&store).await.len(), rows + 2, "life {life}");

@@ -7,7 +7,7 @@ use model::change::{ServiceUpdate, TaskReport};
 use model::*;
 use proptest::prelude::*;
 
-pub(super) fn at(millis: i64) -> Timestamp {
+pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
@@ -87,7 +87,7 @@ fn join_token(n: u8) -> JoinToken {
     }
 }
 
-pub(super) fn service_id(n: u8) -> ServiceId {
+pub(crate) fn service_id(n: u8) -> ServiceId {
     ServiceId::new(at(1), seed(n))
 }
 
@@ -135,12 +135,12 @@ fn deployment(n: u8, service: u8) -> Deployment {
     }
 }
 
-pub(super) fn task_id(n: u8) -> TaskId {
+pub(crate) fn task_id(n: u8) -> TaskId {
     TaskId::new(at(1), seed(n))
 }
 
 /// Placed on an instance, or PROVISIONING.
-pub(super) fn task(n: u8, on: Option<u8>) -> Task {
+pub(crate) fn task(n: u8, on: Option<u8>) -> Task {
     Task {
         id: task_id(n),
         cluster: cluster(0),
@@ -187,7 +187,7 @@ fn report(n: u8, on: u8, status: TaskStatus) -> Change {
     })
 }
 
-pub(super) fn tag(repository: &str, n: u8) -> Tag {
+pub(crate) fn tag(repository: &str, n: u8) -> Tag {
     Tag {
         repository: repository.parse().expect("a repository name"),
         name: "latest".parse().expect("a tag of letters"),
@@ -201,13 +201,13 @@ pub(super) fn tag(repository: &str, n: u8) -> Tag {
     }
 }
 
-pub(super) fn create_repository(name: &str) -> Change {
+pub(crate) fn create_repository(name: &str) -> Change {
     let name = name.parse().expect("a repository name");
     Change::CreateRepository(Repository { name, created_at: at(1) })
 }
 
 /// One row of history each time, as long as the count is another one.
-pub(super) fn scale(n: u8, desired_count: u32) -> Change {
+pub(crate) fn scale(n: u8, desired_count: u32) -> Change {
     Change::UpdateService(ServiceUpdate {
         service: Some(service_id(n)),
         desired_count: Some(desired_count),
@@ -216,7 +216,7 @@ pub(super) fn scale(n: u8, desired_count: u32) -> Change {
 }
 
 /// What random Changes need to find something.
-pub(super) fn world() -> Vec<Change> {
+pub(crate) fn world() -> Vec<Change> {
     let first = Cluster { id: ClusterId::new(at(1), seed(0)), name: cluster(0), created_at: at(1) };
     vec![
         Change::Install(InstallationId::new(at(1), seed(1))),
@@ -230,7 +230,7 @@ pub(super) fn world() -> Vec<Change> {
 }
 
 /// Most fit, and some do not.
-pub(super) fn changes() -> impl Strategy<Value = Change> {
+pub(crate) fn changes() -> impl Strategy<Value = Change> {
     let n = || 0_u8..4;
     let stop = |n| Change::StopTask {
         task: task_id(n),
