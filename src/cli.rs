@@ -8,14 +8,14 @@ use self::client::{CallError, Client};
 use self::exit::Exit;
 use self::output::Format;
 
-mod client;
+pub(crate) mod client;
 mod cluster;
 mod deploy;
-mod exit;
+pub(crate) mod exit;
 mod image;
 mod instance;
 pub(crate) mod output;
-mod router;
+pub(crate) mod router;
 mod rule;
 mod service;
 mod status;
@@ -52,8 +52,8 @@ pub(crate) enum Command {
     /// Instances: hosts with an agent.
     #[command(subcommand, visible_alias = "instances")]
     Instance(instance::Command),
-    /// Routers.
-    #[command(subcommand, visible_alias = "routers")]
+    /// Routers; on the command line it shares its name with the role.
+    #[command(skip)]
     Router(router::Command),
     /// Images of the registry.
     #[command(subcommand, visible_alias = "images")]

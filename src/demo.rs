@@ -12,7 +12,7 @@ use self::load::Load;
 use self::report::Report;
 use crate::cli::output;
 use crate::sample::Fault;
-use crate::sample::image::{Version, archive};
+use crate::sample::image::{Version, archive, own_architecture};
 
 mod docker;
 mod installation;
@@ -24,7 +24,7 @@ const SERVICE: &str = "hello";
 /// How many tasks it has.
 const REPLICAS: usize = 3;
 /// How long one step may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Try all of Berth on temporary data: push, deploy, update, roll back, kill.
 #[derive(Debug, clap::Args)]
@@ -130,6 +130,7 @@ async fn steps(
     let version = |number: &str, fault| Version {
         version: number.to_owned(),
         fault,
+        architecture: own_architecture().to_owned(),
         reference: reference(berth, &format!("v{number}")),
     };
     let versions =
@@ -253,5 +254,5 @@ where
         }
     };
     let waited = tokio::time::timeout(PATIENCE, wait).await;
-    waited.map_err(|_| step_error(format!("after {} s still not: {what}", PATIENCE.as_secs())))
+    waited.map_err(|_late| step_error(format!("after {} s still not: {what}", PATIENCE.as_secs())))
 }

@@ -4,7 +4,7 @@
 //! What was lost with a connection is made good by the next one, so a role needs no code for reconnecting.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::Clock;
@@ -164,6 +164,11 @@ pub enum ClientError {
     /// It was told to stop while it joined.
     #[error("stopped while joining")]
     Stopped,
+}
+
+/// Whether a role has an identity in its directory: it needs no join token then.
+pub fn has_joined(dir: &Path) -> bool {
+    dir.join(identity::FILE).exists()
 }
 
 /// Starts a role's end. Joins first if there is no identity, waiting a while for a server that is not up yet; with an

@@ -71,8 +71,7 @@ pub(crate) async fn run(deploy: Deploy, client: &Client, format: Format) -> Outc
         output::note(&format!("  {name:<16} {}  ({origin})", field(value, "value")));
     }
     if !deploy.detach {
-        let timeout = Duration::from_secs(deploy.timeout);
-        wait::rollout(client, &deploy.name, &deploy.cluster, timeout).await?;
+        wait_for(&deploy, &answer, client).await?;
         tasks(&deploy, client).await?;
     }
     match format {
@@ -82,12 +81,25 @@ pub(crate) async fn run(deploy: Deploy, client: &Client, format: Format) -> Outc
     Ok(Exit::Success)
 }
 
+/// Waits for the deployment that was started, or for the one under way where nothing had to be started.
+async fn wait_for(deploy: &Deploy, answer: &Value, client: &Client) -> Outcome {
+    let wanted = match answer["deploymentId"].as_str() {
+        Some(started) => started.to_owned(),
+        None => {
+            let path = wait::service_path(&deploy.name, &deploy.cluster);
+            field(wait::primary(&client.get(&path).await?), "id")
+        }
+    };
+    let timeout = Duration::from_secs(deploy.timeout);
+    wait::rollout(client, &deploy.name, &deploy.cluster, &wanted, timeout).await
+}
+
 fn body(deploy: &Deploy) -> Result<Value, Failure> {
     let mut environment = Vec::new();
     for variable in &deploy.env {
         let (name, value) = variable.split_once('=').ok_or_else(|| {
             let message = format!("--env `{variable}` is not NAME=VALUE");
-            Failure::new(Exit::Failure, message)
+            Failure::new(Exit::Usage, message)
         })?;
         environment.push(json!({"name": name, "value": value}));
     }

@@ -10,6 +10,8 @@ pub(crate) enum Exit {
     Success = 0,
     /// It failed in a way that has no code of its own.
     Failure = 1,
+    /// The command line or the configuration cannot be used.
+    Usage = 2,
     /// What it names does not exist.
     NotFound = 3,
     /// No credential, a wrong one, or no permission.

@@ -4,10 +4,10 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::client::Client;
+use super::client::{CallError, Client};
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{field, items};
+use super::text::{escape, field, items, text};
 
 /// What can be asked of instances.
 #[derive(Debug, Subcommand)]
@@ -16,7 +16,25 @@ pub(crate) enum Command {
     Ls,
     /// Show one instance.
     Show {
-        /// Its id.
+        /// Its id or name.
+        instance: String,
+    },
+    /// Take it out of service (draining), or back into it (active).
+    Update {
+        /// Its id or name.
+        instance: String,
+        /// What is wished of it.
+        #[arg(long, value_enum, ignore_case = true)]
+        status: Status,
+    },
+    /// Give it no new tasks, and replace its service tasks elsewhere.
+    Drain {
+        /// Its id or name.
+        instance: String,
+    },
+    /// Give it tasks again.
+    Activate {
+        /// Its id or name.
         instance: String,
     },
     /// Print the line that lets another host join: paste it there.
@@ -36,7 +54,7 @@ pub(crate) enum Command {
     },
     /// Remove an instance that will not come back; what is left of its tasks counts as stopped.
     Rm {
-        /// Its id.
+        /// Its id or name.
         instance: String,
     },
 }
@@ -48,6 +66,15 @@ pub(crate) enum Role {
     Agent,
     /// A router.
     Router,
+}
+
+/// People's wish for an instance.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Status {
+    /// It takes new tasks.
+    Active,
+    /// It takes none, and its service tasks are replaced elsewhere.
+    Draining,
 }
 
 /// Columns of the list.
@@ -81,8 +108,16 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             output::data(format, &answer, &COLUMNS, rows(&answer["instances"]));
         }
         Command::Show { instance } => {
-            let answer: Value = client.get(&format!("/api/v1/instances/{instance}")).await?;
-            output::json(&answer);
+            show(&client.get(&path(&instance)).await?, format);
+        }
+        Command::Update { instance, status } => {
+            update(&instance, status, client, format).await?;
+        }
+        Command::Drain { instance } => {
+            update(&instance, Status::Draining, client, format).await?;
+        }
+        Command::Activate { instance } => {
+            update(&instance, Status::Active, client, format).await?;
         }
         Command::JoinToken { role, uses, expires_in, cluster } => {
             let role = match role {
@@ -99,9 +134,58 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             }
         }
         Command::Rm { instance } => {
-            client.delete::<Value>(&format!("/api/v1/instances/{instance}")).await?;
+            client.delete::<Value>(&path(&instance)).await?;
             output::note(&format!("instance {instance} is removed"));
         }
     }
     Ok(Exit::Success)
+}
+
+fn path(instance: &str) -> String {
+    format!("/api/v1/instances/{}", escape(instance))
+}
+
+async fn update(
+    instance: &str,
+    status: Status,
+    client: &Client,
+    format: Format,
+) -> Result<(), CallError> {
+    let status = match status {
+        Status::Active => "ACTIVE",
+        Status::Draining => "DRAINING",
+    };
+    let answer: Value = client.patch(&path(instance), &json!({"status": status})).await?;
+    output::data(format, &answer, &COLUMNS, rows(&json!([answer])));
+    Ok(())
+}
+
+fn show(instance: &Value, format: Format) {
+    if format == Format::Json {
+        return output::json(instance);
+    }
+    let fields = [
+        ("instance", "instanceId"),
+        ("name", "name"),
+        ("cluster", "clusterName"),
+        ("status", "status"),
+        ("lease", "lease"),
+        ("connected", "agentConnected"),
+        ("platform", "platform"),
+        ("address", "advertisedAddress"),
+        ("subnet", "subnet"),
+        ("running tasks", "runningTasksCount"),
+        ("pending tasks", "pendingTasksCount"),
+        ("agent", "agentVersion"),
+        ("docker", "dockerVersion"),
+        ("joined", "registeredAt"),
+    ];
+    output::pairs(&fields.map(|(name, key)| (name, field(instance, key))));
+    let amounts = |key: &str| instance[key].as_object().cloned().unwrap_or_default();
+    let (all, free) = (amounts("registeredResources"), amounts("remainingResources"));
+    let row = |(name, amount): (&String, &Value)| {
+        vec![name.clone(), text(amount), free.get(name).map_or_else(|| "0".to_owned(), text)]
+    };
+    let rows = all.iter().map(row).collect();
+    output::line(&format!("\n{}", output::table(&["RESOURCE", "REGISTERED", "REMAINING"], rows)));
 }

@@ -1,5 +1,5 @@
 //! The only place that prints: data on stdout, progress and problems on stderr, so that `-o json` can be piped.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people and pipes here")]
+#![expect(clippy::print_stderr, reason = "commands talk to people and pipes here")]
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -22,19 +22,19 @@ pub(crate) enum Format {
 pub(crate) fn data(format: Format, value: &Value, header: &[&str], rows: Vec<Vec<String>>) {
     match format {
         Format::Json => json(value),
-        Format::Table => println!("{}", table(header, rows)),
+        Format::Table => line(&table(header, rows).to_string()),
     }
 }
 
 /// Prints JSON.
 pub(crate) fn json(value: &Value) {
-    println!("{value:#}");
+    line(&format!("{value:#}"));
 }
 
 /// A table without rules, that fits the terminal.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());
     table.add_rows(rows);
     for column in table.column_iter_mut() {
@@ -43,9 +43,17 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
     table
 }
 
-/// Prints a line of data.
+/// Prints names and values, one pair to a line.
+pub(crate) fn pairs(pairs: &[(&str, String)]) {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, value) in pairs {
+        line(&format!("{name:<width$}  {value}"));
+    }
+}
+
+/// Prints a line of data. Who closes the pipe, as `head` does, has seen enough: that is no failure.
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    writeln!(std::io::stdout().lock(), "{text}").ok();
 }
 
 /// Prints bytes as they are; false once nobody reads them.

@@ -7,7 +7,7 @@ use super::Outcome;
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::rows;
+use super::text::{escape, rows};
 
 /// What can be asked of routers.
 #[derive(Debug, Subcommand)]
@@ -34,7 +34,7 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             output::data(format, &answer, &HEADER, rows(&answer["routers"], &FIELDS));
         }
         Command::Rm { router } => {
-            client.delete::<Value>(&format!("/api/v1/routers/{router}")).await?;
+            client.delete::<Value>(&format!("/api/v1/routers/{}", escape(&router))).await?;
             output::note(&format!("router {router} is removed"));
         }
     }

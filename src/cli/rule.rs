@@ -7,7 +7,7 @@ use super::Outcome;
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{field, items, text};
+use super::text::{escape, field, items, text};
 
 /// What can be asked of rules.
 #[derive(Debug, Subcommand)]
@@ -16,17 +16,24 @@ pub(crate) enum Command {
     Ls,
     /// Send requests of a host and path to a service.
     Add {
+        /// The service; may also be given as --service.
+        #[arg(value_name = "SERVICE", required_unless_present = "service")]
+        named: Option<String>,
         /// The service.
-        service: String,
-        /// The host, as in `shop.example.com` or `*.example.com`.
-        #[arg(long)]
-        host: String,
+        #[arg(long, conflicts_with = "named")]
+        service: Option<String>,
+        /// The host, as in `shop.example.com` or `*.example.com`; any unless it is given.
+        #[arg(long, required_unless_present = "path")]
+        host: Option<String>,
         /// The path: itself and everything below it.
-        #[arg(long, default_value = "/")]
-        path: String,
+        #[arg(long)]
+        path: Option<String>,
         /// 1 to 50000, lowest first; derived from how specific host and path are unless it is given.
         #[arg(long)]
         priority: Option<u16>,
+        /// The service's cluster.
+        #[arg(long, default_value = "default")]
+        cluster: String,
     },
     /// Remove a rule.
     Rm {
@@ -66,15 +73,16 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             let rows = items(&answer["rules"]).iter().map(row).collect();
             output::data(format, &answer, &HEADER, rows);
         }
-        Command::Add { service, host, path, priority } => {
+        Command::Add { named, service, host, path, priority, cluster } => {
             let body = json!({
-                "serviceName": service, "host": host, "path": path, "priority": priority,
+                "serviceName": service.or(named), "clusterName": cluster,
+                "host": host, "path": path, "priority": priority,
             });
             let rule: Value = client.post("/api/v1/rules", &body).await?;
             output::data(format, &rule, &HEADER, vec![row(&rule)]);
         }
         Command::Rm { rule } => {
-            client.delete::<Value>(&format!("/api/v1/rules/{rule}")).await?;
+            client.delete::<Value>(&format!("/api/v1/rules/{}", escape(&rule))).await?;
             output::note(&format!("rule {rule} is removed"));
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format, Progress};
-use super::text::{field, items, query};
+use super::text::{escape, field, items, query};
 use super::wait::{self, primary, service_path};
 use super::{Failure, Outcome};
 
@@ -71,6 +71,8 @@ pub(crate) enum Command {
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
+        #[command(flatten)]
+        waiting: Waiting,
     },
     /// What happened to it, newest first.
     Events {
@@ -110,10 +112,16 @@ pub(crate) const HEADER: [&str; 8] =
 /// Rows of the list.
 pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
     let row = |service: &Value| {
-        let mut row: Vec<String> =
-            ["serviceName", "status", "desiredCount", "runningCount", "pendingCount", "taskDefinition"]
-                .map(|key| field(service, key))
-                .to_vec();
+        let mut row: Vec<String> = [
+            "serviceName",
+            "status",
+            "desiredCount",
+            "runningCount",
+            "pendingCount",
+            "taskDefinition",
+        ]
+        .map(|key| field(service, key))
+        .to_vec();
         row.push(field(primary(service), "rolloutState"));
         row.push(field(service, "url"));
         row
@@ -158,17 +166,19 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             if force_new_deployment {
                 change["forceNewDeployment"] = json!(true);
             }
-            let bounds =
-                [("minimumHealthyPercent", minimum_healthy_percent), ("maximumPercent", maximum_percent)];
+            let bounds = [
+                ("minimumHealthyPercent", minimum_healthy_percent),
+                ("maximumPercent", maximum_percent),
+            ];
             percentages(&named, &bounds, &mut change, client).await?;
             update(&named, &change, &waiting, client, format).await
         }
         Command::Rollback { named, waiting } => rollback(&named, &waiting, client, format).await,
-        Command::Rm { named, yes } => remove(&named, yes, client).await,
+        Command::Rm { named, yes, waiting } => remove(&named, yes, &waiting, client).await,
         Command::Events { named, limit } => {
             let query =
                 query(&[("cluster", Some(named.cluster)), ("limit", Some(limit.to_string()))]);
-            let path = format!("/api/v1/services/{}/events{query}", named.name);
+            let path = format!("/api/v1/services/{}/events{query}", escape(&named.name));
             let answer: Value = client.get(&path).await?;
             let rows = super::text::rows(&answer["events"], &["createdAt", "message"]);
             output::data(format, &answer, &["AT", "EVENT"], rows);
@@ -235,14 +245,10 @@ async fn show(named: &Named, client: &Client, format: Format) -> Outcome {
     Ok(Exit::Success)
 }
 
+/// `repository@sha256:0123...` of each container.
 fn images(images: &Value) -> String {
     let Some(images) = images.as_object() else { return "-".to_owned() };
-    let short = images.values().filter_map(Value::as_str).map(|image| match image.split_once('@') {
-        Some((repository, digest)) => {
-            format!("{repository}@{}", super::text::short_digest(digest))
-        }
-        None => image.to_owned(),
-    });
+    let short = images.values().filter_map(Value::as_str).map(super::text::short_image);
     short.collect::<Vec<_>>().join(", ")
 }
 
@@ -259,22 +265,9 @@ async fn update(
 
 async fn rollback(named: &Named, waiting: &Waiting, client: &Client, format: Format) -> Outcome {
     let query = query(&[("cluster", Some(named.cluster.clone()))]);
-    let path = format!("/api/v1/services/{}/rollback{query}", named.name);
+    let path = format!("/api/v1/services/{}/rollback{query}", escape(&named.name));
     let service: Value = client.post(&path, &json!({})).await?;
-    if waiting.detach {
-        return wait_and_show(named, &service, waiting, client, format).await;
-    }
-    let wanted = primary(&service)["id"].clone();
-    let timeout = Duration::from_secs(waiting.timeout);
-    let done = wait::rollout(client, &named.name, &named.cluster, timeout).await;
-    let service: Value = client.get(&service_path(&named.name, &named.cluster)).await?;
-    // A rollback that completes is what was asked for here, not the sign of a failure.
-    let primary = primary(&service);
-    if primary["id"] == wanted && primary["rolloutState"] == "COMPLETED" {
-        output::data(format, &service, &HEADER, rows(&json!([service])));
-        return Ok(Exit::Success);
-    }
-    done
+    wait_and_show(named, &service, waiting, client, format).await
 }
 
 async fn wait_and_show(
@@ -287,14 +280,15 @@ async fn wait_and_show(
     let mut service = service.clone();
     if !waiting.detach {
         let timeout = Duration::from_secs(waiting.timeout);
-        wait::rollout(client, &named.name, &named.cluster, timeout).await?;
+        let wanted = field(primary(&service), "id");
+        wait::rollout(client, &named.name, &named.cluster, &wanted, timeout).await?;
         service = client.get(&service_path(&named.name, &named.cluster)).await?;
     }
     output::data(format, &service, &HEADER, rows(&json!([service])));
     Ok(Exit::Success)
 }
 
-async fn remove(named: &Named, yes: bool, client: &Client) -> Outcome {
+async fn remove(named: &Named, yes: bool, waiting: &Waiting, client: &Client) -> Outcome {
     let name = &named.name;
     if !yes {
         match output::ask(&format!("Remove service {name} and stop its tasks?")) {
@@ -310,19 +304,33 @@ async fn remove(named: &Named, yes: bool, client: &Client) -> Outcome {
     }
     let path = service_path(name, &named.cluster);
     client.delete::<Value>(&path).await?;
+    if waiting.detach {
+        output::note(&format!("service {name} is being removed"));
+        return Ok(Exit::Success);
+    }
+    let timeout = Duration::from_secs(waiting.timeout);
+    let gone = tokio::time::timeout(timeout, gone(name, &path, client)).await;
+    gone.unwrap_or_else(|_late| {
+        let message = format!(
+            "service {name} is not gone after {} s; it goes once its last container has: `berth task ls --service {name} \
+             --stopped` shows which are left",
+            waiting.timeout
+        );
+        Err(Failure::new(Exit::Timeout, message))
+    })?;
+    output::note(&format!("service {name} is removed"));
+    Ok(Exit::Success)
+}
+
+/// Waits until the service is gone: it goes with its last container.
+async fn gone(name: &str, path: &str, client: &Client) -> Result<(), Failure> {
     let mut progress = Progress::new();
     loop {
-        match client.get::<Value>(&path).await {
-            Ok(service) => {
-                let left = field(&service, "runningCount");
-                progress.say(&format!("{name}: {left} running, being stopped"));
-            }
-            Err(error) if error.exit() == Exit::NotFound => break,
+        match client.get::<Value>(path).await {
+            Ok(_) => progress.say(&format!("{name}: its tasks are being stopped")),
+            Err(error) if error.exit() == Exit::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    drop(progress);
-    output::note(&format!("service {name} is removed"));
-    Ok(Exit::Success)
 }

@@ -29,12 +29,7 @@ fn print(status: &Value) {
     section(status, "services", &service::HEADER, service::rows);
 }
 
-fn section(
-    status: &Value,
-    name: &str,
-    header: &[&str],
-    rows: impl Fn(&Value) -> Vec<Vec<String>>,
-) {
+fn section(status: &Value, name: &str, header: &[&str], rows: impl Fn(&Value) -> Vec<Vec<String>>) {
     let list = &status[name];
     if items(list).is_empty() {
         output::line(&format!("\nno {name}"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{field, items, query};
+use super::text::{escape, field, items, query, short_image, text};
 use super::{Failure, Outcome};
 
 /// What can be asked of tasks.
@@ -78,9 +78,17 @@ pub(crate) const HEADER: [&str; 7] =
 /// Rows of the list.
 pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
     let row = |task: &Value| {
-        ["taskId", "taskDefinition", "group", "lastStatus", "healthStatus", "instanceName", "stoppedReason"]
-            .map(|key| field(task, key))
-            .to_vec()
+        [
+            "taskId",
+            "taskDefinition",
+            "group",
+            "lastStatus",
+            "healthStatus",
+            "instanceName",
+            "stoppedReason",
+        ]
+        .map(|key| field(task, key))
+        .to_vec()
     };
     items(list).iter().map(row).collect()
 }
@@ -99,7 +107,8 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             output::data(format, &answer, &HEADER, rows(&answer["tasks"]));
         }
         Command::Show { task } => {
-            output::json(&client.get::<Value>(&format!("/api/v1/tasks/{task}")).await?);
+            let answer = client.get(&format!("/api/v1/tasks/{}", escape(&task))).await?;
+            show(&answer, format);
         }
         Command::Run { task_definition, count, container, cluster, command } => {
             let mut body = json!({
@@ -118,7 +127,8 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
         }
         Command::Stop { task, reason } => {
             let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
-            let answer: Value = client.post(&format!("/api/v1/tasks/{task}/stop"), &body).await?;
+            let answer: Value =
+                client.post(&format!("/api/v1/tasks/{}/stop", escape(&task)), &body).await?;
             output::data(format, &answer, &HEADER, rows(&json!([answer])));
         }
         Command::Logs { task, follow, tail, container } => {
@@ -127,14 +137,14 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 ("tail", tail.map(|lines| lines.to_string())),
                 ("container", container),
             ]);
-            logs(client, &format!("/api/v1/tasks/{task}/logs{query}")).await?;
+            logs(client, &format!("/api/v1/tasks/{}/logs{query}", escape(&task))).await?;
         }
     }
     Ok(Exit::Success)
 }
 
 async fn only_container(task_definition: &str, client: &Client) -> Result<String, Failure> {
-    let path = format!("/api/v1/task-definitions/{task_definition}");
+    let path = format!("/api/v1/task-definitions/{}", escape(task_definition));
     let definition: Value = client.get(&path).await?;
     match items(&definition["containerDefinitions"]) {
         [only] => Ok(field(only, "name")),
@@ -142,7 +152,54 @@ async fn only_container(task_definition: &str, client: &Client) -> Result<String
             let names: Vec<String> = several.iter().map(|one| field(one, "name")).collect();
             let names = names.join(", ");
             let message = format!("which container gets the command? Say --container: {names}");
-            Err(Failure::new(Exit::Failure, message))
+            Err(Failure::new(Exit::Usage, message))
+        }
+    }
+}
+
+/// A task in full: what it is, why it stopped, and each container with its last log lines.
+fn show(task: &Value, format: Format) {
+    if format == Format::Json {
+        return output::json(task);
+    }
+    let fields = [
+        ("task", "taskId"),
+        ("task definition", "taskDefinition"),
+        ("group", "group"),
+        ("started by", "startedBy"),
+        ("instance", "instanceName"),
+        ("address", "address"),
+        ("status", "lastStatus"),
+        ("desired status", "desiredStatus"),
+        ("health", "healthStatus"),
+        ("stop code", "stopCode"),
+        ("stopped reason", "stoppedReason"),
+        ("created", "createdAt"),
+        ("started", "startedAt"),
+        ("stopped", "stoppedAt"),
+    ];
+    output::pairs(&fields.map(|(name, key)| (name, field(task, key))));
+    let header = ["CONTAINER", "IMAGE", "PORTS", "EXIT CODE", "RESTARTS", "REASON"];
+    let containers = items(&task["containers"]);
+    let row = |container: &Value| {
+        let ports = items(&container["networkBindings"])
+            .iter()
+            .map(|port| format!("{}->{}", field(port, "hostPort"), field(port, "containerPort")));
+        vec![
+            field(container, "name"),
+            short_image(&field(container, "image")),
+            ports.collect::<Vec<_>>().join(", "),
+            field(container, "exitCode"),
+            field(container, "restarts"),
+            field(container, "reason"),
+        ]
+    };
+    let rows = containers.iter().map(row).collect();
+    output::line(&format!("\n{}", output::table(&header, rows)));
+    for container in containers.iter().filter(|one| !items(&one["logTail"]).is_empty()) {
+        output::line(&format!("\nlast log lines of container {}:", field(container, "name")));
+        for line in items(&container["logTail"]) {
+            output::line(&format!("  {}", text(line)));
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{field, items, query};
+use super::text::{escape, field, items, query};
 use super::{Failure, Outcome};
 
 /// What can be asked of task definitions.
@@ -35,7 +35,8 @@ pub(crate) enum Command {
 
 fn row(definition: &Value) -> Vec<String> {
     let containers = items(&definition["containerDefinitions"]);
-    let images: Vec<String> = containers.iter().map(|container| field(container, "image")).collect();
+    let images: Vec<String> =
+        containers.iter().map(|container| field(container, "image")).collect();
     vec![field(definition, "taskDefinition"), images.join(", "), field(definition, "registeredAt")]
 }
 
@@ -56,7 +57,7 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             output::data(format, &answer, &HEADER, rows);
         }
         Command::Show { task_definition } => {
-            let path = format!("/api/v1/task-definitions/{task_definition}");
+            let path = format!("/api/v1/task-definitions/{}", escape(&task_definition));
             output::json(&client.get::<Value>(&path).await?);
         }
     }
@@ -71,9 +72,7 @@ fn read(file: &PathBuf) -> Result<Value, Failure> {
     } else {
         std::fs::read_to_string(file).map(|all| text = all)
     };
-    read.map_err(|error| {
-        Failure::new(Exit::Failure, format!("`{name}` cannot be read: {error}"))
-    })?;
+    read.map_err(|error| Failure::new(Exit::Failure, format!("`{name}` cannot be read: {error}")))?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::new(Exit::Failure, format!("`{name}` is not JSON: {error}")))
 }

@@ -35,8 +35,18 @@ pub(crate) fn items(list: &Value) -> &[Value] {
 /// `sha256:0123456789ab`, long enough to tell digests apart.
 pub(crate) fn short_digest(digest: &str) -> String {
     match digest.split_once(':') {
-        Some((algorithm, hex)) => format!("{algorithm}:{}", hex.chars().take(12).collect::<String>()),
+        Some((algorithm, hex)) => {
+            format!("{algorithm}:{}", hex.chars().take(12).collect::<String>())
+        }
         None => digest.to_owned(),
+    }
+}
+
+/// `repository@sha256:0123456789ab` of `repository@digest`.
+pub(crate) fn short_image(image: &str) -> String {
+    match image.split_once('@') {
+        Some((repository, digest)) => format!("{repository}@{}", short_digest(digest)),
+        None => image.to_owned(),
     }
 }
 
@@ -46,7 +56,11 @@ pub(crate) fn size(bytes: u64) -> String {
     let mut tenths = 0;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if amount < 1024 {
-            return if unit == "B" { format!("{amount} B") } else { format!("{amount}.{tenths} {unit}") };
+            return if unit == "B" {
+                format!("{amount} B")
+            } else {
+                format!("{amount}.{tenths} {unit}")
+            };
         }
         tenths = amount % 1024 * 10 / 1024;
         amount /= 1024;

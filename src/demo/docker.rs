@@ -16,7 +16,9 @@ pub(crate) struct Docker {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DockerError {
     /// There is no such command.
-    #[error("the `docker` command cannot be run: {0}; install it (Debian: `apt install docker.io`)")]
+    #[error(
+        "the `docker` command cannot be run: {0}; install it (Debian: `apt install docker.io`)"
+    )]
     NoCommand(#[source] std::io::Error),
     /// It ended with an error.
     #[error("`docker {command}` failed: {message}")]

@@ -120,7 +120,8 @@ impl Installation {
         let tasks = self.json(&["task", "ls", "--service", service]).await?;
         let tasks = tasks["tasks"].as_array().cloned().unwrap_or_default();
         let running = tasks.iter().filter(|task| task["lastStatus"] == "RUNNING");
-        let containers = running.flat_map(|task| task["containers"].as_array().into_iter().flatten());
+        let containers =
+            running.flat_map(|task| task["containers"].as_array().into_iter().flatten());
         Ok(containers
             .filter_map(|container| container["runtimeId"].as_str().map(ToOwned::to_owned))
             .collect())
@@ -150,7 +151,8 @@ impl Installation {
     pub(crate) async fn down(&mut self) -> Result<(), DemoError> {
         self.command(&["down"]).await?;
         let ended = tokio::time::timeout(DOWN, self.up.wait()).await;
-        ended.map_err(|_| step_error("`berth up` goes on after `berth down`"))?.map_err(step_error)?;
+        let ended = ended.map_err(|_late| step_error("`berth up` goes on after `berth down`"))?;
+        ended.map_err(step_error)?;
         Ok(())
     }
 }

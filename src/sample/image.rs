@@ -2,23 +2,54 @@
 //! shared libraries that it has loaded, and one configuration per version.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::Fault;
+use crate::failure::Failure;
 
 /// One image of the archive.
+#[expect(clippy::struct_field_names, reason = "a version is what the application calls itself")]
 #[derive(Debug, Clone)]
 pub(crate) struct Version {
     /// What the application calls itself.
     pub(crate) version: String,
     /// What is wrong with it.
     pub(crate) fault: Fault,
+    /// The architecture that it is for, in the words of image configurations.
+    pub(crate) architecture: String,
     /// `repository:tag` under which Docker lists it.
     pub(crate) reference: String,
+}
+
+/// What `berth sample-archive` is asked for.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Archive {
+    /// What the application calls itself.
+    #[arg(long, default_value = "1")]
+    version: String,
+    /// What is wrong with it.
+    #[arg(long, value_enum, default_value_t = Fault::None)]
+    fault: Fault,
+    /// The architecture that the image says it is for; this program's unless it is given.
+    #[arg(long)]
+    architecture: Option<String>,
+    /// `repository:tag` under which Docker lists it.
+    reference: String,
+}
+
+impl Archive {
+    /// Writes it to stdout.
+    pub(crate) fn print(self) -> Result<(), Failure> {
+        let Self { version, fault, architecture, reference } = self;
+        let architecture = architecture.unwrap_or_else(|| own_architecture().to_owned());
+        let bytes = archive(&[Version { version, fault, architecture, reference }]);
+        let bytes = bytes.map_err(Failure::part("cannot make the image"))?;
+        io::stdout().write_all(&bytes).map_err(Failure::part("cannot write the image"))
+    }
 }
 
 /// The archive, ready for `docker load`.
@@ -48,7 +79,7 @@ fn config(version: &Version, diff_id: &str) -> serde_json::Value {
         Fault::Unhealthy => "unhealthy",
     };
     json!({
-        "architecture": architecture(),
+        "architecture": version.architecture,
         "os": "linux",
         "created": "2026-01-01T00:00:00Z",
         "config": {
@@ -63,7 +94,7 @@ fn config(version: &Version, diff_id: &str) -> serde_json::Value {
 }
 
 /// This program's architecture in the words of image configurations.
-fn architecture() -> &'static str {
+pub(crate) fn own_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -128,6 +159,7 @@ mod tests {
         let version = |version: &str| Version {
             version: version.to_owned(),
             fault: Fault::None,
+            architecture: own_architecture().to_owned(),
             reference: format!("sample:{version}"),
         };
         let bytes = archive(&[version("1"), version("2")]).unwrap();
@@ -137,7 +169,10 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned())
             .collect();
-        assert_eq!(names.iter().filter(|name| name.ends_with(".tar")).count(), 1);
-        assert_eq!(names.iter().filter(|name| name.ends_with(".json")).count(), 3);
+        let count = |extension: &str| {
+            let named = |name: &&String| name.rsplit('.').next() == Some(extension);
+            names.iter().filter(named).count()
+        };
+        assert_eq!((count("tar"), count("json")), (1, 3));
     }
 }

@@ -13,15 +13,31 @@ pub(crate) mod http;
 pub(crate) mod load;
 
 /// How long a state may take to come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `holds` does, and says what it waited for when that does not come.
 #[track_caller]
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = now() + PATIENCE;
+pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, holds);
+}
+
+/// The same for a state that may take longer.
+#[track_caller]
+pub(crate) fn until_within(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = now() + patience;
     while !holds() {
-        assert!(now() < deadline, "after {} s still not: {what}", PATIENCE.as_secs());
+        assert!(now() < deadline, "after {} s still not: {what}", patience.as_secs());
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A process that is stopped in its tracks, as if its host were hung; goes on when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Paused(i32);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        signal(self.0, rustix::process::Signal::CONT);
     }
 }
 
@@ -39,7 +55,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -109,7 +125,8 @@ impl Berth {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.data().join("run/endpoints.json").exists()
-            && http::get(&format!("{}/readyz", self.admin())).is_ok_and(|answer| answer.status == 200)
+            && http::get(&format!("{}/readyz", self.admin()))
+                .is_ok_and(|answer| answer.status == 200)
     }
 
     /// Where it keeps its data.
@@ -132,14 +149,14 @@ impl Berth {
 
     /// Runs `berth ARGUMENTS`.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        Said::of(self.berth(arguments).output().expect("the berth binary starts"))
+        Said::of(&self.berth(arguments).output().expect("the berth binary starts"))
     }
 
     /// Runs `berth ARGUMENTS` with more settings in its environment.
     pub(crate) fn run_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Said {
         let mut command = self.berth(arguments);
         command.envs(settings.iter().copied());
-        Said::of(command.output().expect("the berth binary starts"))
+        Said::of(&command.output().expect("the berth binary starts"))
     }
 
     /// Starts `berth ARGUMENTS` and does not wait for its end.
@@ -159,7 +176,8 @@ impl Berth {
 
     fn endpoint(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.data().join("run/endpoints.json"));
-        let endpoints: Value = text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let endpoints: Value =
+            text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         endpoints[name].as_str().unwrap_or_default().to_owned()
     }
 
@@ -195,10 +213,27 @@ impl Berth {
         status["installation"].as_str().expect("the status names the installation").to_owned()
     }
 
+    /// The installation whose containers these are, while no server answers.
+    pub(crate) fn installation_of(containers: &[String]) -> String {
+        docker::label(&containers[0], "berth.installation")
+    }
+
+    /// Ends roles that nobody supervises any more, without the API.
+    pub(crate) fn give_up(&mut self) {
+        self.run(&["down"]);
+    }
+
     /// The process id of a role.
     pub(crate) fn pid(&self, role: &str) -> Option<i32> {
         let text = std::fs::read_to_string(self.data().join(format!("run/{role}.pid"))).ok()?;
         text.trim().parse().ok()
+    }
+
+    /// Stops a role in its tracks.
+    pub(crate) fn pause(&self, role: &str) -> Paused {
+        let pid = self.pid(role).expect("the role runs");
+        signal(pid, rustix::process::Signal::STOP);
+        Paused(pid)
     }
 
     /// Kills a role with SIGKILL and waits until another process has taken its place.
@@ -279,7 +314,8 @@ impl Drop for Berth {
         }
         for role in ["server", "agent", "router"] {
             if let Some(pid) = self.pid(role)
-                && std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == Path::new(env!("CARGO_BIN_EXE_berth")))
+                && std::fs::read_link(format!("/proc/{pid}/exe"))
+                    .is_ok_and(|exe| exe == Path::new(env!("CARGO_BIN_EXE_berth")))
             {
                 kill(pid);
             }

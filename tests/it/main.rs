@@ -1,3 +1,12 @@
 //! The whole way, on the real processes and real Docker; and the shape of the house.
+//!
+//! Every test has an installation of its own on free ports and temporary data, so that all may run at once.
 
+mod docker_deploy;
+mod docker_errors;
+mod docker_instances;
+mod docker_kills;
+mod docker_routing;
+mod docker_tasks;
+mod harness;
 mod tidy;

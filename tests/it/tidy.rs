@@ -139,7 +139,9 @@ fn allowed(expression: &str, licences: &BTreeSet<String>) -> bool {
         part.split(" OR ").any(|licence| {
             let licence = licence.trim();
             licences.contains(licence)
-                || licence.strip_suffix(" WITH LLVM-exception").is_some_and(|l| licences.contains(l))
+                || licence
+                    .strip_suffix(" WITH LLVM-exception")
+                    .is_some_and(|l| licences.contains(l))
         })
     })
 }

@@ -26,7 +26,7 @@ fn run_with_input(berth: &Berth, arguments: &[&str], input: &[u8]) -> Said {
             stdin.write_all(input).ok();
         });
     });
-    Said::of(child.wait_with_output().expect("the docker command ends"))
+    Said::of(&child.wait_with_output().expect("the docker command ends"))
 }
 
 /// Logs in to the installation's registry.
@@ -37,10 +37,12 @@ pub(crate) fn login(berth: &Berth) {
 }
 
 /// Loads an image of the sample application into Docker under the registry's name; returns that name.
-pub(crate) fn load(berth: &Berth, repository: &str, version: &str, fault: &str) -> String {
+fn load(berth: &Berth, repository: &str, version: &str, more: &[&str]) -> String {
     let reference = format!("{}/{repository}:{version}", berth.registry());
     let archive = Command::new(env!("CARGO_BIN_EXE_berth"))
-        .args(["sample-archive", "--version", version, "--fault", fault, &reference])
+        .args(["sample-archive", "--version", version])
+        .args(more)
+        .arg(&reference)
         .output()
         .expect("the berth binary starts");
     assert!(archive.status.success(), "{}", String::from_utf8_lossy(&archive.stderr));
@@ -50,7 +52,12 @@ pub(crate) fn load(berth: &Berth, repository: &str, version: &str, fault: &str) 
 
 /// Pushes a version of the sample application as `latest`; nothing of it stays in Docker's list of images.
 pub(crate) fn push(berth: &Berth, repository: &str, version: &str, fault: &str) {
-    let reference = load(berth, repository, version, fault);
+    push_with(berth, repository, version, &["--fault", fault]);
+}
+
+/// The same with other wishes for the image.
+pub(crate) fn push_with(berth: &Berth, repository: &str, version: &str, more: &[&str]) {
+    let reference = load(berth, repository, version, more);
     let latest = format!("{}/{repository}:latest", berth.registry());
     run(berth, &["tag", &reference, &latest]).ok();
     let pushed = run(berth, &["push", &latest]);
@@ -69,6 +76,18 @@ pub(crate) fn containers(installation: &str, all: bool) -> Vec<String> {
     let output = command.output().expect("these tests need the docker command");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines().map(ToOwned::to_owned).collect()
+}
+
+/// A label of a container.
+pub(crate) fn label(id: &str, label: &str) -> String {
+    inspect(id, &format!("{{{{index .Config.Labels \"{label}\"}}}}"))
+}
+
+/// What Docker knows of a container, in its own template language.
+pub(crate) fn inspect(id: &str, format: &str) -> String {
+    let output = Command::new("docker").args(["inspect", "--format", format, id]).output();
+    let output = output.expect("docker runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// Kills one container, as a crash would.

@@ -32,6 +32,22 @@ pub(crate) fn get_from(router: &str, host: &str, path: &str) -> io::Result<Answe
     request(&format!("{router}{path}"), "GET", Some(host), &[], "")
 }
 
+/// Announces a body of `announced` bytes, sends `body`, and cuts the connection.
+pub(crate) fn cut_off(
+    url: &str,
+    method: &str,
+    headers: &[(&str, &str)],
+    announced: usize,
+    body: &str,
+) {
+    let rest = url.strip_prefix("http://").expect("a URL without TLS");
+    let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut stream = TcpStream::connect(address).expect("somebody listens there");
+    let head = head(method, path, address, headers, Some(announced)) + "\r\n";
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    stream.write_all(body.as_bytes()).expect("a part of the body is sent");
+}
+
 /// Any request.
 pub(crate) fn request(
     url: &str,
@@ -45,16 +61,9 @@ pub(crate) fn request(
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(40)))?;
     let host = host.unwrap_or(address);
-    let mut text = format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    for (key, value) in headers {
-        text.push_str(&format!("{key}: {value}\r\n"));
-    }
-    if !body.is_empty() {
-        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
-    }
-    text.push_str("\r\n");
-    text.push_str(body);
-    stream.write_all(text.as_bytes())?;
+    let length = Some(body.len()).filter(|length| *length > 0);
+    let head = head(method, path, host, headers, length) + "Connection: close\r\n\r\n";
+    stream.write_all((head + body).as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -62,4 +71,18 @@ pub(crate) fn request(
     let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or(io::ErrorKind::InvalidData)?;
     Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+/// A request's head without the empty line at its end.
+fn head(
+    method: &str,
+    path: &str,
+    host: &str,
+    headers: &[(&str, &str)],
+    length: Option<usize>,
+) -> String {
+    let mut lines = vec![format!("{method} /{path} HTTP/1.1"), format!("Host: {host}")];
+    lines.extend(headers.iter().map(|(key, value)| format!("{key}: {value}")));
+    lines.extend(length.map(|length| format!("Content-Length: {length}")));
+    lines.join("\r\n") + "\r\n"
 }

@@ -1,0 +1,182 @@
+//! The command line: which command, and what of the configuration it says.
+
+#![expect(clippy::doc_markdown, reason = "doc comments here are the help text that people read")]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use config::Flags;
+
+use crate::cli::output::Format;
+use crate::{cli, demo, down, sample, up};
+
+/// Registry, scheduler and router in one binary: push an image, say how many replicas you want, get a URL.
+#[derive(Debug, Parser)]
+#[command(
+    name = "berth",
+    version,
+    after_help = "First steps:\n  berth up                          start everything on this machine\n  \
+                  docker push localhost:5000/hello  store an image\n  \
+                  berth deploy hello --replicas 3   run it, and get http://hello.localhost:8080"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    /// How data is printed.
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Directory of all data [env: BERTH_DATA_DIR].
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Configuration file; berth.toml in the data directory unless it is given [env: BERTH_CONFIG].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, as `registry.listen=127.0.0.1:5001`; see `berth config print`.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+    /// URL of the admin API [env: BERTH_URL].
+    #[arg(long, global = true)]
+    url: Option<String>,
+    /// Token for the admin API [env: BERTH_TOKEN].
+    #[arg(long, global = true, hide = true)]
+    token: Option<String>,
+}
+
+/// What `berth` can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start server, agent and router on this machine, and keep them running.
+    Up(up::Up),
+    /// Stop all tasks, then everything that `berth up` started.
+    Down(down::Down),
+    #[command(flatten)]
+    Client(cli::Command),
+    /// Run the server: registry, admin API, scheduler, link.
+    Server(Supervised),
+    /// Run the agent of this host: joins once, then runs tasks.
+    Agent(Peer),
+    /// Run a router: joins once, then serves traffic. Or ask about routers.
+    #[command(visible_alias = "routers", args_conflicts_with_subcommands = true)]
+    Router(RouterArguments),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Say which version this is.
+    Version,
+    Demo(demo::Demo),
+    /// The sample application of the demo.
+    #[command(hide = true)]
+    Sample(sample::Sample),
+    /// An image of the sample application as `docker load` takes it, on stdout.
+    #[command(hide = true)]
+    SampleArchive(sample::image::Archive),
+}
+
+/// How a role was started.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Supervised {
+    /// Started by `berth up`: in a session of its own.
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
+}
+
+/// A role that dials the server.
+#[derive(Debug, Args)]
+pub(crate) struct Peer {
+    /// `host:port` of the server's link; the server of this data directory unless it is given [env: BERTH_LINK_SERVER].
+    #[arg(long)]
+    server: Option<String>,
+    /// Token of `berth instance join-token`; needed once [env: BERTH_JOIN_TOKEN].
+    #[arg(long)]
+    join_token: Option<String>,
+    #[command(flatten)]
+    pub(crate) supervised: Supervised,
+}
+
+/// `berth router`, and `berth router ls`.
+#[derive(Debug, Args)]
+pub(crate) struct RouterArguments {
+    #[command(flatten)]
+    pub(crate) peer: Peer,
+    #[command(subcommand)]
+    pub(crate) command: Option<cli::router::Command>,
+}
+
+/// What can be asked about the configuration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether it can be used, and what is wrong with it.
+    Check,
+    /// Print every setting with its value and where it came from.
+    Print,
+}
+
+impl Arguments {
+    /// What the command line says about the configuration.
+    pub(crate) fn flags(&self) -> Flags {
+        let mut settings = self.global.set.clone();
+        let mut set = |key: &str, value: Option<&String>| {
+            settings.extend(value.map(|value| (key.to_owned(), value.clone())));
+        };
+        set("url", self.global.url.as_ref());
+        set("token", self.global.token.as_ref());
+        let peer = match &self.command {
+            Command::Agent(peer) => Some(peer),
+            Command::Router(router) => Some(&router.peer),
+            Command::Up(_)
+            | Command::Down(_)
+            | Command::Client(_)
+            | Command::Server(_)
+            | Command::Config(_)
+            | Command::Version
+            | Command::Demo(_)
+            | Command::Sample(_)
+            | Command::SampleArchive(_) => None,
+        };
+        if let Some(peer) = peer {
+            set("link.server", peer.server.as_ref());
+            set("join_token", peer.join_token.as_ref());
+        }
+        let Global { data_dir, config, set: _, url: _, token: _ } = &self.global;
+        Flags { data_dir: data_dir.clone(), file: config.clone(), settings }
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "write it as KEY=VALUE, as `registry.listen=127.0.0.1:5001`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn router_is_a_role_and_a_noun() {
+        let role = Arguments::parse_from(["berth", "router", "--server", "10.0.0.1:7071"]);
+        let settings = role.flags().settings;
+        assert_eq!(settings, [("link.server".to_owned(), "10.0.0.1:7071".to_owned())]);
+        let noun = Arguments::parse_from(["berth", "router", "ls", "--data-dir", "/data"]);
+        assert!(matches!(noun.command, Command::Router(RouterArguments { command: Some(_), .. })));
+    }
+
+    #[test]
+    fn a_setting_is_a_key_and_a_value() {
+        assert!(Arguments::try_parse_from(["berth", "--set", "registry.listen", "up"]).is_err());
+        let set = Arguments::parse_from(["berth", "up", "--set", "log.level=debug"]);
+        assert_eq!(set.flags().settings, [("log.level".to_owned(), "debug".to_owned())]);
+    }
+}

@@ -1,0 +1,214 @@
+//! The control socket of a running part: says what it is and whether it is ready, and ends it when asked.
+//!
+//! A request is one word and a line end; so is the answer, as JSON. The socket lies in the data directory, which is its
+//! owner's alone, and is bound and dialled through `/proc/self/fd`, so a long path is no problem.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, unix};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::layout::{Layout, Part};
+
+/// How long an answer may take: the other side only reads memory.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// No request is longer.
+const LONGEST_REQUEST: u64 = 64;
+
+/// What a part says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// Its process.
+    pub(crate) pid: i32,
+    /// Its version.
+    pub(crate) version: String,
+    /// SHA-256 of the configuration that it runs with.
+    pub(crate) configuration: String,
+    /// Whether it does its work.
+    pub(crate) ready: bool,
+    /// The server that it dials, for an agent or router.
+    pub(crate) server: Option<String>,
+}
+
+/// Offers the socket. What is left of a process that was killed is taken away first; the part's lock is held already.
+pub(crate) fn listen(layout: &Layout, part: Part) -> Result<UnixListener, Failure> {
+    let path = layout.run_file(part, "sock");
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(Failure::file(&path)(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let bound = short(&path).and_then(|(_dir, short)| UnixListener::bind(short));
+    bound.map_err(Failure::file(&path))
+}
+
+/// Answers until shutdown; a request to stop begins it.
+pub(crate) async fn serve(
+    listener: UnixListener,
+    status: Status,
+    ready: watch::Receiver<bool>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let status = Status { ready: *ready.borrow(), ..status.clone() };
+        match accepted {
+            Ok((stream, _)) => answer(stream, &status, &shutdown).await,
+            // Out of file descriptors or memory: later there may be some.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// One request at a time: each is a line that its sender has written already, and no one may hold up the others.
+async fn answer(mut stream: tokio::net::UnixStream, status: &Status, shutdown: &CancellationToken) {
+    let exchange = async {
+        let (read, mut write) = stream.split();
+        let answer = match request(read).await?.as_str() {
+            "status" => serde_json::to_string(status)?,
+            "stop" => {
+                shutdown.cancel();
+                "{}".to_owned()
+            }
+            _ => r#"{"error":"ask for `status` or `stop`"}"#.to_owned(),
+        };
+        write.write_all(format!("{answer}\n").as_bytes()).await
+    };
+    match tokio::time::timeout(PATIENCE, exchange).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a control connection broke"),
+        Err(_) => tracing::debug!("a control connection was silent"),
+    }
+}
+
+async fn request(stream: unix::ReadHalf<'_>) -> io::Result<String> {
+    let mut line = String::new();
+    tokio::io::BufReader::new(stream.take(LONGEST_REQUEST)).read_line(&mut line).await?;
+    Ok(line.trim().to_owned())
+}
+
+/// What the running part says; None when nobody answers.
+pub(crate) fn status(layout: &Layout, part: Part) -> Option<Status> {
+    let answer = ask(layout, part, "status").ok()?;
+    serde_json::from_str(&answer).ok()
+}
+
+/// Asks the part to end; an error when nobody answers.
+pub(crate) fn stop(layout: &Layout, part: Part) -> io::Result<()> {
+    ask(layout, part, "stop").map(drop)
+}
+
+fn ask(layout: &Layout, part: Part, request: &str) -> io::Result<String> {
+    let (_dir, path) = short(&layout.run_file(part, "sock"))?;
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    writeln!(stream, "{request}")?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(answer)
+}
+
+/// A path to the same file that fits a socket address, valid while the directory is open.
+fn short(path: &Path) -> io::Result<(File, PathBuf)> {
+    let nameless = || io::Error::new(ErrorKind::InvalidInput, "the path names no file");
+    let (dir, name) = path.parent().zip(path.file_name()).ok_or_else(nameless)?;
+    let dir = File::open(dir)?;
+    let short = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name);
+    Ok((dir, short))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(dir: &Path) -> Layout {
+        // Longer than any socket address may be.
+        let layout = Layout::new(&dir.join("deep/".repeat(40)));
+        layout.create().unwrap();
+        layout
+    }
+
+    fn a_status() -> Status {
+        let text = |text: &str| text.to_owned();
+        Status {
+            pid: 7,
+            version: text("1"),
+            configuration: text("abc"),
+            ready: false,
+            server: None,
+        }
+    }
+
+    async fn asked<T: Send + 'static>(
+        layout: &Layout,
+        ask: impl FnOnce(&Layout) -> T + Send + 'static,
+    ) -> T {
+        let layout = layout.clone();
+        tokio::task::spawn_blocking(move || ask(&layout)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_part_says_what_it_is_and_ends_when_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = layout(dir.path());
+        let (ready, watch) = watch::channel(false);
+        let shutdown = CancellationToken::new();
+        let listener = listen(&layout, Part::Server).unwrap();
+        let served = tokio::spawn(serve(listener, a_status(), watch, shutdown.clone()));
+
+        let asks = |layout: &Layout| status(layout, Part::Server);
+        assert_eq!(asked(&layout, asks).await, Some(a_status()));
+        ready.send_replace(true);
+        assert!(asked(&layout, asks).await.unwrap().ready);
+        asked(&layout, |layout| stop(layout, Part::Server)).await.unwrap();
+        shutdown.cancelled().await;
+        served.await.unwrap();
+        assert_eq!(asked(&layout, asks).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_silent_or_babbling_connection_holds_nobody_up_for_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = layout(dir.path());
+        let (_ready, watch) = watch::channel(true);
+        let listener = listen(&layout, Part::Agent).unwrap();
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, a_status(), watch, shutdown.clone()));
+        asked(&layout, |layout| {
+            let (_dir, path) = short(&layout.run_file(Part::Agent, "sock")).unwrap();
+            let mut babbler = UnixStream::connect(path).unwrap();
+            babbler.write_all(&[b'x'; 1_000]).unwrap();
+        })
+        .await;
+        let answer = asked(&layout, |layout| status(layout, Part::Agent)).await;
+        assert!(answer.unwrap().ready);
+        shutdown.cancel();
+        served.await.unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_a_killed_process_left_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = layout(dir.path());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
+        drop(listen(&layout, Part::Router).unwrap());
+        assert!(layout.run_file(Part::Router, "sock").exists());
+        assert_eq!(status(&layout, Part::Router), None);
+        listen(&layout, Part::Router).unwrap();
+    }
+}

@@ -1,0 +1,132 @@
+//! `berth down`: stops every task, then every process of this data directory, whoever started it.
+//!
+//! Tasks are stopped the way they always are: out of rotation first, then their containers. So what is needed for that is
+//! started if it does not run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::{Config, Flags};
+use serde::Deserialize;
+
+use crate::cli::client::{CallError, Client};
+use crate::cli::output::{self, Progress};
+use crate::connection;
+use crate::control;
+use crate::failure::Failure;
+use crate::layout::{Layout, Part};
+use crate::up::{self, process};
+
+/// How often the server is asked what is left.
+const ASK: Duration = Duration::from_millis(200);
+
+/// Stop all tasks, then everything that `berth up` started.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Down {
+    /// Seconds to wait until the last container is gone.
+    #[arg(long, default_value_t = 120)]
+    timeout: u64,
+    /// End Berth even if tasks are left; their containers go on.
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+struct Left {
+    services: u32,
+    tasks: u32,
+}
+
+/// Runs it.
+pub(crate) fn run(down: &Down, config: &Config, flags: &Flags) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::part("cannot start a runtime"))?;
+    let layout = Layout::new(&config.data_dir);
+    let runs = |part| control::status(&layout, part).is_some();
+    let idle = !runs(Part::Up) && !Part::ROLES.into_iter().any(runs);
+    let known = layout.dir(Part::Server).join("store.redb").exists();
+    if idle && (!known || marker(&layout).exists()) {
+        output::note(&format!("nothing of Berth runs on `{}`", config.data_dir.display()));
+        return Ok(());
+    }
+    if known && !down.force && !Part::ROLES.into_iter().all(runs) {
+        if runs(Part::Up) {
+            output::note("some of Berth is away; waiting for `berth up` to start it again");
+        } else {
+            output::note("Berth does not run; starting it to stop what it left running");
+            up::detach(config, flags)?;
+        }
+    }
+    let stopped = runtime.block_on(stop_tasks(down, config));
+    match stopped {
+        Err(failure) if !down.force => return Err(failure),
+        Err(failure) => output::note(&failure.sentence()),
+        Ok(()) => {}
+    }
+    runtime.block_on(end_processes(&layout))?;
+    disk::write(&marker(&layout), b"", 0o600).map_err(Failure::file(&marker(&layout)))?;
+    output::note(&format!("nothing of Berth runs on `{}` any more", config.data_dir.display()));
+    Ok(())
+}
+
+/// A file that says that nothing was left running.
+pub(crate) fn marker(layout: &Layout) -> PathBuf {
+    layout.run().join("down")
+}
+
+async fn stop_tasks(down: &Down, config: &Config) -> Result<(), Failure> {
+    let mut config = config.clone();
+    config.client = config::Client { url: None, token: None };
+    let local = connection::find(&config)?;
+    let client = Client::new(&local.url, &local.token);
+    let mut progress = Progress::new();
+    let mut left = None;
+    let drained = async {
+        let mut asked = false;
+        loop {
+            // Asked again each time the server may have been away: stopping what stops changes nothing.
+            let answer = if asked {
+                client.get::<Left>("/api/v1/down").await
+            } else {
+                client.post::<Left>("/api/v1/down", &serde_json::json!({})).await
+            };
+            asked = match answer {
+                Ok(Left { services: 0, tasks: 0 }) if asked => return Ok(()),
+                Ok(still) => {
+                    progress.say(&format!(
+                        "stopping {} services and {} tasks",
+                        still.services, still.tasks
+                    ));
+                    left = Some(still);
+                    true
+                }
+                Err(CallError::Unreachable { .. }) => false,
+                Err(error) => {
+                    return Err(Failure::part("the server does not stop the tasks")(error));
+                }
+            };
+            tokio::time::sleep(ASK).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(down.timeout), drained).await;
+    waited.unwrap_or_else(|_late| {
+        let left = left.map_or_else(
+            || "the server does not answer".to_owned(),
+            |left| format!("{} services and {} tasks are left", left.services, left.tasks),
+        );
+        Err(Failure::Late(format!(
+            "after {} s {left}; `berth status` shows them, `berth instance rm` gives up an instance that will not come \
+             back, `berth down --force` ends Berth and leaves their containers",
+            down.timeout
+        )))
+    })
+}
+
+/// The supervisor first: it ends its roles, and starts none again. Then what it did not know of.
+async fn end_processes(layout: &Layout) -> Result<(), Failure> {
+    for part in [Part::Up, Part::Agent, Part::Router, Part::Server] {
+        process::make_room(layout, part).await?;
+    }
+    Ok(())
+}

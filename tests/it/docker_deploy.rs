@@ -1,0 +1,149 @@
+//! From `docker push` to an answered request, and every change after it.
+
+use crate::harness::load::Load;
+use crate::harness::{Berth, docker, http, primary, until};
+
+fn version(berth: &Berth, host: &str) -> String {
+    let answer = http::get_from(&berth.router(), host, "/");
+    answer.map(|answer| answer.body).unwrap_or_default()
+}
+
+#[test]
+fn a_pushed_image_is_deployed_scaled_updated_rolled_back_and_removed() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    docker::push(&berth, "hello", "1", "none");
+
+    let said = berth.run(&["deploy", "hello", "--replicas", "2"]);
+    assert!(said.stdout.trim().starts_with("http://hello.localhost:"), "{}", said.stdout);
+    assert!(said.stderr.contains("8080"), "the port that EXPOSE gave is shown: {}", said.stderr);
+    said.ok();
+    let answer = http::get_from(&berth.router(), "hello.localhost", "/").expect("an answer");
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("version 1"), "{}", answer.body);
+    assert!(answer.header("x-request-id").is_some(), "{}", answer.head);
+    let nobody = http::get_from(&berth.router(), "other.localhost", "/").expect("an answer");
+    assert_eq!(nobody.status, 404);
+    assert!(nobody.header("x-request-id").is_some(), "{}", nobody.head);
+
+    let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST", "PUT"]);
+    berth.run(&["service", "scale", "hello", "4"]).ok();
+    assert_eq!(berth.service("hello")["runningCount"], 4);
+    berth.run(&["service", "scale", "hello", "1"]).ok();
+    until("three tasks are gone", || berth.tasks("hello").len() == 1);
+
+    docker::push(&berth, "hello", "2", "none");
+    until("version 2 answers", || version(&berth, "hello.localhost").contains("version 2"));
+    berth.settles("hello");
+    berth.run(&["service", "update", "hello", "--force-new-deployment"]).ok();
+    berth.run(&["service", "rollback", "hello"]).ok();
+    berth.settles("hello");
+    load.goes_on(20);
+    load.all_answered();
+
+    let images = berth.json(&["image", "tags", "hello"]);
+    assert_eq!(images["tags"][0]["tag"], "latest");
+    assert_eq!(images["tags"][0]["platforms"][0], "linux/amd64");
+
+    berth.run(&["service", "scale", "hello", "0"]).ok();
+    until("nothing runs", || berth.tasks("hello").is_empty());
+    let gone = http::get_from(&berth.router(), "hello.localhost", "/").expect("an answer");
+    assert_eq!(gone.status, 503);
+    assert!(gone.header("retry-after").is_some(), "{}", gone.head);
+
+    let refused = berth.run(&["service", "rm", "hello"]).fails(1);
+    assert!(refused.contains("--yes"), "{refused}");
+    berth.run(&["service", "rm", "hello", "--yes"]).ok();
+    assert_eq!(docker::containers(&berth.installation(), true), Vec::<String>::new());
+    let nobody = http::get_from(&berth.router(), "hello.localhost", "/").expect("an answer");
+    assert_eq!(nobody.status, 404);
+    berth.run(&["service", "show", "hello"]).fails(3);
+    berth.down();
+}
+
+#[test]
+fn a_bad_push_is_rolled_back_and_tried_once() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    docker::push(&berth, "hello", "1", "none");
+    berth.run(&["deploy", "hello", "--replicas", "2"]).ok();
+    let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST"]);
+
+    docker::push(&berth, "hello", "2", "exits");
+    let mut failed = String::new();
+    until("the bad version is rolled back", || {
+        let primary = primary(&berth.service("hello"));
+        primary["rollbackOf"].as_str().unwrap_or_default().clone_into(&mut failed);
+        !failed.is_empty() && primary["rolloutState"] == "COMPLETED"
+    });
+    let settled = primary(&berth.service("hello"))["id"].clone();
+    assert!(version(&berth, "hello.localhost").contains("version 1"));
+
+    // The same digest again, under the same tag: nothing is tried.
+    docker::push(&berth, "hello", "2", "exits");
+    berth.run(&["service", "scale", "hello", "3"]).ok();
+    assert_eq!(primary(&berth.service("hello"))["id"], settled);
+
+    let events = berth.run(&["service", "events", "hello"]).ok();
+    assert!(events.contains(&format!("deployment {failed} failed")), "{events}");
+    let stopped = berth.json(&["task", "ls", "--service", "hello", "--stopped"]);
+    let stopped = stopped["tasks"].as_array().expect("a list").clone();
+    let bad = stopped.iter().find(|task| task["deploymentId"] == *failed).expect("a failed task");
+    assert_eq!(bad["containers"][0]["exitCode"], 1);
+    let tail = bad["containers"][0]["logTail"].to_string();
+    assert!(tail.contains("broken on purpose"), "its last log lines are kept: {tail}");
+
+    // A good push after it is tried again.
+    docker::push(&berth, "hello", "3", "none");
+    until("version 3 answers", || version(&berth, "hello.localhost").contains("version 3"));
+    berth.settles("hello");
+    load.all_answered();
+    berth.down();
+}
+
+#[test]
+fn a_version_that_never_becomes_healthy_does_not_replace_the_old_one() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    docker::push(&berth, "hello", "1", "none");
+    berth.run(&["deploy", "hello"]).ok();
+    let load = Load::start(&berth.router(), "hello.localhost", &["GET"]);
+    docker::push(&berth, "hello", "2", "unhealthy");
+    until("the unhealthy version is rolled back", || {
+        let primary = primary(&berth.service("hello"));
+        primary["rollbackOf"].is_string() && primary["rolloutState"] == "COMPLETED"
+    });
+    let events = berth.run(&["service", "events", "hello"]).ok();
+    assert!(events.contains("500"), "the failed check is named: {events}");
+    load.all_answered();
+    berth.down();
+}
+
+#[test]
+fn two_installations_on_one_docker_leave_each_other_alone() {
+    let (one, other) = (Berth::up(), Berth::up());
+    for (berth, version) in [(&one, "1"), (&other, "2")] {
+        docker::login(berth);
+        docker::push(berth, "hello", version, "none");
+        berth.run(&["deploy", "hello"]).ok();
+    }
+    assert!(version(&one, "hello.localhost").contains("version 1"));
+    assert!(version(&other, "hello.localhost").contains("version 2"));
+    one.down();
+    assert!(version(&other, "hello.localhost").contains("version 2"), "the other goes on");
+    other.down();
+}
+
+#[test]
+fn docker_pulls_back_what_it_pushed() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    docker::push(&berth, "team/hello", "1", "none");
+    let reference = format!("{}/team/hello:latest", berth.registry());
+    let pulled = docker::run(&berth, &["pull", &reference]);
+    docker::run(&berth, &["image", "rm", "--force", &reference]);
+    assert!(pulled.ok().contains("Digest: sha256:"));
+    let missing = format!("{}/team/other:latest", berth.registry());
+    docker::run(&berth, &["pull", &missing]).fails(1);
+    berth.down();
+}

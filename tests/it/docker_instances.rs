@@ -1,0 +1,58 @@
+//! Two agents, each with its own data directory and declared capacity.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Berth, docker, until};
+
+#[test]
+fn tasks_spread_over_two_instances_and_those_of_a_lost_one_are_replaced() {
+    let berth = Berth::up_with(&[
+        ("BERTH_LEASE_LOST_AFTER", "6s"),
+        ("BERTH_LEASE_DISCONNECTED_AFTER", "4s"),
+        ("BERTH_LEASE_SUSPECT_AFTER", "3s"),
+    ]);
+    docker::login(&berth);
+    docker::push(&berth, "hello", "1", "none");
+    let token = berth.json(&["instance", "join-token"]);
+    let token = token["token"].as_str().expect("a token").to_owned();
+    let data = berth.home().join("second");
+    let (data, link) = (data.display().to_string(), berth.link());
+    let settings = [
+        ("BERTH_DATA_DIR", data.as_str()),
+        ("BERTH_LINK_SERVER", link.as_str()),
+        ("BERTH_JOIN_TOKEN", token.as_str()),
+        ("BERTH_AGENT_NAME", "second"),
+        ("BERTH_AGENT_CPU", "1024"),
+        ("BERTH_AGENT_MEMORY", "1024"),
+    ];
+    let mut second = berth.spawn(&settings, &["agent"]);
+    let instances = || {
+        let list = berth.json(&["instance", "ls"]);
+        list["instances"].as_array().cloned().unwrap_or_default()
+    };
+    until("the second instance is ready", || {
+        let ready = instances()
+            .into_iter()
+            .filter(|one| one["lease"] == "READY" && one["subnet"].is_string());
+        ready.count() == 2
+    });
+    let joined = instances().into_iter().find(|one| one["name"] == "second").expect("it joined");
+    assert_eq!(joined["registeredResources"]["MEMORY"], 1024);
+
+    berth.run(&["deploy", "hello", "--replicas", "4"]).ok();
+    let on = || -> Vec<String> {
+        let tasks = berth.tasks("hello").into_iter().filter(|task| task["lastStatus"] == "RUNNING");
+        tasks.filter_map(|task| task["instanceName"].as_str().map(ToOwned::to_owned)).collect()
+    };
+    assert_eq!(on().iter().collect::<BTreeSet<_>>().len(), 2, "{:?}", on());
+    assert_eq!(on().iter().filter(|name| *name == "second").count(), 2, "{:?}", on());
+
+    second.kill().expect("our own child can be killed");
+    second.wait().expect("our own child ends");
+    until("its tasks run on the other", || on().len() == 4 && !on().contains(&"second".to_owned()));
+    berth.run(&["instance", "rm", joined["instanceId"].as_str().expect("an id")]).ok();
+    let installation = berth.installation();
+    berth.run(&["service", "rm", "hello", "--yes"]).ok();
+    docker::remove_all(&installation);
+    berth.down();
+}
