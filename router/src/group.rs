@@ -1,0 +1,238 @@
+//! A target group: picks a target for each request, in turn, and lets requests wait for one where one is to come.
+//!
+//! Its targets change without the table, and the group stays when the table changes. The list of those that get requests
+//! is made whenever one of them changes, so that a pick only reads.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use model::view::TargetGroupView;
+use model::{HealthCheck, HostIdentity, TargetGroupId, TaskId};
+use tokio::sync::Notify;
+
+use crate::standing::{Standing, Use};
+use crate::target::{InFlight, Target};
+
+/// How many requests of one group may wait for a target.
+const MOST_HELD: usize = 1_000;
+
+/// A target group.
+#[derive(Debug)]
+pub(crate) struct Group {
+    id: TargetGroupId,
+    settings: ArcSwap<Settings>,
+    targets: ArcSwap<Vec<Arc<Target>>>,
+    ready: ArcSwap<Vec<Arc<Target>>>,
+    /// Whoever makes the ready list holds it, so that an older list never replaces a newer one.
+    listing: Mutex<()>,
+    turn: AtomicUsize,
+    held: AtomicUsize,
+    /// A target got ready.
+    arrival: Notify,
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Settings {
+    name: String,
+    check: HealthCheck,
+    expects_targets: bool,
+}
+
+impl Settings {
+    fn of(view: &TargetGroupView) -> Self {
+        Self {
+            name: view.name.to_string(),
+            check: view.health_check.clone(),
+            expects_targets: view.expects_targets,
+        }
+    }
+}
+
+/// Why there is no target for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoTarget {
+    /// None is ready and none is to come.
+    #[error("No target is ready to serve this, and none is expected.")]
+    NoneExpected,
+    /// One is to come, but it did not come in time.
+    #[error("No target got ready to serve this in time.")]
+    Late,
+    /// Too many wait already.
+    #[error("No target is ready to serve this, and too many requests wait for one.")]
+    Crowded,
+}
+
+impl Group {
+    /// Without targets; `update` brings them.
+    pub(crate) fn new(view: &TargetGroupView, changed: Arc<Notify>) -> Self {
+        Self {
+            id: view.id,
+            settings: ArcSwap::from_pointee(Settings::of(view)),
+            targets: ArcSwap::default(),
+            ready: ArcSwap::default(),
+            listing: Mutex::new(()),
+            turn: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            arrival: Notify::new(),
+            changed,
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> String {
+        self.settings.load().name.clone()
+    }
+
+    /// How its targets are checked.
+    pub(crate) fn check(&self) -> HealthCheck {
+        self.settings.load().check.clone()
+    }
+
+    /// All its targets.
+    pub(crate) fn targets(&self) -> Arc<Vec<Arc<Target>>> {
+        self.targets.load_full()
+    }
+
+    /// Takes on what a view says. Gives the targets that are new here and those that have left.
+    pub(crate) fn update(
+        &self,
+        view: &TargetGroupView,
+        here: &HostIdentity,
+        standing: &Standing,
+    ) -> (Vec<Arc<Target>>, Vec<Arc<Target>>) {
+        let settings = Settings::of(view);
+        if **self.settings.load() != settings {
+            self.settings.store(Arc::new(settings));
+        }
+        let known = self.targets();
+        let mut fresh = Vec::new();
+        let targets: Vec<_> = view
+            .targets
+            .iter()
+            .map(|seen| {
+                // One that comes back after it was let go is another: what was reported of it stays true.
+                let same = known.iter().find(|target| {
+                    target.task() == seen.task && (seen.draining || !target.is_draining())
+                });
+                if let Some(target) = same {
+                    target.update(seen, here);
+                    return Arc::clone(target);
+                }
+                let changed = Arc::clone(&self.changed);
+                let target = Target::new(self.id, seen, here, standing.clone(), changed);
+                let target = Arc::new(target);
+                fresh.push(Arc::clone(&target));
+                target
+            })
+            .collect();
+        let stays = |old: &Arc<Target>| targets.iter().any(|new| Arc::ptr_eq(old, new));
+        let left: Vec<_> = known.iter().filter(|old| !stays(old)).map(Arc::clone).collect();
+        for target in &left {
+            target.leave();
+        }
+        self.targets.store(Arc::new(targets));
+        self.refresh();
+        (fresh, left)
+    }
+
+    /// The group has left the table, and all its targets with it.
+    pub(crate) fn leave(&self) -> Arc<Vec<Arc<Target>>> {
+        let left = self.targets.swap(Arc::default());
+        for target in left.iter() {
+            target.leave();
+        }
+        self.settings.rcu(|settings| Settings {
+            name: settings.name.clone(),
+            check: settings.check.clone(),
+            expects_targets: false,
+        });
+        self.refresh();
+        self.arrival.notify_waiters();
+        left
+    }
+
+    /// Makes the list of targets that get requests.
+    pub(crate) fn refresh(&self) {
+        let listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        let targets = self.targets();
+        let uses: Vec<_> = targets.iter().map(|target| target.usable()).collect();
+        let best = uses.iter().copied().max().filter(|best| *best > Use::Never);
+        let chosen = targets.iter().zip(&uses).filter(|(_, use_)| Some(**use_) == best);
+        let ready: Vec<_> = chosen.map(|(target, _)| Arc::clone(target)).collect();
+        let any = !ready.is_empty();
+        self.ready.store(Arc::new(ready));
+        drop(listing);
+        if any {
+            self.arrival.notify_waiters();
+        }
+    }
+
+    /// No connection to the target opened.
+    pub(crate) fn take_out(&self, target: &Target) {
+        if target.take_out() {
+            tracing::warn!(
+                task.id = %target.task(),
+                "no connection to task `{}` of target group `{}` opened: it gets no requests until its next passed check",
+                target.task(),
+                self.name(),
+            );
+            self.refresh();
+        }
+    }
+
+    /// The next target in turn, at first among those that were not tried.
+    pub(crate) fn pick(&self, tried: &[TaskId]) -> Option<InFlight> {
+        let ready = self.ready.load();
+        // Whoever tries again takes nobody's turn.
+        let first = match tried {
+            [] => self.turn.fetch_add(1, Ordering::Relaxed),
+            [_, ..] => self.turn.load(Ordering::Relaxed),
+        };
+        let in_turn =
+            || (0..ready.len()).map(|step| &ready[first.wrapping_add(step) % ready.len()]);
+        let untried = in_turn().filter(|target| !tried.contains(&target.task()));
+        untried.chain(in_turn()).find_map(Target::enter)
+    }
+
+    /// The next target in turn; where none is ready but one is to come, waits for it.
+    pub(crate) async fn wait(&self, tried: &[TaskId]) -> Result<InFlight, NoTarget> {
+        if let Some(target) = self.pick(tried) {
+            return Ok(target);
+        }
+        if !self.settings.load().expects_targets {
+            return Err(NoTarget::NoneExpected);
+        }
+        let _place = Place::take(&self.held).ok_or(NoTarget::Crowded)?;
+        loop {
+            let arrival = self.arrival.notified();
+            tokio::pin!(arrival);
+            arrival.as_mut().enable();
+            if let Some(target) = self.pick(tried) {
+                return Ok(target);
+            }
+            if !self.settings.load().expects_targets {
+                return Err(NoTarget::NoneExpected);
+            }
+            arrival.await;
+        }
+    }
+}
+
+/// A place among those that wait.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(held: &'a AtomicUsize) -> Option<Self> {
+        let before = held.fetch_add(1, Ordering::Relaxed);
+        let place = Self(held);
+        (before < MOST_HELD).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

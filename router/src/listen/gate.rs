@@ -1,0 +1,191 @@
+//! A client's connection, through which pingora sees one request at a time.
+//!
+//! What a client sends after the end of the request in progress is its next request. pingora takes such bytes for a
+//! mistake and breaks off the request in progress; here they wait behind the gate until it is done. A client that hangs
+//! up is still noticed at once, since the gate looks ahead.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use bytes::{Buf as _, BytesMut};
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufWriter, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::head::{Body, Head, blank};
+
+/// How much is read at once, and how much is written at once if there is more.
+const BUFFER: usize = 8 * 1024;
+/// How much of what follows a request is kept while that is in progress.
+const MOST_AHEAD: usize = 64 * 1024;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Gate {
+    io: BufWriter<TcpStream>,
+    /// Read, and not yet asked for.
+    ahead: BytesMut,
+    /// How much of the request in progress is still to come; None where only pingora can tell.
+    allowed: Option<u64>,
+    digest: Arc<SocketDigest>,
+}
+
+impl Gate {
+    /// Around a connection that was just accepted.
+    pub(super) fn new(tcp: TcpStream, client: SocketAddr) -> Self {
+        let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
+        // It is new, so nobody has set it.
+        digest.peer_addr.set(Some(client.into())).ok();
+        Self {
+            io: BufWriter::with_capacity(BUFFER, tcp),
+            ahead: BytesMut::new(),
+            allowed: Some(0),
+            digest: Arc::new(digest),
+        }
+    }
+
+    /// What has come of the next request so far, without the empty lines that some clients send before it.
+    pub(super) fn next_request(&mut self) -> &[u8] {
+        self.ahead.advance(blank(&self.ahead));
+        &self.ahead
+    }
+
+    /// Waits for more of it; false when nothing is to come any more.
+    pub(super) async fn more(&mut self) -> io::Result<bool> {
+        self.ahead.reserve(BUFFER);
+        Ok(self.io.read_buf(&mut self.ahead).await? > 0)
+    }
+
+    /// Opens for one request. Gives what has come of it, its head at least.
+    pub(super) fn open(&mut self, head: Head) -> BytesMut {
+        match head.body {
+            Body::Sized(length) => {
+                let wanted = u64::try_from(head.size).unwrap_or(u64::MAX).saturating_add(length);
+                let have = self.ahead.len().min(usize::try_from(wanted).unwrap_or(usize::MAX));
+                let prefix = self.ahead.split_to(have);
+                self.allowed = Some(wanted - u64::try_from(have).unwrap_or(wanted));
+                prefix
+            }
+            Body::Chunked | Body::Tunnel => {
+                self.allowed = None;
+                self.ahead.split()
+            }
+        }
+    }
+
+    /// Says the last words and closes, in a way that lets them arrive: what the client still sends is read for a while.
+    pub(super) async fn close(mut self, last_words: &[u8]) -> io::Result<()> {
+        self.io.write_all(last_words).await?;
+        self.io.shutdown().await?;
+        let mut rest = [0; BUFFER];
+        for _ in 0..MOST_AHEAD / BUFFER {
+            if self.io.read(&mut rest).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more belongs to the request in progress: reads ahead, and ends only if the client hangs up.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.ahead.len() < MOST_AHEAD {
+            let mut piece = [0; 1024];
+            let mut piece = ReadBuf::new(&mut piece);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut piece))?;
+            if piece.filled().is_empty() {
+                // Whoever has sent another request still wants its answers.
+                return if self.ahead.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            self.ahead.extend_from_slice(piece.filled());
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(allowed) = self.allowed else {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        };
+        if allowed == 0 {
+            return self.poll_ahead(cx);
+        }
+        let start = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        let read = buffer.filled().len() - start;
+        let most = usize::try_from(allowed).unwrap_or(usize::MAX).min(read);
+        // What is beyond the end of this request is the next one.
+        self.ahead.extend_from_slice(&buffer.filled()[start + most..]);
+        buffer.set_filled(start + most);
+        self.allowed = Some(allowed - u64::try_from(most).unwrap_or(allowed));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Gate {
+    async fn shutdown(&mut self) {
+        if let Err(error) = self.io.shutdown().await {
+            tracing::trace!(%error, "a client was gone first");
+        }
+    }
+}
+
+impl UniqueID for Gate {
+    fn id(&self) -> UniqueIDType {
+        self.io.get_ref().as_raw_fd()
+    }
+}
+
+impl Ssl for Gate {}
+
+impl Peek for Gate {}
+
+impl GetTimingDigest for Gate {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Gate {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Gate {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(Arc::clone(&self.digest))
+    }
+}

@@ -1,0 +1,123 @@
+//! The pages that a router answers by itself: what is wrong, whose turn it is, and the request's id. Pure text.
+//!
+//! They say nothing of other hosts, of targets' addresses, or of versions.
+
+use http::StatusCode;
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The content type of the body.
+    pub(crate) content_type: &'static str,
+    /// The body.
+    pub(crate) body: String,
+    /// Seconds after which to try again.
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// Seconds after which a client may find a target.
+const RETRY_AFTER: u32 = 5;
+
+/// The page for a status, with a sentence that says why.
+pub(crate) fn page(status: StatusCode, sentence: &str, id: &str, html: bool) -> Page {
+    let name = status.canonical_reason().unwrap_or("Error");
+    let code = status.as_u16();
+    let (content_type, body) = if html {
+        let (sentence, id) = (escaped(sentence), escaped(id));
+        let body = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{code} {name}</title>\n\
+             <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em}}\
+             small{{color:#666}}</style>\n\
+             <h1>{code} {name}</h1>\n<p>{sentence}</p>\n<p><small>Request {id}</small></p>\n</html>\n"
+        );
+        ("text/html; charset=utf-8", body)
+    } else {
+        ("text/plain; charset=utf-8", format!("{code} {name}\n{sentence}\nRequest {id}\n"))
+    };
+    let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
+    Page { status, content_type, body, retry_after }
+}
+
+/// Whether a client would rather read HTML.
+pub(crate) fn wants_html(accept: Option<&str>) -> bool {
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// The sentence of a 404.
+pub(crate) fn no_rule(host: &str, path: &str) -> String {
+    format!(
+        "No rule sends host `{host}` and path `{}` anywhere. Check both against the URL that the service was deployed with.",
+        path.chars().take(200).collect::<String>()
+    )
+}
+
+impl Page {
+    /// As it goes over a connection of which nothing else is to come.
+    pub(crate) fn last_words(&self, id: &str) -> Vec<u8> {
+        let retry = self.retry_after.map(|secs| format!("Retry-After: {secs}\r\n"));
+        let head = format!(
+            "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+             {}X-Request-Id: {id}\r\nConnection: close\r\n\r\n",
+            self.status,
+            self.content_type,
+            self.body.len(),
+            retry.unwrap_or_default(),
+        );
+        [head.as_bytes(), self.body.as_bytes()].concat()
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            plain => escaped.push(plain),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_says_what_is_wrong_and_which_request_it_was() {
+        let page = page(StatusCode::NOT_FOUND, &no_rule("a.test", "/x"), "7f", false);
+        assert_eq!(
+            page.body,
+            "404 Not Found\nNo rule sends host `a.test` and path `/x` anywhere. Check both against the URL that the \
+             service was deployed with.\nRequest 7f\n"
+        );
+        assert_eq!((page.content_type, page.retry_after), ("text/plain; charset=utf-8", None));
+    }
+
+    #[test]
+    fn html_is_for_those_who_ask_for_it_and_what_the_client_sent_stays_text() {
+        assert!(wants_html(Some("text/html,application/xhtml+xml")));
+        assert!(!wants_html(Some("application/json")) && !wants_html(None));
+        let page = page(StatusCode::NOT_FOUND, "no `<script>`", "7f", true);
+        assert!(page.body.contains("no `&lt;script&gt;`") && !page.body.contains("<script>"));
+    }
+
+    #[test]
+    fn a_503_says_when_to_try_again_and_last_words_close_the_connection() {
+        let page = page(StatusCode::SERVICE_UNAVAILABLE, "none", "7f", false);
+        let text = String::from_utf8(page.last_words("7f")).unwrap();
+        let expected = "HTTP/1.1 503 Service Unavailable\r\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(
+            text.contains(
+                "\r\nRetry-After: 5\r\nX-Request-Id: 7f\r\nConnection: close\r\n\r\n503 "
+            )
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! What of a request is matched and forwarded.
+
+use std::net::IpAddr;
+
+use http::{HeaderName, HeaderValue, header};
+use pingora_core::Result;
+use pingora_http::RequestHeader;
+
+use super::context::Context;
+use crate::address::{self, BadRequest};
+use crate::request_id;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: &str = "x-forwarded-host";
+const FORWARDED_PORT: &str = "x-forwarded-port";
+const REAL_IP: &str = "x-real-ip";
+
+/// What only the router may say: no client is a trusted proxy, so what clients send of these goes no further.
+const OURS: [&str; 7] = [
+    FORWARDED_FOR,
+    FORWARDED_PROTO,
+    FORWARDED_HOST,
+    FORWARDED_PORT,
+    REAL_IP,
+    request_id::HEADER,
+    "forwarded",
+];
+
+/// What a request is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The host as it is matched.
+    pub(super) host: String,
+    /// The path as it is matched and forwarded.
+    pub(super) path: String,
+    /// The query as it came.
+    query: Option<String>,
+}
+
+impl Wanted {
+    /// From the header of a request.
+    pub(super) fn read(request: &RequestHeader) -> Result<Self, BadRequest> {
+        let host = request.headers.get(header::HOST).ok_or(BadRequest::NoHost)?;
+        let host = address::host(&String::from_utf8_lossy(host.as_bytes()))?;
+        let target = String::from_utf8_lossy(request.raw_path());
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (&*target, None),
+        };
+        Ok(Self { host, path: address::path(origin(path))?, query })
+    }
+
+    /// The target of the request that is forwarded.
+    pub(super) fn target(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+}
+
+/// The path of a target in either form.
+fn origin(target: &str) -> &str {
+    match target.split_once("://") {
+        Some((_, rest)) if !target.starts_with('/') => {
+            rest.find('/').map_or("", |start| &rest[start..])
+        }
+        _ => target,
+    }
+}
+
+/// Makes the request that a target gets: in the one spelling that was matched, and with what the router knows of it.
+pub(super) fn rewrite(
+    request: &mut RequestHeader,
+    context: &Context,
+    client: Option<IpAddr>,
+    port: u16,
+) -> Result<()> {
+    request.set_raw_path(context.forwarded.as_bytes())?;
+    for name in look_alikes(request) {
+        request.remove_header(&name);
+    }
+    request.remove_header("forwarded");
+    if let Some(client) = client.map(|address| address.to_canonical().to_string()) {
+        request.insert_header(FORWARDED_FOR, client.as_str())?;
+        request.insert_header(REAL_IP, client.as_str())?;
+    }
+    request.insert_header(FORWARDED_PROTO, HeaderValue::from_static("http"))?;
+    if let Some(host) = request.headers.get(header::HOST).cloned() {
+        request.insert_header(FORWARDED_HOST, host)?;
+    }
+    request.insert_header(FORWARDED_PORT, HeaderValue::from(port))?;
+    request.insert_header(request_id::HEADER, context.id.as_str())
+}
+
+/// Headers that many programs take for ours, as they see no difference between `_` and `-`.
+fn look_alikes(request: &RequestHeader) -> Vec<HeaderName> {
+    let is_one = |name: &&HeaderName| {
+        name.as_str().contains('_') && OURS.contains(&name.as_str().replace('_', "-").as_str())
+    };
+    request.headers.keys().filter(is_one).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", target.as_bytes(), None).unwrap();
+        for (name, value) in headers {
+            request.append_header((*name).to_owned(), *value).unwrap();
+        }
+        request
+    }
+
+    fn wanted(target: &str) -> Wanted {
+        Wanted::read(&request(target, &[("Host", "A.test:80")])).unwrap()
+    }
+
+    #[test]
+    fn what_is_matched_is_what_is_forwarded_and_the_query_stays_as_it_came() {
+        assert_eq!(wanted("/a/../b//c?x=/../%2F").target(), "/b/c?x=/../%2F");
+        assert_eq!(wanted("/?").target(), "/?");
+        assert_eq!(wanted("http://a.test/b?c").target(), "/b?c");
+        assert_eq!(wanted("http://a.test?c").target(), "/?c");
+        assert_eq!(wanted("/go?to=http://b.test/").target(), "/go?to=http://b.test/");
+        assert_eq!(wanted("/").host, "a.test");
+    }
+
+    #[test]
+    fn what_clients_say_of_themselves_goes_no_further() {
+        let forged = [
+            ("Host", "a.test"),
+            ("X-Forwarded-For", "1.1.1.1"),
+            ("X-Forwarded-For", "2.2.2.2"),
+            ("X_Forwarded_For", "3.3.3.3"),
+            ("X-Real-IP", "4.4.4.4"),
+            ("Forwarded", "for=5.5.5.5"),
+            ("X-Forwarded-Proto", "https"),
+        ];
+        let mut request = request("/", &forged);
+        let context =
+            Context { id: "7f".to_owned(), forwarded: "/".to_owned(), ..Context::default() };
+        rewrite(&mut request, &context, Some([10, 0, 0, 9].into()), 8080).unwrap();
+        let mut left: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                "host: a.test",
+                "x-forwarded-for: 10.0.0.9",
+                "x-forwarded-host: a.test",
+                "x-forwarded-port: 8080",
+                "x-forwarded-proto: http",
+                "x-real-ip: 10.0.0.9",
+                "x-request-id: 7f",
+            ]
+        );
+    }
+}

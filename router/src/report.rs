@@ -1,0 +1,58 @@
+//! Tells the control plane what the router serves from and how its targets are, each time all of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use link::message::RouterReport;
+use model::{Epoch, StateRevision};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::routes::Routes;
+
+/// Between two reports: the first change is told at once, those that follow closely go together.
+const SPACING: Duration = Duration::from_millis(20);
+
+/// The table that is served from and lies on disk.
+#[derive(Debug, Default)]
+pub(crate) struct Applied(Mutex<Option<(Epoch, StateRevision)>>);
+
+impl Applied {
+    /// It is this one.
+    pub(crate) fn set(&self, stamp: (Epoch, StateRevision)) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
+    }
+
+    fn get(&self) -> Option<(Epoch, StateRevision)> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reports whenever something has changed, until shutdown. Nothing is said before there is a table.
+pub(crate) async fn run(
+    routes: Arc<Routes>,
+    applied: Arc<Applied>,
+    report: watch::Sender<RouterReport>,
+    shutdown: CancellationToken,
+) {
+    let changes = async {
+        loop {
+            routes.changed().notified().await;
+            if routes.serving().is_known() {
+                // In this order: a target that this table lacks must not be missed in the report that says so.
+                let applied = applied.get();
+                let seen = RouterReport { applied, targets: routes.seen() };
+                report.send_if_modified(|last| {
+                    let differs = *last != seen;
+                    *last = seen;
+                    differs
+                });
+            }
+            tokio::time::sleep(SPACING).await;
+        }
+    };
+    tokio::select! {
+        () = changes => {}
+        () = shutdown.cancelled() => {}
+    }
+}

@@ -1,0 +1,14 @@
+//! Requests through a real router to real sockets on loopback.
+
+mod broken;
+mod change;
+mod client;
+mod origin;
+mod pages;
+mod retry;
+mod tunnel;
+mod world;
+
+use client::{Answer, Client, send};
+use origin::{Act, Origin};
+use world::{World, forward, group, target, task, within};
