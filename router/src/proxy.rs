@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use model::Action;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::http::ServerSession;
@@ -126,7 +126,8 @@ impl ProxyHttp for Proxy {
         let accept = header.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         context.html = pages::wants_html(accept);
         context.method = header.method.clone();
-        context.is_tunnel = session.is_upgrade_req();
+        let upgrade = header.headers.get(header::UPGRADE).map(HeaderValue::as_bytes);
+        context.is_tunnel = upgrade.is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"));
         if self.closing.is_cancelled() {
             session.set_keepalive(None);
         }
@@ -238,6 +239,10 @@ impl ProxyHttp for Proxy {
         response.insert_header(request_id::HEADER, context.id.as_str())?;
         response.remove_header("keep-alive");
         response.remove_header("proxy-connection");
+        if session.req_header().version == Version::HTTP_10 {
+            // It knows no chunks: the answer ends with the connection.
+            response.remove_header(&header::TRANSFER_ENCODING);
+        }
         if self.closing.is_cancelled() && !response.status.is_informational() {
             session.set_keepalive(None);
         }

@@ -218,6 +218,8 @@ impl Target {
         });
         if before.1 != after.1 {
             self.changed.notify_one();
+            let (health, reason) = &after.1;
+            tracing::info!(task.id = %self.task, reason, "task `{}` is {health:?} here", self.task);
         }
         before.0 != after.0
     }

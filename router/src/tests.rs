@@ -3,6 +3,7 @@
 mod broken;
 mod change;
 mod client;
+mod linked;
 mod origin;
 mod pages;
 mod retry;

@@ -113,3 +113,30 @@ pub(super) fn log(status: StatusCode, error: &Error, context: &Context) {
         context.forwarded,
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(source: ErrorSource, kind: ErrorType) -> Option<u16> {
+        let error = Error::create(kind, source, None, None);
+        failure(&error, &Context::default()).map(|(status, _)| status.as_u16())
+    }
+
+    #[test]
+    fn a_failure_is_answered_by_whose_it_is() {
+        use ErrorSource::{Downstream, Internal, Upstream};
+        use ErrorType::{ConnectionClosed, InvalidHTTPHeader, ReadTimedout, WriteError};
+        for (source, kind, expected) in [
+            (Upstream, ReadTimedout, Some(504)),
+            (Upstream, ConnectionClosed, Some(502)),
+            (Upstream, InvalidHTTPHeader, Some(502)),
+            (Downstream, ReadTimedout, Some(408)),
+            (Downstream, InvalidHTTPHeader, Some(400)),
+            (Downstream, WriteError, None),
+            (Internal, InvalidHTTPHeader, Some(500)),
+        ] {
+            assert_eq!(status(source.clone(), kind.clone()), expected, "{source:?} {kind:?}");
+        }
+    }
+}

@@ -117,6 +117,32 @@ async fn bodies_arrive_whole_whatever_their_framing() {
 }
 
 #[tokio::test]
+async fn old_clients_and_careful_ones_are_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::start(dir.path()).await;
+    let origin = Origin::start("a", Act::Chunks);
+    let groups = vec![group(1, vec![target(task(1), origin.address)])];
+    world.show_healthy(forward(&["a.test"], groups), &[task(1)]).await;
+    let mut old = Client::new(world.address).await;
+    old.write("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n").await;
+    let mut text = String::new();
+    within("the end", tokio::io::AsyncReadExt::read_to_string(&mut old.tcp, &mut text))
+        .await
+        .unwrap();
+    assert!(text.starts_with("HTTP/1.") && text.ends_with("\r\n\r\nin chunks"), "{text}");
+    origin.act(Act::Continue);
+    let mut careful = Client::new(world.address).await;
+    let head =
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+    careful.write(head).await;
+    assert_eq!(careful.read().await.unwrap().status, 100);
+    careful.write("body").await;
+    let answer = careful.read().await.unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "body"));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_while_it_waits_ends_its_request_at_the_target() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(dir.path()).await;

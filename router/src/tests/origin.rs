@@ -25,6 +25,10 @@ pub(super) enum Act {
     Half,
     /// Answers what is no HTTP.
     Garbage,
+    /// Answers in chunks.
+    Chunks,
+    /// Asks for the body, and answers with that.
+    Continue,
     /// Becomes a tunnel that echoes.
     Echo,
 }
@@ -157,12 +161,25 @@ async fn serve(mut tcp: TcpStream, number: usize, shared: &Shared) {
                 tcp.write_all(b"what?\r\n\r\n").await.ok();
                 return;
             }
+            Act::Chunks => {
+                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                format!("{head}3\r\nin \r\n6\r\nchunks\r\n0\r\n\r\n")
+            }
+            Act::Continue => return ask(tcp).await,
             Act::Echo => return echo(tcp).await,
         };
         if tcp.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
     }
+}
+
+async fn ask(mut tcp: TcpStream) {
+    tcp.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+    let mut body = [0; 4];
+    tcp.read_exact(&mut body).await.unwrap();
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
+    tcp.write_all(&[&answer[..], &body].concat()).await.unwrap();
 }
 
 async fn echo(mut tcp: TcpStream) {
@@ -187,7 +204,9 @@ async fn read(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
             let length = head.split("content-length: ").nth(1).and_then(|rest| {
                 rest.split("\r\n").next().and_then(|digits| digits.parse::<usize>().ok())
             });
-            let whole = if head.contains("transfer-encoding: chunked") {
+            let whole = if head.contains("expect: 100-continue") {
+                Some(end)
+            } else if head.contains("transfer-encoding: chunked") {
                 text[end..].find("0\r\n\r\n").map(|at| end + at + 5)
             } else {
                 Some(end + length.unwrap_or(0))

@@ -1,0 +1,171 @@
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use model::Timestamp;
+use model::view::TargetView;
+
+use super::*;
+use crate::target::Way;
+
+fn task(number: i64) -> TaskId {
+    TaskId::new(Timestamp::from_millis(number), [0; 10])
+}
+
+fn view(expects_targets: bool, tasks: &[i64]) -> TargetGroupView {
+    let target = |number: &i64| TargetView {
+        task: task(*number),
+        direct: SocketAddr::from(([10, 0, 0, 1], 80)),
+        published: None,
+        host: HostIdentity::default(),
+        draining: false,
+    };
+    TargetGroupView {
+        id: TargetGroupId::new(Timestamp::EPOCH, [0; 10]),
+        name: "web".parse().unwrap(),
+        health_check: HealthCheck::default(),
+        expects_targets,
+        targets: tasks.iter().map(target).collect(),
+    }
+}
+
+fn group(expects_targets: bool, tasks: &[i64]) -> Arc<Group> {
+    let view = view(expects_targets, tasks);
+    let group = Group::new(&view, Arc::default());
+    group.update(&view, &HostIdentity::default(), &Standing::new());
+    Arc::new(group)
+}
+
+fn pass(group: &Group, number: i64) {
+    let targets = group.targets();
+    let target = targets.iter().find(|target| target.task() == task(number)).unwrap();
+    let way: Way = target.addresses().ways().next().unwrap();
+    if target.checked(Ok(way), &group.check()) {
+        group.refresh();
+    }
+}
+
+fn picked(group: &Group, tried: &[TaskId]) -> Option<TaskId> {
+    group.pick(tried).map(|target| target.target().task())
+}
+
+#[test]
+fn only_targets_that_pass_their_checks_are_picked_each_in_its_turn() {
+    let group = group(true, &[1, 2, 3]);
+    assert_eq!(picked(&group, &[]), None);
+    pass(&group, 1);
+    pass(&group, 3);
+    let picks: Vec<_> = (0..6).map(|_| picked(&group, &[]).unwrap()).collect();
+    let in_turn = |first: i64, second: i64| [task(first), task(second)].repeat(3);
+    assert!(picks == in_turn(1, 3) || picks == in_turn(3, 1), "{picks:?}");
+}
+
+#[test]
+fn who_tries_again_gets_another_target_while_there_is_one() {
+    let group = group(true, &[1, 2]);
+    pass(&group, 1);
+    pass(&group, 2);
+    for _ in 0..4 {
+        assert_eq!(picked(&group, &[task(1)]), Some(task(2)));
+    }
+    assert!(picked(&group, &[task(1), task(2)]).is_some(), "better the same than none");
+    let targets = group.targets();
+    group.take_out(&targets[1]);
+    assert_eq!(picked(&group, &[task(1)]), Some(task(1)));
+}
+
+#[test]
+fn presumed_targets_serve_only_while_none_is_proven() {
+    let view = view(true, &[1, 2]);
+    let group = Group::new(&view, Arc::default());
+    group.update(&view, &HostIdentity::default(), &Standing::presumed());
+    assert!(picked(&group, &[]).is_some());
+    pass(&group, 2);
+    assert_eq!([picked(&group, &[]), picked(&group, &[])], [Some(task(2)), Some(task(2))]);
+}
+
+#[test]
+fn a_target_that_was_let_go_comes_back_only_as_another_one() {
+    let group = group(true, &[1]);
+    pass(&group, 1);
+    let before = Arc::clone(&group.targets()[0]);
+    let mut draining = view(true, &[1]);
+    draining.targets[0].draining = true;
+    let here = HostIdentity::default();
+    group.update(&draining, &here, &Standing::new());
+    assert!(before.enter().is_none() && picked(&group, &[]).is_none());
+    let (fresh, left) = group.update(&view(true, &[1]), &here, &Standing::new());
+    assert!(fresh.len() == 1 && Arc::ptr_eq(&left[0], &before));
+    assert_eq!(picked(&group, &[]), None, "it has to pass a check of its own");
+}
+
+#[tokio::test]
+async fn requests_wait_only_where_a_target_is_to_come() {
+    let never = group(false, &[1]);
+    assert_eq!(never.wait(&[]).await.unwrap_err(), NoTarget::NoneExpected);
+    let group = group(true, &[1]);
+    let waiting = waiting(&group, 1).await;
+    pass(&group, 1);
+    assert_eq!(waiting[0].await_task().await, Ok(task(1)));
+    assert_eq!(group.held.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_thousand_requests_wait_and_the_next_one_is_told_so() {
+    let group = group(true, &[1]);
+    let waiting = waiting(&group, MOST_HELD).await;
+    assert_eq!(group.wait(&[]).await.unwrap_err(), NoTarget::Crowded);
+    group.leave();
+    for one in &waiting {
+        assert_eq!(one.await_task().await, Err(NoTarget::NoneExpected), "nothing is to come");
+    }
+}
+
+/// A request that waits in a task of its own.
+struct Waiting(tokio::sync::Mutex<Option<tokio::task::JoinHandle<Result<TaskId, NoTarget>>>>);
+
+impl Waiting {
+    async fn await_task(&self) -> Result<TaskId, NoTarget> {
+        let handle = self.0.lock().await.take().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), handle).await.unwrap().unwrap()
+    }
+}
+
+async fn waiting(group: &Arc<Group>, count: usize) -> Vec<Waiting> {
+    let spawn = |_| {
+        let group = Arc::clone(group);
+        let wait = async move { group.wait(&[]).await.map(|target| target.target().task()) };
+        Waiting(tokio::sync::Mutex::new(Some(tokio::spawn(wait))))
+    };
+    let waiting = (0..count).map(spawn).collect();
+    while group.held.load(Ordering::SeqCst) < count {
+        tokio::task::yield_now().await;
+    }
+    waiting
+}
+
+#[test]
+fn nobody_enters_after_a_target_was_seen_empty_and_draining() {
+    for _ in 0..50 {
+        let group = group(true, &[1]);
+        pass(&group, 1);
+        let target = Arc::clone(&group.targets()[0]);
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while let Some(entered) = target.enter() {
+                        assert!(!over.load(Ordering::SeqCst), "it was let go before");
+                        drop(entered);
+                    }
+                });
+            }
+            target.drain();
+            target.kept();
+            while target.seen(&group.check()).seen.in_flight > 0 {
+                std::thread::yield_now();
+            }
+            over.store(true, Ordering::SeqCst);
+        });
+    }
+}
