@@ -166,9 +166,15 @@ fn challenge(shared: &Shared, parts: &Parts, need: &Need, error: Option<&str>) -
         text = format!("{text},error=\"{error}\"");
     }
     let message = match error {
-        None => "this needs a login: run `docker login` with user `admin` and the administrator's token",
-        Some("insufficient_scope") => "the token does not cover this; ask for one with the scope that the header names",
-        Some(_) => "the credentials are not valid: mistyped, revoked or over; run `docker login` again",
+        None => {
+            "this needs a login: run `docker login` with user `admin` and the administrator's token"
+        }
+        Some("insufficient_scope") => {
+            "the token does not cover this; ask for one with the scope that the header names"
+        }
+        Some(_) => {
+            "the credentials are not valid: mistyped, revoked or over; run `docker login` again"
+        }
     };
     let failure = Failure::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message);
     match HeaderValue::from_str(&text) {

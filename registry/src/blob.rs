@@ -42,7 +42,8 @@ pub(crate) async fn get(
     digest: &Digest,
 ) -> Result<Response, Failure> {
     let unknown = || Failure::blob_unknown(digest);
-    let row: Option<BlobRow> = rows::get(&ask.shared.store, &rows::link(repository, digest)).await?;
+    let row: Option<BlobRow> =
+        rows::get(&ask.shared.store, &rows::link(repository, digest)).await?;
     let BlobRow { size_bytes: size } = row.ok_or_else(unknown)?;
     let (files, wanted) = (Arc::clone(&ask.shared.files), *digest);
     let open = move || files.read(&wanted, size);

@@ -53,7 +53,9 @@ impl Files {
             disk::create_dir(&blobs, 0o700)?;
             for shard in 0..=u8::MAX {
                 match fs::create_dir(blobs.join(format!("{shard:02x}"))) {
-                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(error);
+                    }
                     Ok(()) | Err(_) => {}
                 }
             }

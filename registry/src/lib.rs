@@ -62,7 +62,9 @@ impl fmt::Debug for Config {
 
 /// Why the registry cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the registry's directory `{dir}` cannot be prepared; check who owns it and that the disk has room")]
+#[error(
+    "the registry's directory `{dir}` cannot be prepared; check who owns it and that the disk has room"
+)]
 pub struct OpenError {
     dir: String,
     #[source]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use access::{Action, Resource};
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -37,13 +37,10 @@ enum Operation {
 }
 
 /// Answers every request under `/v2/`.
-pub(crate) async fn serve(
-    State(shared): State<Arc<Shared>>,
-    request: Request<Body>,
-) -> Response {
+pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let answered = answer(&shared, parts, body).await;
-    let mut response = answered.unwrap_or_else(|failure| failure.into_response());
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     let headers = response.headers_mut();
     let version = HeaderName::from_static("docker-distribution-api-version");
     headers.insert(version, HeaderValue::from_static("registry/2.0"));

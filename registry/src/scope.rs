@@ -142,8 +142,7 @@ mod tests {
 
     #[test]
     fn a_client_that_asks_for_what_is_wanted_is_allowed() {
-        let actions =
-            [Action::RepositoryPull, Action::RepositoryPush, Action::RepositoryDelete];
+        let actions = [Action::RepositoryPull, Action::RepositoryPush, Action::RepositoryDelete];
         for action in actions {
             let scopes = granted(&admin(), &[&wanted(action, &hello())]);
             assert!(cover(&scopes, action, &hello()), "{action}");

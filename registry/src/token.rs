@@ -196,8 +196,7 @@ async fn remember(
     // Ids are in the order of time, so the oldest come first.
     let many = live.len().saturating_sub(MOST_LOGINS - 1);
     let ended = over.iter().chain(live.iter().take(many)).take(MOST_LOGINS);
-    let mut changes: Vec<Change> =
-        ended.map(|login| Change::RevokeCredential(login.id)).collect();
+    let mut changes: Vec<Change> = ended.map(|login| Change::RevokeCredential(login.id)).collect();
     changes.push(Change::CreateCredential(Credential {
         id: CredentialId::new(now, random),
         kind: CredentialKind::RegistryRefresh,

@@ -80,7 +80,8 @@ impl Uploads {
         let own = open.values().filter(|upload| upload.principal == *principal).count();
         if open.len() >= MOST || own >= MOST_PER_PRINCIPAL {
             let message = "too many uploads are open; finish or cancel some, or wait: idle ones end after an hour";
-            let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message);
+            let failure =
+                Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message);
             return Err(failure.with(http::header::RETRY_AFTER, http::HeaderValue::from(60)));
         }
         let upload = Arc::new(Upload {
@@ -103,9 +104,9 @@ impl Uploads {
         principal: &Principal,
     ) -> Result<Arc<Upload>, Failure> {
         let open = self.open();
-        let upload = open.get(&id).filter(|upload| {
-            upload.repository == *repository && upload.principal == *principal
-        });
+        let upload = open
+            .get(&id)
+            .filter(|upload| upload.repository == *repository && upload.principal == *principal);
         upload.map(Arc::clone).ok_or_else(Failure::upload_unknown)
     }
 

@@ -103,4 +103,3 @@ async fn edges(
         named.map(|child| rows::edge(&child.digest, repository, digest)).collect();
     Ok(keys.into_iter().collect())
 }
-

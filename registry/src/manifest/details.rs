@@ -33,7 +33,7 @@ struct Configuration {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Runtime {
-    exposed_ports: Option<BTreeMap<String, serde::de::IgnoredAny>>,
+    exposed_ports: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 impl Details {
@@ -127,11 +127,13 @@ mod tests {
             subject: None,
         };
         let (linux, own, unknown) = (row("linux", 80), row("plan9", 81), row("unknown", 82));
-        let described = descriptor(&json!({ "platform": { "os": "linux", "architecture": "arm64" } }));
+        let described =
+            descriptor(&json!({ "platform": { "os": "linux", "architecture": "arm64" } }));
         let silent = descriptor(&json!({}));
         let annotated = json!({ "vnd.docker.reference.type": "attestation-manifest" });
         let attestation = descriptor(&json!({ "annotations": annotated }));
-        let nowhere = descriptor(&json!({ "platform": { "os": "unknown", "architecture": "unknown" } }));
+        let nowhere =
+            descriptor(&json!({ "platform": { "os": "unknown", "architecture": "unknown" } }));
         let children =
             [(&described, &linux), (&silent, &own), (&attestation, &unknown), (&nowhere, &unknown)];
         let details = Details::of_index(children.into_iter());

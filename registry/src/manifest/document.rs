@@ -153,7 +153,9 @@ impl Document {
     /// Reads a manifest that came with this `Content-Type`.
     pub(crate) fn read(bytes: &[u8], content_type: Option<&str>) -> Result<Self, DocumentError> {
         let header = content_type.map(|text| text.split(';').next().unwrap_or_default().trim());
-        if header.is_some_and(|header| header.starts_with("application/vnd.docker.distribution.manifest.v1+")) {
+        if header.is_some_and(|header| {
+            header.starts_with("application/vnd.docker.distribution.manifest.v1+")
+        }) {
             return Err(DocumentError::Schema1);
         }
         if nests_deeper(bytes, DEEPEST) {
@@ -246,15 +248,20 @@ mod tests {
 
     #[test]
     fn what_could_be_understood_in_two_ways_is_refused() {
-        let image = json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": descriptor(), "layers": [] });
+        let image =
+            json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": descriptor(), "layers": [] });
         assert!(read(&image, IMAGE).is_ok());
         assert!(read(&image, &format!("{IMAGE}; charset=utf-8")).is_ok());
         assert!(matches!(read(&image, INDEX), Err(DocumentError::TypeMismatch { .. })));
-        let both = json!({ "schemaVersion": 2, "config": descriptor(), "layers": [], "manifests": [] });
+        let both =
+            json!({ "schemaVersion": 2, "config": descriptor(), "layers": [], "manifests": [] });
         assert!(matches!(read(&both, IMAGE), Err(DocumentError::NotAnImage)));
         assert!(matches!(read(&both, INDEX), Err(DocumentError::NotAnIndex)));
         let twice = r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#;
-        assert!(matches!(Document::read(twice.as_bytes(), Some(INDEX)), Err(DocumentError::Json(_))));
+        assert!(matches!(
+            Document::read(twice.as_bytes(), Some(INDEX)),
+            Err(DocumentError::Json(_))
+        ));
     }
 
     #[test]
@@ -271,18 +278,28 @@ mod tests {
         bad(json!({ "schemaVersion": 1, "fsLayers": [] }), IMAGE);
         let schema1 = "application/vnd.docker.distribution.manifest.v1+prettyjws";
         assert!(matches!(read(&json!({}), schema1), Err(DocumentError::Schema1)));
-        bad(json!({ "schemaVersion": 2, "manifests": [{ "digest": "sha256:0", "size": 1 }] }), INDEX);
+        bad(
+            json!({ "schemaVersion": 2, "manifests": [{ "digest": "sha256:0", "size": 1 }] }),
+            INDEX,
+        );
         let mut negative = descriptor();
         negative["size"] = json!(-1);
         bad(json!({ "schemaVersion": 2, "manifests": [negative] }), INDEX);
         let untyped = json!({ "schemaVersion": 2, "manifests": [] }).to_string();
-        assert!(matches!(Document::read(untyped.as_bytes(), None), Err(DocumentError::NoMediaType)));
+        assert!(matches!(
+            Document::read(untyped.as_bytes(), None),
+            Err(DocumentError::NoMediaType)
+        ));
     }
 
     #[test]
     fn what_is_beyond_the_limits_is_refused_without_harm() {
-        let deep = format!(r#"{{"schemaVersion":2,"x":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
-        assert!(matches!(Document::read(deep.as_bytes(), Some(INDEX)), Err(DocumentError::TooDeep)));
+        let deep =
+            format!(r#"{{"schemaVersion":2,"x":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        assert!(matches!(
+            Document::read(deep.as_bytes(), Some(INDEX)),
+            Err(DocumentError::TooDeep)
+        ));
         let many = vec![descriptor(); MOST_DESCRIPTORS + 1];
         let many = json!({ "schemaVersion": 2, "config": descriptor(), "layers": many });
         assert!(matches!(read(&many, IMAGE), Err(DocumentError::TooMany)));

@@ -72,7 +72,8 @@ fn tags(ask: &Ask, reference: &Reference) -> Result<Vec<TagName>, Failure> {
         Reference::Digest(_) => Vec::new(),
     };
     for text in ask.query.all("tag") {
-        let wrong = |error: model::NameError| Failure::bad(Code::ManifestInvalid, error.to_string());
+        let wrong =
+            |error: model::NameError| Failure::bad(Code::ManifestInvalid, error.to_string());
         let tag = text.parse().map_err(wrong)?;
         if !tags.contains(&tag) {
             tags.push(tag);
@@ -132,30 +133,19 @@ impl Children {
         let store = &ask.shared.store;
         let mut children = Self { blobs: BTreeMap::new(), manifests: BTreeMap::new() };
         for descriptor in document.config.iter().chain(&document.layers) {
-            let size = match children.blobs.get(&descriptor.digest) {
-                Some(size) => Some(*size),
-                None => {
-                    let key = rows::link(repository, &descriptor.digest);
-                    rows::get(store, &key).await?.map(|row: BlobRow| row.size_bytes)
-                }
-            };
-            match size {
-                Some(size) => {
-                    check_size(descriptor, size)?;
-                    children.blobs.insert(descriptor.digest, size);
+            let key = rows::link(repository, &descriptor.digest);
+            match rows::get(store, &key).await? {
+                Some(BlobRow { size_bytes }) => {
+                    check_size(descriptor, size_bytes)?;
+                    children.blobs.insert(descriptor.digest, size_bytes);
                 }
                 None if descriptor.is_foreign() => {}
                 None => return Err(missing(&descriptor.digest)),
             }
         }
         for descriptor in &document.manifests {
-            let row = match children.manifests.get(&descriptor.digest) {
-                Some(row) => Some(row.clone()),
-                None => {
-                    let key = rows::manifest(repository, &descriptor.digest);
-                    rows::get::<ManifestRow>(store, &key).await?
-                }
-            };
+            let key = rows::manifest(repository, &descriptor.digest);
+            let row: Option<ManifestRow> = rows::get(store, &key).await?;
             let row = row.ok_or_else(|| missing(&descriptor.digest))?;
             check_size(descriptor, row.size_bytes)?;
             children.manifests.insert(descriptor.digest, row);
@@ -168,7 +158,8 @@ impl Children {
     async fn check_files(&self, ask: &Ask) -> Result<(), Failure> {
         let manifests = self.manifests.iter().map(|(digest, row)| (*digest, row.size_bytes));
         let blobs = self.blobs.iter().map(|(digest, size)| (*digest, *size));
-        let (all, files): (Vec<_>, _) = (blobs.chain(manifests).collect(), Arc::clone(&ask.shared.files));
+        let (all, files): (Vec<_>, _) =
+            (blobs.chain(manifests).collect(), Arc::clone(&ask.shared.files));
         let absent = blocking("what a manifest names cannot be looked at", move || {
             for (digest, size) in all {
                 if !files.has(&digest, size)? {
@@ -216,7 +207,8 @@ fn check_size(descriptor: &Descriptor, size: u64) -> Result<(), Failure> {
 }
 
 fn missing(digest: &Digest) -> Failure {
-    let message = format!("the manifest names `{digest}`, which the repository does not hold; push it first");
+    let message =
+        format!("the manifest names `{digest}`, which the repository does not hold; push it first");
     Failure::bad(Code::ManifestBlobUnknown, message)
 }
 

@@ -122,7 +122,8 @@ async fn next(body: &mut axum::body::BodyDataStream) -> Result<Option<Bytes>, Fa
             Err(Failure::bad(Code::BlobUploadInvalid, message))
         }
         Err(_) => {
-            let message = "nothing came for a minute, so nothing of the chunk counts; send it again";
+            let message =
+                "nothing came for a minute, so nothing of the chunk counts; send it again";
             Err(Failure::new(StatusCode::REQUEST_TIMEOUT, Code::BlobUploadInvalid, message))
         }
     }

@@ -155,8 +155,7 @@ async fn write(
 }
 
 fn out_of_order(upload: &Upload, message: &str) -> Failure {
-    let failure =
-        Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid, message);
+    let failure = Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid, message);
     let headers = place(upload);
     headers.into_iter().fold(failure, |failure, (name, value)| failure.with(name, value))
 }

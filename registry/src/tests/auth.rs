@@ -1,0 +1,233 @@
+//! Who gets in, with what, and what the others are told.
+
+use http::StatusCode;
+use model::{Change, InstanceId, Principal, RouterId, Timestamp};
+
+use super::world::World;
+
+const OK: StatusCode = StatusCode::OK;
+
+impl World {
+    /// An access token of the administrator for these scopes.
+    pub(super) async fn access_token(&self, scopes: &[&str]) -> String {
+        let scopes: String = scopes.iter().map(|scope| format!("&scope={scope}")).collect();
+        let uri = format!("/v2/token?service=berth&account=admin{scopes}");
+        let reply = self.stranger("GET", &uri).basic("admin", &self.token).send().await.expect(OK);
+        let reply = reply.json();
+        assert_eq!(reply["token"], reply["access_token"]);
+        assert_eq!(reply["expires_in"], 300);
+        reply["token"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_where_to_get_a_token_and_for_what() {
+    let world = World::new().await;
+    let ask = async |method: &str, uri: &str| {
+        let reply = world.stranger(method, uri).send().await.refused(401, "UNAUTHORIZED");
+        assert_eq!(reply.header("docker-distribution-api-version"), "registry/2.0");
+        reply.header("www-authenticate")
+    };
+    let start = r#"Bearer realm="http://localhost:5000/v2/token",service="berth""#;
+    assert_eq!(ask("GET", "/v2/").await, start);
+    let pull = format!(r#"{start},scope="repository:team/hello:pull""#);
+    assert_eq!(ask("GET", "/v2/team/hello/manifests/latest").await, pull);
+    let push = format!(r#"{start},scope="repository:team/hello:pull,push""#);
+    assert_eq!(ask("POST", "/v2/team/hello/blobs/uploads/").await, push);
+    let delete = format!(r#"{start},scope="repository:team/hello:delete""#);
+    assert_eq!(ask("DELETE", "/v2/team/hello/manifests/latest").await, delete);
+    let catalog = format!(r#"{start},scope="registry:catalog:*""#);
+    assert_eq!(ask("GET", "/v2/_catalog").await, catalog);
+    for uri in ["/v2/A/manifests/x", "/v2/nowhere", "/v2/a/blobs/sha256:0"] {
+        assert_eq!(ask("GET", uri).await, start, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn the_realm_is_where_the_client_reached_us_and_nothing_else() {
+    let world = World::new().await;
+    for (host, forwarded, realm) in [
+        ("registry.example:443", "https", "https://registry.example:443/v2/token"),
+        ("[::1]:5000", "", "http://[::1]:5000/v2/token"),
+        ("a\",service=\"evil", "", "http://localhost/v2/token"),
+    ] {
+        let ask = world.stranger("GET", "/v2/").header("host", host);
+        let reply = ask.header("x-forwarded-proto", forwarded).send().await;
+        let start = format!("Bearer realm=\"{realm}\",");
+        assert!(reply.header("www-authenticate").starts_with(&start), "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_administrators_token_serves_as_password_and_as_bearer() {
+    let world = World::new().await;
+    world.stranger("GET", "/v2/").bearer(&world.token).send().await.expect(OK);
+    world.stranger("GET", "/v2/").basic("admin", &world.token).send().await.expect(OK);
+    let wrong = [
+        world.stranger("GET", "/v2/").bearer("berth_pat_0"),
+        world.stranger("GET", "/v2/").bearer("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."),
+        world.stranger("GET", "/v2/").basic("admin", "admin"),
+        world.stranger("GET", "/v2/").basic("root", &world.token),
+        world.stranger("GET", "/v2/").header("authorization", "Basic !"),
+        world.stranger("GET", "/v2/").header("authorization", "Digest x"),
+        world.stranger("GET", "/v2/").header("authorization", "Bearer"),
+    ];
+    for ask in wrong {
+        let reply = ask.send().await.refused(401, "UNAUTHORIZED");
+        assert!(reply.header("www-authenticate").contains("invalid_token"));
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_right_learns_nothing() {
+    let world = World::new().await;
+    world.image("a", "v1", b"layer").await;
+    let eve = world.user("eve").await;
+    let digest = crate::files::sha256(b"layer");
+    for (method, uri) in [
+        ("GET", "/v2/a/manifests/v1".to_owned()),
+        ("GET", "/v2/never/manifests/v1".to_owned()),
+        ("GET", format!("/v2/a/blobs/{digest}")),
+        ("GET", "/v2/a/tags/list".to_owned()),
+        ("GET", format!("/v2/a/referrers/{digest}")),
+        ("POST", "/v2/a/blobs/uploads/".to_owned()),
+        ("POST", format!("/v2/eve/blobs/uploads/?mount={digest}&from=a")),
+        ("PUT", "/v2/a/manifests/v2".to_owned()),
+        ("DELETE", "/v2/a/manifests/v1".to_owned()),
+        ("DELETE", format!("/v2/a/blobs/{digest}")),
+    ] {
+        let reply = world.stranger(method, &uri).bearer(&eve).body(b"").send().await;
+        reply.refused(404, "NAME_UNKNOWN");
+    }
+    world.stranger("GET", "/v2/_catalog").bearer(&eve).send().await.refused(403, "DENIED");
+    world.stranger("GET", "/v2/").bearer(&eve).send().await.expect(OK);
+}
+
+#[tokio::test]
+async fn a_token_allows_what_it_was_asked_for_and_says_what_is_missing() {
+    let world = World::new().await;
+    world.image("a", "v1", b"layer").await;
+    let token = world.access_token(&["repository:a:pull"]).await;
+    let ask = |method, uri| world.stranger(method, uri).bearer(&token);
+    ask("GET", "/v2/a/manifests/v1").send().await.expect(OK);
+    for (method, uri, scope) in [
+        ("POST", "/v2/a/blobs/uploads/", "repository:a:pull,push"),
+        ("DELETE", "/v2/a/manifests/v1", "repository:a:delete"),
+        ("GET", "/v2/b/manifests/v1", "repository:b:pull"),
+        ("GET", "/v2/_catalog", "registry:catalog:*"),
+    ] {
+        let reply = ask(method, uri).send().await.refused(401, "UNAUTHORIZED");
+        let header = reply.header("www-authenticate");
+        assert!(header.ends_with(&format!(r#"scope="{scope}",error="insufficient_scope""#)));
+        let wider = world.access_token(&["repository:a:pull", scope]).await;
+        let reply = world.stranger(method, uri).bearer(&wider).send().await;
+        assert_ne!(reply.status, StatusCode::UNAUTHORIZED, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_time_and_with_the_credential_it_came_from() {
+    let world = World::new().await;
+    let token = world.access_token(&[]).await;
+    let ask = || world.stranger("GET", "/v2/").bearer(&token).send();
+    world.pass(299);
+    ask().await.expect(OK);
+    world.pass(1);
+    ask().await.refused(401, "UNAUTHORIZED");
+
+    let token = world.access_token(&[]).await;
+    let ask = || world.stranger("GET", "/v2/").bearer(&token).send();
+    ask().await.expect(OK);
+    let hash = access::hash_secret(&world.token);
+    let credential = world.store.state().credential_by_hash(&hash).unwrap().id;
+    world.apply(vec![Change::RevokeCredential(credential)]).await;
+    ask().await.refused(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn docker_login_gets_a_refresh_token_that_only_buys_access_tokens() {
+    let world = World::new().await;
+    let uri = "/v2/token?account=admin&client_id=docker&offline_token=true&service=berth";
+    let reply = world.stranger("GET", uri).basic("admin", &world.token).send().await.expect(OK);
+    let refresh = reply.json()["refresh_token"].as_str().unwrap().to_owned();
+    world.stranger("GET", "/v2/").bearer(&refresh).send().await.refused(401, "UNAUTHORIZED");
+    let basic = world.stranger("GET", "/v2/").basic("admin", &refresh);
+    basic.send().await.refused(401, "UNAUTHORIZED");
+
+    let form = format!(
+        "grant_type=refresh_token&refresh_token={refresh}&service=berth&client_id=docker&scope=repository%3Aa%3Apull%2Cpush+repository%3Ab%3Apull"
+    );
+    let post = || world.stranger("POST", "/v2/token").body(form.as_bytes()).send();
+    let reply = post().await.expect(OK).json();
+    assert!(reply.get("refresh_token").is_none());
+    let token = reply["access_token"].as_str().unwrap();
+    let start = world.stranger("POST", "/v2/a/blobs/uploads/").bearer(token);
+    start.send().await.expect(StatusCode::ACCEPTED);
+    let start = world.stranger("POST", "/v2/b/blobs/uploads/").bearer(token);
+    start.send().await.refused(401, "UNAUTHORIZED");
+
+    world.pass(366 * 24 * 3_600);
+    post().await.refused(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn a_password_form_works_as_basic_does() {
+    let world = World::new().await;
+    let form =
+        format!("grant_type=password&username=admin&password={}&access_type=offline", world.token);
+    let reply = world.stranger("POST", "/v2/token").body(form.as_bytes()).send().await.expect(OK);
+    assert!(reply.json()["refresh_token"].is_string() && reply.json()["access_token"].is_string());
+    for form in [
+        "grant_type=password&username=admin&password=x",
+        "grant_type=refresh_token&refresh_token=x",
+        "grant_type=refresh_token",
+    ] {
+        let post = world.stranger("POST", "/v2/token").body(form.as_bytes());
+        let reply = post.send().await.refused(401, "UNAUTHORIZED");
+        assert!(reply.header("www-authenticate").starts_with("Basic"));
+    }
+    let post = world.stranger("POST", "/v2/token").body(b"grant_type=magic");
+    post.send().await.refused(400, "UNSUPPORTED");
+    world.stranger("GET", "/v2/token").send().await.refused(401, "UNAUTHORIZED");
+    world.stranger("DELETE", "/v2/token").send().await.refused(405, "UNSUPPORTED");
+}
+
+#[tokio::test]
+async fn logins_of_one_user_do_not_grow_without_end() {
+    let world = World::new().await;
+    for _ in 0..60 {
+        let uri = "/v2/token?offline_token=true";
+        world.stranger("GET", uri).basic("admin", &world.token).send().await.expect(OK);
+        world.pass(1);
+    }
+    assert_eq!(world.store.state().credentials().count(), 50 + 1);
+    world.stranger("GET", "/v2/").bearer(&world.token).send().await.expect(OK);
+}
+
+#[tokio::test]
+async fn a_peer_of_the_link_may_pull_only_what_access_says() {
+    let world = World::new().await;
+    world.image("a", "v1", b"layer").await;
+    let instance = InstanceId::new(Timestamp::EPOCH, [1; 10]);
+    let ask = |uri, principal| world.stranger("GET", uri).principal(principal);
+    // It has no task, so no repository.
+    for principal in
+        [Principal::Instance(instance), Principal::Router(RouterId::new(Timestamp::EPOCH, [1; 10]))]
+    {
+        ask("/v2/", principal.clone()).send().await.expect(OK);
+        ask("/v2/a/manifests/v1", principal).send().await.refused(404, "NAME_UNKNOWN");
+    }
+    ask("/v2/", Principal::Anonymous).send().await.refused(401, "UNAUTHORIZED");
+    // The extension says who asks, whatever the header says.
+    let both = ask("/v2/a/manifests/v1", Principal::Instance(instance)).bearer(&world.token);
+    both.send().await.refused(404, "NAME_UNKNOWN");
+    world.run_task_on(instance, "a").await;
+    ask("/v2/a/manifests/v1", Principal::Instance(instance)).send().await.expect(OK);
+    let push = world.stranger("POST", "/v2/a/blobs/uploads/");
+    push.principal(Principal::Instance(instance)).send().await.refused(404, "NAME_UNKNOWN");
+    world.image("b", "v1", b"layer").await;
+    ask("/v2/b/manifests/v1", Principal::Instance(instance))
+        .send()
+        .await
+        .refused(404, "NAME_UNKNOWN");
+}

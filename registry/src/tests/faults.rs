@@ -1,0 +1,122 @@
+//! A disk and a store that fail at every step: what was acknowledged stays, what was not is not there, and afterwards the
+//! same push works.
+
+use std::io;
+
+use http::StatusCode;
+
+use super::world::{OCI_IMAGE, World, image};
+use crate::files::{self, Step};
+use crate::rows::{self, BlobRow};
+
+const STEPS: [Step; 5] =
+    [Step::Create, Step::Write, Step::SyncFile, Step::Rename, Step::SyncDirectory];
+
+impl World {
+    /// What must hold whatever happened: rows name only files that are there and hash to their name, repositories show only
+    /// live blobs, and manifests name only what is shown.
+    pub(super) async fn check_rows(&self) {
+        let all = |prefix: &'static [u8]| self.store.range(prefix, None, 10_000);
+        for (key, value) in all(b"blob/").await.unwrap() {
+            let text = String::from_utf8(key).unwrap();
+            let digest = text.strip_prefix("blob/").unwrap().parse().unwrap();
+            let bytes = std::fs::read(self.registry.shared.files.blob(&digest)).expect(&text);
+            assert_eq!(files::digest_like(&digest, &bytes), digest);
+            let row: BlobRow = serde_json::from_slice(&value).unwrap();
+            assert_eq!(row.size_bytes, bytes.len() as u64);
+        }
+        for (key, _) in all(b"link/").await.unwrap() {
+            let live = rows::blob(&rows::tail(&key).parse().unwrap());
+            assert!(self.store.get(&live).await.unwrap().is_some());
+        }
+        for (key, _) in all(b"manifest/").await.unwrap() {
+            let text = String::from_utf8(key).unwrap();
+            let (repository, digest) =
+                text.strip_prefix("manifest/").unwrap().split_once('@').unwrap();
+            let repository = repository.parse().unwrap();
+            let bytes =
+                std::fs::read(self.registry.shared.files.blob(&digest.parse().unwrap())).unwrap();
+            let manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            for named in
+                manifest["layers"].as_array().into_iter().flatten().chain([&manifest["config"]])
+            {
+                let named = named["digest"].as_str().unwrap().parse().unwrap();
+                let link = rows::link(&repository, &named);
+                assert!(self.store.get(&link).await.unwrap().is_some(), "{text} needs {named}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_at_any_step_of_a_blob_leaves_nothing_and_the_next_push_works() {
+    for step in STEPS {
+        let mut world = World::new().await;
+        world.faults().fail(step, io::ErrorKind::Other);
+        let digest = files::sha256(b"hello");
+        let uri = format!("/v2/a/blobs/uploads/?digest={digest}");
+        let push = || world.ask("POST", &uri).body(b"hello").send();
+        push().await.refused(500, "UNKNOWN");
+        let blob = format!("/v2/a/blobs/{digest}");
+        world.get(&blob).send().await.refused(404, "BLOB_UNKNOWN");
+        assert_eq!(world.uploads_on_disk(), 0, "{step:?}");
+        world.check_rows().await;
+        world.faults().heal();
+        push().await.expect(StatusCode::CREATED);
+        world.check_rows().await;
+        world.restart();
+        world.get(&blob).send().await.expect(StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sync_ends_the_upload_and_is_not_tried_again() {
+    let world = World::new().await;
+    let location = world.upload("a").await;
+    world.ask("PATCH", &location).body(b"hello").send().await.expect(StatusCode::ACCEPTED);
+    world.faults().fail(Step::SyncFile, io::ErrorKind::Other);
+    let put = format!("{location}?digest={}", files::sha256(b"hello"));
+    world.ask("PUT", &put).send().await.refused(500, "UNKNOWN");
+    world.faults().heal();
+    world.ask("PUT", &put).send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_failed_write_leaves_the_upload_where_it_was_acknowledged() {
+    let world = World::new().await;
+    let location = world.upload("a").await;
+    world.ask("PATCH", &location).body(b"abc").send().await.expect(StatusCode::ACCEPTED);
+    world.faults().fail(Step::Write, io::ErrorKind::StorageFull);
+    let full = world.ask("PATCH", &location).body(b"def").send().await;
+    full.refused(507, "UNAVAILABLE");
+    world.faults().heal();
+    assert_eq!(world.get(&location).send().await.header("range"), "0-2");
+    let put = format!("{location}?digest={}", files::sha256(b"abcdef"));
+    world.ask("PUT", &put).body(b"def").send().await.expect(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_at_any_step_of_a_manifest_leaves_no_manifest_and_no_tag() {
+    for step in STEPS {
+        let world = World::new().await;
+        world.blob("a", b"{}").await;
+        world.blob("a", b"layer").await;
+        let manifest = image(b"{}", &[b"layer"]);
+        world.faults().fail(step, io::ErrorKind::Other);
+        let put = || world.manifest("a", "v1", OCI_IMAGE, &manifest);
+        put().await.refused(500, "UNKNOWN");
+        let reference = files::sha256(&manifest).to_string();
+        for reference in ["v1", &reference] {
+            let uri = format!("/v2/a/manifests/{reference}");
+            world.get(&uri).send().await.refused(404, "MANIFEST_UNKNOWN");
+        }
+        assert_eq!(world.uploads_on_disk(), 0, "{step:?}");
+        // Edges of a push that did not end hold nothing.
+        let layer = format!("/v2/a/blobs/{}", files::sha256(b"layer"));
+        world.ask("DELETE", &layer).send().await.expect(StatusCode::ACCEPTED);
+        world.faults().heal();
+        world.blob("a", b"layer").await;
+        put().await.expect(StatusCode::CREATED);
+        world.check_rows().await;
+    }
+}
