@@ -13,7 +13,8 @@ pub(crate) fn at(time: Timestamp) -> String {
     time.to_string()
 }
 
-/// The URL under which people reach a service: its first rule with a host that can be dialled.
+/// The URL under which people reach a service: its first rule with a host that can be dialled. None while no router has
+/// said where it listens.
 pub(crate) fn url(state: &State, service: &model::Service, port: u16) -> Option<String> {
     let plain = |pattern: &&String| !pattern.contains(['*', '?']);
     let mut of = state.rules().filter(|rule| rule.service == Some(service.id));
@@ -22,6 +23,10 @@ pub(crate) fn url(state: &State, service: &model::Service, port: u16) -> Option<
         Some((host, &rule.conditions))
     })?;
     let path = conditions.path_pattern.iter().find(plain).map_or("", String::as_str);
-    let port = if port == 80 { String::new() } else { format!(":{port}") };
+    let port = match port {
+        0 => return None,
+        80 => String::new(),
+        other => format!(":{other}"),
+    };
     Some(format!("http://{host}{port}{path}"))
 }

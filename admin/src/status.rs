@@ -22,7 +22,8 @@ pub(crate) struct StatusShape {
     revision: u64,
     ready: bool,
     registry_address: String,
-    router_url: String,
+    /// Null until a router has said where it listens.
+    router_url: Option<String>,
     link_address: String,
     instances: Vec<InstanceShape>,
     routers: Vec<RouterShape>,
@@ -43,7 +44,7 @@ pub(crate) async fn get(_: May<StatusGet>, State(api): State<Api>) -> Json<Statu
         revision: state.revision().0,
         ready: api.ready.borrow().all(),
         registry_address: api.info.registry_address.clone(),
-        router_url: format!("http://localhost:{port}"),
+        router_url: (port != 0).then(|| format!("http://localhost:{port}")),
         link_address: api.info.link_address.clone(),
         instances: state.instances().map(instance).collect(),
         routers: state.routers().map(router).collect(),
