@@ -12,6 +12,8 @@ use crate::routes::Routes;
 
 /// Between two reports: the first change is told at once, those that follow closely go together.
 const SPACING: Duration = Duration::from_millis(20);
+/// How long what is in flight at targets that do not drain may go unreported.
+const REFRESH: Duration = Duration::from_secs(5);
 
 /// The table that is served from and lies on disk.
 #[derive(Debug, Default)]
@@ -37,7 +39,8 @@ pub(crate) async fn run(
 ) {
     let changes = async {
         loop {
-            routes.changed().notified().await;
+            // Late is the same as changed.
+            tokio::time::timeout(REFRESH, routes.changed().notified()).await.ok();
             if routes.serving().is_known() {
                 // In this order: a target that this table lacks must not be missed in the report that says so.
                 let applied = applied.get();

@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use super::head::{Body, Head, blank};
 
 /// How much is read at once, and how much is written at once if there is more.
-const BUFFER: usize = 8 * 1024;
+const BUFFER: usize = 4 * 1024;
 /// How much of what follows a request is kept while that is in progress.
 const MOST_AHEAD: usize = 64 * 1024;
 

@@ -167,6 +167,24 @@ async fn a_router_that_starts_again_serves_from_its_disk_without_a_server() {
 }
 
 #[tokio::test]
+async fn a_router_that_starts_again_loses_no_request_to_a_target_that_died_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dead, alive) = (Origin::start("dead", Act::Answer), Origin::start("alive", Act::Answer));
+    let targets = vec![target(task(1), dead.address), target(task(2), alive.address)];
+    let mut world = World::start(dir.path()).await;
+    let view = forward(&["a.test"], vec![group(1, targets)]);
+    world.show_healthy(view, &[task(1), task(2)]).await;
+    world.stop().await;
+    dead.stop().await;
+    let world = World::start(dir.path()).await;
+    for _ in 0..8 {
+        let answer = world.post("a.test", "/", "order").await;
+        assert_eq!((answer.status, answer.origin()), (200, "alive"));
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn nothing_is_applied_or_let_go_before_it_is_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(dir.path()).await;

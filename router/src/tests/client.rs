@@ -55,7 +55,9 @@ pub(super) struct Client {
 impl Client {
     /// Connects.
     pub(super) async fn new(address: SocketAddr) -> Self {
-        Self { tcp: TcpStream::connect(address).await.unwrap(), buffer: Vec::new() }
+        let tcp = TcpStream::connect(address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        Self { tcp, buffer: Vec::new() }
     }
 
     /// Sends bytes.

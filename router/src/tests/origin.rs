@@ -120,6 +120,7 @@ async fn accept(listener: Arc<TcpListener>, shared: Arc<Shared>) {
             next = listener.accept() => next.unwrap(),
             () = shared.end.cancelled() => return,
         };
+        tcp.set_nodelay(true).unwrap();
         let number = shared.connections.fetch_add(1, Ordering::SeqCst);
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {

@@ -76,8 +76,10 @@ async fn the_end_of_a_router_lets_requests_end_and_cuts_tunnels() {
     .await;
     let mut idle = Client::new(world.address).await;
     assert_eq!(idle.get("c.test", "/").await.unwrap().status, 404);
+    idle.write("GET / HTTP/1.1\r\n").await;
     world.begin_end();
-    let last = idle.get("c.test", "/").await.expect("one that was on its way is served");
+    idle.write("Host: c.test\r\n\r\n").await;
+    let last = idle.read().await.expect("one that was on its way is served");
     assert_eq!((last.status, last.header("connection")), (404, Some("close")));
     gate.add_permits(1);
     let answer = client.read().await.expect("what is in flight ends");
