@@ -83,12 +83,11 @@ pub(crate) async fn run(deploy: Deploy, client: &Client, format: Format) -> Outc
 
 /// Waits for the deployment that was started, or for the one under way where nothing had to be started.
 async fn wait_for(deploy: &Deploy, answer: &Value, client: &Client) -> Outcome {
-    let wanted = match answer["deploymentId"].as_str() {
-        Some(started) => started.to_owned(),
-        None => {
-            let path = wait::service_path(&deploy.name, &deploy.cluster);
-            field(wait::primary(&client.get(&path).await?), "id")
-        }
+    let wanted = if let Some(started) = answer["deploymentId"].as_str() {
+        started.to_owned()
+    } else {
+        let path = wait::service_path(&deploy.name, &deploy.cluster);
+        field(wait::primary(&client.get(&path).await?), "id")
     };
     let timeout = Duration::from_secs(deploy.timeout);
     wait::rollout(client, &deploy.name, &deploy.cluster, &wanted, timeout).await

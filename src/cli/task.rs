@@ -188,7 +188,7 @@ fn show(task: &Value, format: Format) {
         vec![
             field(container, "name"),
             short_image(&field(container, "image")),
-            ports.collect::<Vec<_>>().join(", "),
+            text(&ports.collect::<Vec<_>>().join(", ").into()),
             field(container, "exitCode"),
             field(container, "restarts"),
             field(container, "reason"),
