@@ -22,6 +22,7 @@ use crate::upload::Uploads;
 
 mod ask;
 mod blob;
+mod body;
 mod failure;
 mod files;
 mod listing;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use futures_util::TryFutureExt as _;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
@@ -21,6 +20,7 @@ use store::Batch;
 
 use crate::Shared;
 use crate::ask::{Caller, Login};
+use crate::body;
 use crate::failure::{Code, Failure};
 use crate::query::Query;
 use crate::scope::{self, Scope};
@@ -104,40 +104,60 @@ pub(crate) async fn answer(
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Failure> {
+    let asked = if parts.method == Method::GET {
+        by_header(shared, parts)?
+    } else if parts.method == Method::POST {
+        by_form(shared, body).await?
+    } else {
+        let message = "tokens are asked for by GET or POST";
+        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
+            .with(ALLOW, HeaderValue::from_static("GET, POST")));
+    };
+    grant(shared, &asked).await
+}
+
+/// Who asks, what for, and whether a refresh token is wanted too.
+struct Asked {
+    proven: Proven,
+    parameters: Query,
+    offline: bool,
+}
+
+fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, Failure> {
+    let parameters = Query::parse(parts.uri.query().unwrap_or_default());
+    let login = parts.headers.get(AUTHORIZATION).ok_or_else(nobody)?;
+    let login = Login::read(login).ok_or_else(refused)?;
     let (state, now) = (shared.store.state(), shared.clock.now());
-    if parts.method == Method::GET {
-        let query = Query::parse(parts.uri.query().unwrap_or_default());
-        let login = parts.headers.get(AUTHORIZATION).and_then(Login::read).ok_or_else(refused)?;
-        let proven = by_login(&state, &login, now).ok_or_else(refused)?;
-        let offline = query.first("offline_token") == Some("true");
-        return grant(shared, &state, &proven, &query, offline, now).await;
-    }
-    if parts.method == Method::POST {
-        let form = axum::body::to_bytes(body, MOST_FORM_BYTES).map_err(|error| {
-            Failure::bad(Code::Unsupported, format!("the form cannot be read: {error}"))
-        });
-        let form = Query::parse(&String::from_utf8_lossy(&form.await?));
-        let given = |name| form.first(name).unwrap_or_default().to_owned();
-        let proven = match form.first("grant_type") {
-            Some("refresh_token") => {
-                proven(&state, &given("refresh_token"), CredentialKind::RegistryRefresh, now)
-            }
-            Some("password") => {
-                let login = Login { user: given("username"), password: given("password") };
-                by_login(&state, &login, now)
-            }
-            Some(_) | None => {
-                let message = "`grant_type` must be `password` or `refresh_token`";
-                return Err(Failure::bad(Code::Unsupported, message));
-            }
-        };
-        let offline = form.first("access_type") == Some("offline")
-            && form.first("grant_type") == Some("password");
-        return grant(shared, &state, &proven.ok_or_else(refused)?, &form, offline, now).await;
-    }
-    let message = "tokens are asked for by GET or POST";
-    Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
-        .with(ALLOW, HeaderValue::from_static("GET, POST")))
+    let proven = by_login(&state, &login, now).ok_or_else(refused)?;
+    let offline = parameters.first("offline_token") == Some("true");
+    Ok(Asked { proven, parameters, offline })
+}
+
+async fn by_form(shared: &Shared, body: Body) -> Result<Asked, Failure> {
+    let form = body::read(body, MOST_FORM_BYTES, Code::Unsupported).await?;
+    let form = form.ok_or_else(|| {
+        let message = "the form is larger than 64 KiB";
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::Unsupported, message)
+    })?;
+    let parameters = Query::parse(&String::from_utf8_lossy(&form));
+    let given = |name| parameters.first(name).unwrap_or_default().to_owned();
+    let (state, now) = (shared.store.state(), shared.clock.now());
+    let (proven, offline) = match parameters.first("grant_type") {
+        Some("refresh_token") => {
+            let kind = CredentialKind::RegistryRefresh;
+            (proven(&state, &given("refresh_token"), kind, now), false)
+        }
+        Some("password") => {
+            let login = Login { user: given("username"), password: given("password") };
+            let offline = parameters.first("access_type") == Some("offline");
+            (by_login(&state, &login, now), offline)
+        }
+        Some(_) | None => {
+            let message = "`grant_type` must be `password` or `refresh_token`";
+            return Err(Failure::bad(Code::Unsupported, message));
+        }
+    };
+    Ok(Asked { proven: proven.ok_or_else(refused)?, parameters, offline })
 }
 
 fn by_login(state: &State, login: &Login, now: Timestamp) -> Option<Proven> {
@@ -145,22 +165,28 @@ fn by_login(state: &State, login: &Login, now: Timestamp) -> Option<Proven> {
     proven(state, &login.password, CredentialKind::Token, now)
 }
 
+fn nobody() -> Failure {
+    unproven(
+        "this needs a login: run `docker login` with user `admin` and the administrator's token",
+    )
+}
+
 fn refused() -> Failure {
-    let message = "the user name or token is not valid; the administrator's user name is `admin` and the token is in \
-                   `admin.token` in the data directory";
+    unproven(
+        "the user name or token is not valid; the administrator's user name is `admin` and the token is in `admin.token` \
+         in the data directory",
+    )
+}
+
+fn unproven(message: &str) -> Failure {
     Failure::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message)
         .with(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\""))
 }
 
-async fn grant(
-    shared: &Shared,
-    state: &State,
-    proven: &Proven,
-    asked: &Query,
-    offline: bool,
-    now: Timestamp,
-) -> Result<Response, Failure> {
-    let scopes = scope::grant(state, &proven.principal, asked.all("scope"));
+async fn grant(shared: &Shared, asked: &Asked) -> Result<Response, Failure> {
+    let Asked { proven, parameters, offline } = asked;
+    let (state, now) = (shared.store.state(), shared.clock.now());
+    let scopes = scope::grant(&state, &proven.principal, parameters.all("scope"));
     let token = shared.tokens.issue(proven, scopes, now);
     let mut reply = json!({
         "token": token,
@@ -168,8 +194,8 @@ async fn grant(
         "expires_in": ACCESS_LIFE.as_secs(),
         "issued_at": now.to_string(),
     });
-    if offline {
-        reply["refresh_token"] = remember(shared, state, &proven.principal, now).await?.into();
+    if *offline {
+        reply["refresh_token"] = remember(shared, &state, &proven.principal, now).await?.into();
     }
     let mut response = Response::new(Body::from(reply.to_string()));
     let headers = response.headers_mut();

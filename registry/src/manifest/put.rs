@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::response::Response;
-use futures_util::StreamExt as _;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 use model::{Change, Digest, Reference, Repository, RepositoryName, Tag, TagName};
@@ -20,7 +19,7 @@ use crate::blob::{self, DIGEST, value};
 use crate::failure::{Code, Failure};
 use crate::route::UploadId;
 use crate::rows::{self, BlobRow, ManifestRow, ReferrerRow, STEP};
-use crate::{blocking, files};
+use crate::{blocking, body, files};
 
 /// Tags that one push sets at most.
 const MOST_TAGS: usize = 50;
@@ -87,25 +86,10 @@ fn tags(ask: &Ask, reference: &Reference) -> Result<Vec<TagName>, Failure> {
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, Failure> {
-    let too_large = || {
+    body::read(body, MOST_BYTES, Code::ManifestInvalid).await?.ok_or_else(|| {
         let message = "a manifest may have 4 MiB at most";
         Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
-    };
-    if body.size_hint().lower() > MOST_BYTES as u64 {
-        return Err(too_large());
-    }
-    let (mut bytes, mut body) = (Vec::new(), body.into_data_stream());
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|error| {
-            let message = format!("the manifest ended early: {error}");
-            Failure::bad(Code::ManifestInvalid, message)
-        })?;
-        if bytes.len() + piece.len() > MOST_BYTES {
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes)
+    })
 }
 
 fn named(digest: &Digest, bytes: &[u8]) -> Result<Digest, Failure> {

@@ -10,8 +10,8 @@ const OK: StatusCode = StatusCode::OK;
 impl World {
     /// An access token of the administrator for these scopes.
     pub(super) async fn access_token(&self, scopes: &[&str]) -> String {
-        let scopes: String = scopes.iter().map(|scope| format!("&scope={scope}")).collect();
-        let uri = format!("/v2/token?service=berth&account=admin{scopes}");
+        let uri = ["/v2/token?service=berth&account=admin"].iter().chain(scopes);
+        let uri = uri.copied().collect::<Vec<_>>().join("&scope=");
         let reply = self.stranger("GET", &uri).basic("admin", &self.token).send().await.expect(OK);
         let reply = reply.json();
         assert_eq!(reply["token"], reply["access_token"]);

@@ -91,7 +91,7 @@ async fn a_push_and_a_delete_at_once_never_leave_a_manifest_without_its_blob() {
     let manifest = image(b"{}", &[b"layer"]);
     let reference = files::sha256(&manifest);
     let layer = format!("/v2/a/blobs/{}", files::sha256(b"layer"));
-    for round in 0..40 {
+    for round in 0..20 {
         world.blob("a", b"layer").await;
         let push = async {
             if round % 2 == 0 {

@@ -82,8 +82,9 @@ async fn one_push_sets_many_tags() {
         let get = world.get(&format!("/v2/a/manifests/{tag}")).send().await.expect(OK);
         assert_eq!(get.header("docker-content-digest"), digest.to_string());
     }
-    let many: String = (0..51).map(|n| format!("&tag=w{n}")).collect();
-    let put = world.manifest("a", &format!("{digest}?{many}"), OCI_IMAGE, &manifest).await;
+    let many: Vec<String> = (0..51).map(|n| format!("tag=w{n}")).collect();
+    let many = format!("{digest}?{}", many.join("&"));
+    let put = world.manifest("a", &many, OCI_IMAGE, &manifest).await;
     put.refused(414, "MANIFEST_INVALID");
     let put = world.manifest("a", &format!("{digest}?tag=.x"), OCI_IMAGE, &manifest).await;
     put.refused(400, "MANIFEST_INVALID");
@@ -198,12 +199,13 @@ async fn a_manifest_of_many_layers_takes_more_than_one_batch() {
     assert_eq!(edges, [], "its edges go with it");
 }
 
+static MEGABYTE: [u8; 1 << 20] = [b' '; 1 << 20];
+
 #[tokio::test]
 async fn what_is_too_large_is_not_read_to_its_end() {
     let world = World::new().await;
     let large = vec![b' '; (4 << 20) + 1];
     world.manifest("a", "v1", OCI_IMAGE, &large).await.refused(413, "SIZE_INVALID");
-    static MEGABYTE: [u8; 1 << 20] = [b' '; 1 << 20];
     let pieces = (0..6).map(|_| Ok(&MEGABYTE[..])).collect();
     let put = world.ask("PUT", "/v2/a/manifests/v1").stream(pieces);
     put.send().await.refused(413, "SIZE_INVALID");

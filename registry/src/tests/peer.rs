@@ -10,9 +10,13 @@ use super::world::World;
 
 impl World {
     /// Runs one task of an image of this repository on a new instance.
-    pub(super) async fn run_task_on(&self, instance: InstanceId, repository: &str) {
+    pub(super) async fn run_task_on(&self, id: InstanceId, repository: &str) {
         let now = self.clock.now();
-        let cluster: ClusterName = "default".parse().unwrap();
+        let cluster = Cluster {
+            id: ClusterId::new(now, [1; 10]),
+            name: "default".parse().unwrap(),
+            created_at: now,
+        };
         let definition: TaskDefinition = serde_json::from_value(json!({
             "family": "web", "revision": 1, "registeredAt": now,
             "containerDefinitions": [
@@ -20,70 +24,67 @@ impl World {
             ],
         }))
         .unwrap();
-        let image = PinnedImage {
-            repository: repository.parse().unwrap(),
-            digest: Digest::Sha256([1; 32]),
-        };
-        let task = Task {
-            id: TaskId::new(now, [1; 10]),
-            cluster: cluster.clone(),
-            task_definition: Revision { family: "web".parse().unwrap(), number: 1 },
-            service: None,
-            deployment: None,
-            started_by: "admin".to_owned(),
-            overrides: Overrides::default(),
-            resources: Resources::new(100, 100),
-            placement: Some(Placement {
-                instance,
-                address: Ipv4Addr::new(10, 90, 1, 2),
-                ports: Vec::new(),
-            }),
-            containers: vec![TaskContainer {
-                name: "web".parse().unwrap(),
-                image,
-                runtime_id: None,
-                exit_code: None,
-                reason: None,
-                restarts: 0,
-                log_tail: Vec::new(),
-            }],
-            last_status: TaskStatus::Pending,
-            desired_status: DesiredStatus::Running,
-            stopped: None,
-            created_at: now,
-            started_at: None,
-            healthy_at: None,
-            stopping_at: None,
-            stopped_at: None,
-            unrouted_at: None,
-            reaped: false,
-        };
         self.apply(vec![
-            Change::CreateCluster(Cluster {
-                id: ClusterId::new(now, [1; 10]),
-                name: cluster.clone(),
-                created_at: now,
-            }),
-            Change::RegisterInstance(Instance {
-                id: instance,
-                cluster,
-                name: "i1".to_owned(),
-                status: InstanceStatus::Active,
-                capacity: Resources::new(1_000, 1_000),
-                platform: Platform::new("linux", "amd64"),
-                host: HostIdentity::default(),
-                advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                subnet: Some("10.90.1.0/24".parse().unwrap()),
-                last_address: 0,
-                last_port: 0,
-                attributes: BTreeMap::new(),
-                agent_version: "0".to_owned(),
-                docker_version: "0".to_owned(),
-                registered_at: now,
-            }),
+            Change::CreateCluster(cluster),
+            Change::RegisterInstance(instance(id, now)),
             Change::RegisterTaskDefinition(definition),
-            Change::CreateTask(task),
+            Change::CreateTask(task(id, repository, now)),
         ])
         .await;
+    }
+}
+
+fn instance(id: InstanceId, now: Timestamp) -> Instance {
+    Instance {
+        id,
+        cluster: "default".parse().unwrap(),
+        name: "i1".to_owned(),
+        status: InstanceStatus::Active,
+        capacity: Resources::new(1_000, 1_000),
+        platform: Platform::new("linux", "amd64"),
+        host: HostIdentity::default(),
+        advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        subnet: Some("10.90.1.0/24".parse().unwrap()),
+        last_address: 0,
+        last_port: 0,
+        attributes: BTreeMap::new(),
+        agent_version: "0".to_owned(),
+        docker_version: "0".to_owned(),
+        registered_at: now,
+    }
+}
+
+fn task(instance: InstanceId, repository: &str, now: Timestamp) -> Task {
+    let address = Ipv4Addr::new(10, 90, 1, 2);
+    let digest = Digest::Sha256([1; 32]);
+    Task {
+        id: TaskId::new(now, [1; 10]),
+        cluster: "default".parse().unwrap(),
+        task_definition: Revision { family: "web".parse().unwrap(), number: 1 },
+        service: None,
+        deployment: None,
+        started_by: "admin".to_owned(),
+        overrides: Overrides::default(),
+        resources: Resources::new(100, 100),
+        placement: Some(Placement { instance, address, ports: Vec::new() }),
+        containers: vec![TaskContainer {
+            name: "web".parse().unwrap(),
+            image: PinnedImage { repository: repository.parse().unwrap(), digest },
+            runtime_id: None,
+            exit_code: None,
+            reason: None,
+            restarts: 0,
+            log_tail: Vec::new(),
+        }],
+        last_status: TaskStatus::Pending,
+        desired_status: DesiredStatus::Running,
+        stopped: None,
+        created_at: now,
+        started_at: None,
+        healthy_at: None,
+        stopping_at: None,
+        stopped_at: None,
+        unrouted_at: None,
+        reaped: false,
     }
 }

@@ -8,17 +8,16 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use http::StatusCode;
 use sha2::Digest as _;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 use super::{Progress, Upload};
+use crate::body;
 use crate::failure::{Code, Failure};
 use crate::files::Files;
 
@@ -26,8 +25,6 @@ use crate::files::Files;
 const WRITE_BYTES: usize = 256 << 10;
 /// Bytes that one blob has at most.
 const MOST_BYTES: u64 = 64 << 30;
-/// How long a client may send nothing.
-const SILENCE: Duration = Duration::from_mins(1);
 
 struct Writer {
     files: Arc<Files>,
@@ -87,10 +84,10 @@ async fn receive(
     body: Body,
     most: u64,
 ) -> Result<(Writer, Result<u64, Failure>), Failure> {
-    let mut body = body.into_data_stream();
+    let mut pending = body.into_data_stream();
     let (mut pieces, mut waiting, mut received) = (Vec::new(), 0, 0);
     let received = loop {
-        match next(&mut body).await {
+        match body::next(&mut pending, Code::BlobUploadInvalid).await {
             Ok(Some(piece)) => {
                 received += piece.len() as u64;
                 waiting += piece.len();
@@ -111,22 +108,6 @@ async fn receive(
     let writer = finished(writing).await?;
     let writing = tokio::task::spawn_blocking(move || writer.write(&pieces));
     Ok((finished(writing).await?, received))
-}
-
-async fn next(body: &mut axum::body::BodyDataStream) -> Result<Option<Bytes>, Failure> {
-    match tokio::time::timeout(SILENCE, body.next()).await {
-        Ok(Some(Ok(piece))) => Ok(Some(piece)),
-        Ok(None) => Ok(None),
-        Ok(Some(Err(error))) => {
-            let message = format!("the body ended early, so nothing of it counts: {error}");
-            Err(Failure::bad(Code::BlobUploadInvalid, message))
-        }
-        Err(_) => {
-            let message =
-                "nothing came for a minute, so nothing of the chunk counts; send it again";
-            Err(Failure::new(StatusCode::REQUEST_TIMEOUT, Code::BlobUploadInvalid, message))
-        }
-    }
 }
 
 async fn finished(writing: JoinHandle<io::Result<Writer>>) -> Result<Writer, Failure> {

@@ -1,0 +1,45 @@
+//! Reading what a client sends: bounded in size where it is kept, and in silence everywhere, so that nobody holds on to an
+//! upload or a connection by sending nothing.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, HttpBody as _};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::StatusCode;
+
+use crate::failure::{Code, Failure};
+
+/// How long a client may send nothing.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// The next piece of a body; None at its end. What goes wrong is answered with `code`.
+pub(crate) async fn next(body: &mut BodyDataStream, code: Code) -> Result<Option<Bytes>, Failure> {
+    match tokio::time::timeout(SILENCE, body.next()).await {
+        Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(None) => Ok(None),
+        Ok(Some(Err(error))) => {
+            let message = format!("the body ended early, so nothing of it counts: {error}");
+            Err(Failure::bad(code, message))
+        }
+        Err(_) => {
+            let message = "nothing came for a minute, so nothing of the body counts; send it again";
+            Err(Failure::new(StatusCode::REQUEST_TIMEOUT, code, message))
+        }
+    }
+}
+
+/// A whole body of at most `most` bytes; None where it is larger, and then no more of it than that was read.
+pub(crate) async fn read(body: Body, most: usize, code: Code) -> Result<Option<Vec<u8>>, Failure> {
+    if body.size_hint().lower() > most as u64 {
+        return Ok(None);
+    }
+    let (mut bytes, mut body) = (Vec::new(), body.into_data_stream());
+    while let Some(piece) = next(&mut body, code).await? {
+        if bytes.len() + piece.len() > most {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Some(bytes))
+}
