@@ -1,1 +1,197 @@
 //! Makes one instance run the tasks assigned to it, through Docker.
+//!
+//! What is wanted comes as a view over the link, what is there comes from Docker, and [`run`] goes from one to the other, one
+//! [`op::Op`] of a task at a time: `next` decides, `docker` performs. Absence from the view is never an order: a task is
+//! stopped because the view says so, and what the view does not know is reported and left alone. Nothing but the identity and
+//! the mirror's port is on disk, so an agent that starts anew finds all that counts by the labels of its containers.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use link::client::{ClientConfig, ClientError, Session};
+use link::message::Agent;
+use model::{Clock, InstanceId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use docker::{Engine, Hands};
+use host::Host;
+use mirror::Mirror;
+use owner::Owner;
+use work::Work;
+
+mod docker;
+mod host;
+mod known;
+mod logs;
+mod mirror;
+mod next;
+mod op;
+mod owner;
+mod report;
+mod spec;
+mod tended;
+mod trouble;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+/// What an agent is told by whoever starts it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The agent's own directory.
+    pub dir: PathBuf,
+    /// The server's link address as `HOST:PORT`.
+    pub server: String,
+    /// What to join with while there is no identity.
+    pub join_token: Option<String>,
+    /// What people call the instance.
+    pub name: String,
+    /// The version of the program.
+    pub version: String,
+    /// Docker's address; its usual socket where there is none.
+    pub docker_host: Option<String>,
+    /// CPU units that the instance offers; all that the host has where it is absent.
+    pub cpu: Option<u64>,
+    /// MiB of memory that the instance offers; what the host can spare where it is absent.
+    pub memory: Option<u64>,
+    /// Where published ports can be reached; the address that faces the server where it is absent.
+    pub advertised_address: Option<IpAddr>,
+    /// Where the image mirror listens; a free loopback port that is kept where it is absent.
+    pub mirror_listen: Option<SocketAddr>,
+}
+
+/// Why an agent cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Docker does not answer.
+    #[error(
+        "Docker does not answer at `{host}`: start it (`systemctl start docker`), see that this user may use it (group `docker`), or name its socket in BERTH_AGENT_DOCKER_HOST"
+    )]
+    Docker {
+        /// Its address.
+        host: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Docker's address is none that is used here.
+    #[error(
+        "`{host}` is no Unix socket: the agent only uses the Docker Engine of its own host, as in BERTH_AGENT_DOCKER_HOST=unix:///var/run/docker.sock"
+    )]
+    DockerHost {
+        /// The address.
+        host: String,
+    },
+    /// The host's own facts cannot be read.
+    #[error("cannot read what this host has")]
+    Host(#[source] io::Error),
+    /// It is not known which address faces the server.
+    #[error(
+        "cannot find out which address of this host faces the server at `{server}`: name it in BERTH_AGENT_ADVERTISED_ADDRESS"
+    )]
+    NoAddress {
+        /// The server.
+        server: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The advertised address is not this host's.
+    #[error(
+        "ports cannot be published on `{address}`: set BERTH_AGENT_ADVERTISED_ADDRESS to an address of this host"
+    )]
+    Address {
+        /// The address.
+        address: IpAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The mirror cannot listen.
+    #[error(
+        "the image mirror cannot listen on `{address}`: free that port, or set BERTH_AGENT_MIRROR_LISTEN to another loopback address"
+    )]
+    Mirror {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file in the agent's directory cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The agent cannot join or dial the server.
+    #[error("cannot link to the server")]
+    Link(#[source] ClientError),
+}
+
+/// Runs the agent until `shutdown`; its containers go on. `ready` becomes true once it can do its work.
+pub async fn run(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    ready: watch::Sender<bool>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let working = work(config, clock, ready, shutdown.clone());
+    tokio::select! {
+        ended = working => ended,
+        () = shutdown.cancelled() => Ok(()),
+    }
+}
+
+async fn work(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    ready: watch::Sender<bool>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let (engine, about) = Engine::connect(config.docker_host.as_deref()).await?;
+    let host = Host::look(&config).await?;
+    let networks = engine.networks().await.map_err(|error| Error::Docker {
+        host: config.docker_host.clone().unwrap_or_else(|| "its socket".to_owned()),
+        source: error.into(),
+    })?;
+    let hello = watch::Sender::new(host.hello(&about, host::used_subnets(&networks, None)));
+    let listener = mirror::listen(&config.dir, config.mirror_listen).await?;
+    let client =
+        ClientConfig { dir: config.dir, server: config.server, join_token: config.join_token };
+    let dialled = (hello.subscribe(), Arc::clone(&clock), shutdown.clone());
+    let mut session: Session<Agent> =
+        match link::client::start(client, dialled.0, dialled.1, dialled.2).await {
+            Ok(session) => session,
+            Err(ClientError::Stopped) => return Ok(()),
+            Err(error) => return Err(Error::Link(error)),
+        };
+    // Now it is known which networks are its own.
+    let instance: Option<InstanceId> = session.id.parse().ok();
+    hello.send_replace(host.hello(&about, host::used_subnets(&networks, instance)));
+    let address = listener.local_addr().map_err(Error::Host)?;
+    let mirror = Mirror::serve(listener, session.http.clone(), shutdown.clone())
+        .map_err(|source| Error::Mirror { address, source })?;
+    tracing::info!("Docker {} answers; the image mirror listens on {address}", about.version);
+    let Ok(first) = session.view.wait_for(Option::is_some).await.map(|view| view.clone()) else {
+        return Ok(());
+    };
+    let Some(first) = first else { return Ok(()) };
+    let owner = Owner { installation: first.view.installation, instance: first.view.instance };
+    let hands = Hands {
+        engine,
+        owner,
+        mirror,
+        platform: about.platform.clone(),
+        pulls: docker::pull_limit(),
+    };
+    Work::new(hands, clock, first.view, host, hello, ready).run(session).await;
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Docker, through bollard: thin, without choices, and with a deadline on every call, so that a container or an engine that
+//! hangs is a fact like any other. Only what is labelled as this instance's is ever changed.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use bollard::errors::Error as BollardError;
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary};
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
+use model::{ContainerName, Platform, TaskId, Timestamp};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+
+use crate::Error;
+use crate::known::{Exit, Seen, SeenState};
+use crate::owner::Owner;
+use crate::trouble::DockerError;
+
+mod events;
+mod image;
+mod log;
+mod network;
+mod perform;
+
+pub(crate) use events::Event;
+pub(crate) use image::pull_limit;
+pub(crate) use log::Lines;
+#[cfg(test)]
+pub(crate) use network::OneNetwork;
+pub(crate) use network::{Networks, Unready};
+pub(crate) use perform::Hands;
+
+/// Where Docker listens unless somebody says otherwise.
+const SOCKET: &str = "unix:///var/run/docker.sock";
+/// bollard's own deadline: longer than any of ours.
+const NO_DEADLINE: Duration = Duration::from_hours(2);
+const ASK: Duration = Duration::from_secs(10);
+const LIST: Duration = Duration::from_secs(20);
+
+/// The engine of this host.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    docker: bollard::Docker,
+}
+
+/// What the engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct About {
+    /// Its version.
+    pub(crate) version: String,
+    /// What it runs.
+    pub(crate) platform: Platform,
+}
+
+/// What is found under a container's id or name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The container.
+    Seen(Seen),
+    /// Nothing.
+    Nothing,
+    /// Somebody else's container.
+    Foreign,
+}
+
+/// A container in a list of all of the instance's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its task.
+    pub(crate) task: TaskId,
+    /// Its name in the task.
+    pub(crate) container: ContainerName,
+    /// Docker's id.
+    pub(crate) id: String,
+    /// Whether it runs, roughly.
+    pub(crate) is_running: bool,
+}
+
+impl Engine {
+    /// Finds the engine and asks it for its version.
+    pub(crate) async fn connect(host: Option<&str>) -> Result<(Self, About), Error> {
+        let host = host.unwrap_or(SOCKET);
+        let path = match host.split_once("://") {
+            Some(("unix", path)) => path,
+            None => host,
+            Some(_) => return Err(Error::DockerHost { host: host.to_owned() }),
+        };
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Docker {
+            host: host.to_owned(),
+            source,
+        };
+        let limit = NO_DEADLINE.as_secs();
+        let docker = bollard::Docker::connect_with_unix(path, limit, bollard::API_DEFAULT_VERSION)
+            .map_err(|error| failed(error.into()))?;
+        let docker =
+            within(ASK, docker.negotiate_version()).await.map_err(|error| failed(error.into()))?;
+        let engine = Self { docker };
+        let about = engine.about().await.map_err(|error| failed(error.into()))?;
+        Ok((engine, about))
+    }
+
+    /// What the engine says of itself now.
+    pub(crate) async fn about(&self) -> Result<About, DockerError> {
+        let said = within(ASK, self.docker.version()).await?;
+        let word = |text: Option<String>, usual: &str| text.unwrap_or_else(|| usual.to_owned());
+        Ok(About {
+            version: said.version.unwrap_or_default(),
+            platform: Platform::new(word(said.os, "linux"), word(said.arch, "amd64")),
+        })
+    }
+
+    /// All containers of the instance.
+    pub(crate) async fn list(&self, owner: &Owner) -> Result<Vec<Listed>, DockerError> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(owner.filters()),
+            ..ListContainersOptions::default()
+        };
+        let listed = within(LIST, self.docker.list_containers(Some(options))).await?;
+        Ok(listed.into_iter().filter_map(|summary| claim(owner, summary)).collect())
+    }
+
+    /// A container, by its id or else by the name that it must have.
+    pub(crate) async fn look(
+        &self,
+        owner: &Owner,
+        task: TaskId,
+        container: &ContainerName,
+        id: Option<&str>,
+    ) -> Result<Look, DockerError> {
+        let name = owner.container(task, container);
+        let wanted = id.unwrap_or(&name);
+        let options = None::<InspectContainerOptions>;
+        match within(ASK, self.docker.inspect_container(wanted, options)).await {
+            Ok(found) => Ok(seen(owner, task, container, found)),
+            Err(error) if is_missing(&error) => Ok(Look::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Only a container with the labels and the name that follow from its task is one of ours: an image may have labels, too.
+fn claim(owner: &Owner, summary: ContainerSummary) -> Option<Listed> {
+    let (task, container) = owner.claims(&summary.labels?)?;
+    let name = owner.container(task, &container);
+    let names = summary.names.unwrap_or_default();
+    if !names.iter().any(|known| known.trim_start_matches('/') == name) {
+        return None;
+    }
+    let is_running = summary.state.is_some_and(|state| {
+        // The words of the list are those of the inspection.
+        matches!(state.to_string().as_str(), "running" | "paused" | "restarting" | "stopping")
+    });
+    Some(Listed { task, container, id: summary.id?, is_running })
+}
+
+fn seen(
+    owner: &Owner,
+    task: TaskId,
+    container: &ContainerName,
+    found: ContainerInspectResponse,
+) -> Look {
+    let (labels, stop_signal) =
+        found.config.map(|config| (config.labels, config.stop_signal)).unwrap_or_default();
+    let claimed = labels.and_then(|labels| owner.claims(&labels));
+    if claimed != Some((task, container.clone())) {
+        return Look::Foreign;
+    }
+    let (Some(id), Some(state)) = (found.id, found.state) else { return Look::Nothing };
+    let started = state.started_at.as_deref().and_then(timestamp);
+    let state = match state.status {
+        Some(
+            ContainerStateStatusEnum::RUNNING
+            | ContainerStateStatusEnum::PAUSED
+            | ContainerStateStatusEnum::RESTARTING
+            | ContainerStateStatusEnum::STOPPING,
+        ) => SeenState::Running(started.unwrap_or_default()),
+        Some(ContainerStateStatusEnum::CREATED) => SeenState::Created,
+        Some(
+            ContainerStateStatusEnum::EXITED
+            | ContainerStateStatusEnum::DEAD
+            | ContainerStateStatusEnum::REMOVING
+            | ContainerStateStatusEnum::EMPTY,
+        )
+        | None => {
+            let at = state.finished_at.as_deref().and_then(timestamp).unwrap_or_default();
+            SeenState::Exited(Exit {
+                code: state.exit_code.unwrap_or_default(),
+                out_of_memory: state.oom_killed.unwrap_or_default(),
+                at,
+                ran: started.map(|started| at.since(started)).unwrap_or_default(),
+                tail: None,
+            })
+        }
+    };
+    Look::Seen(Seen { id, state, stop_signal: stop_signal.filter(|signal| !signal.is_empty()) })
+}
+
+/// A time as Docker writes it; None for the year 1, its word for never.
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        text.into_deserializer();
+    Timestamp::deserialize(text).ok().filter(|at| *at > Timestamp::EPOCH)
+}
+
+/// What a call says, or that it says nothing in time.
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, BollardError>>,
+) -> Result<T, DockerError> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(said) => said.map_err(translate),
+        Err(_) => Err(DockerError::Silent(limit)),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are ways of not being answered")]
+fn translate(error: BollardError) -> DockerError {
+    match error {
+        BollardError::DockerResponseServerError { status_code, message } => {
+            DockerError::Refused { status: status_code, message }
+        }
+        BollardError::DockerStreamError { error } => {
+            DockerError::Refused { status: 0, message: error }
+        }
+        other => DockerError::Unreachable(chain(&other)),
+    }
+}
+
+/// An error with its causes, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn is_missing(error: &DockerError) -> bool {
+    matches!(error, DockerError::Refused { status: 404, .. })
+}
+
+/// Filters with one key more.
+fn filters(
+    mut filters: HashMap<String, Vec<String>>,
+    key: &str,
+    values: &[&str],
+) -> HashMap<String, Vec<String>> {
+    filters.insert(key.to_owned(), values.iter().map(|value| (*value).to_owned()).collect());
+    filters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_docker_is_read_to_the_millisecond_and_never_is_none() {
+        let at = timestamp("2026-11-24T11:46:09.578878312Z").unwrap();
+        assert_eq!(at.to_string(), "2026-11-24T11:46:09.578Z");
+        assert_eq!(timestamp("0001-01-01T00:00:00Z"), None);
+        assert_eq!(timestamp("soon"), None);
+    }
+}

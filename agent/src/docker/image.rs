@@ -1,0 +1,121 @@
+//! Images on this host: found by digest under whatever name, pulled through the agent's own mirror.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::auth::DockerCredentials;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{CreateImageOptions, ListImagesOptions};
+use futures_util::StreamExt as _;
+use model::{PinnedImage, Platform};
+use tokio::sync::Semaphore;
+
+use super::{ASK, Engine, LIST, is_missing, translate, within};
+use crate::mirror::Mirror;
+use crate::op::Found;
+use crate::trouble::{self, DockerError, PullTrouble};
+
+/// A pull that says nothing for so long is stuck.
+const PULL_IDLE: Duration = Duration::from_mins(2);
+/// How many pulls run at once; more would only share the same disk and network.
+const PULLS: usize = 3;
+
+/// What keeps pulls from running all at once.
+pub(crate) fn pull_limit() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(PULLS))
+}
+
+/// Why a pull has brought nothing.
+#[derive(Debug)]
+pub(super) enum PullError {
+    /// The mirror knows why.
+    Mirror(PullTrouble),
+    /// Docker says so.
+    Docker(DockerError),
+}
+
+impl Engine {
+    /// The image on this host, if it is there: under the mirror's name, or under any name that Docker knows its digest by,
+    /// so that what was pushed from this very host is not pulled again.
+    pub(super) async fn find(
+        &self,
+        mirror: &Mirror,
+        image: &PinnedImage,
+        platform: &Platform,
+    ) -> Result<Option<Found>, DockerError> {
+        let found = match self.inspect_image(&mirror.name(image)).await? {
+            Some(found) => Some(found),
+            None => match self.named_otherwise(image).await? {
+                Some(id) => self.inspect_image(&id).await?,
+                None => None,
+            },
+        };
+        Ok(found.and_then(|found| usable(found, image, platform)))
+    }
+
+    async fn inspect_image(&self, name: &str) -> Result<Option<ImageInspect>, DockerError> {
+        match within(ASK, self.docker.inspect_image(name)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn named_otherwise(&self, image: &PinnedImage) -> Result<Option<String>, DockerError> {
+        let suffix = format!("@{}", image.digest);
+        let all = within(LIST, self.docker.list_images(None::<ListImagesOptions>)).await?;
+        let mut known = all.into_iter();
+        let found = known.find(|one| one.repo_digests.iter().any(|name| name.ends_with(&suffix)));
+        Ok(found.map(|one| one.id))
+    }
+
+    /// Pulls the image through the mirror. Dropping the future cancels it.
+    pub(super) async fn pull(
+        &self,
+        mirror: &Arc<Mirror>,
+        image: &PinnedImage,
+    ) -> Result<(), PullError> {
+        let ticket = mirror.ticket();
+        let options = CreateImageOptions {
+            from_image: Some(mirror.name(image)),
+            ..CreateImageOptions::default()
+        };
+        let credentials = DockerCredentials {
+            username: Some(ticket.user().to_owned()),
+            password: Some(ticket.secret().to_owned()),
+            ..DockerCredentials::default()
+        };
+        let mut stream = Box::pin(self.docker.create_image(Some(options), None, Some(credentials)));
+        loop {
+            let error = match tokio::time::timeout(PULL_IDLE, stream.next()).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(Ok(_))) => continue,
+                Ok(Some(Err(error))) => translate(error),
+                Err(_) => DockerError::Silent(PULL_IDLE),
+            };
+            return Err(ticket.trouble().map_or(PullError::Docker(error), PullError::Mirror));
+        }
+    }
+}
+
+fn usable(found: ImageInspect, image: &PinnedImage, platform: &Platform) -> Option<Found> {
+    let built_for = Platform::new(
+        found.os.filter(|os| !os.is_empty()).unwrap_or_else(|| platform.os.clone()),
+        found
+            .architecture
+            .filter(|architecture| !architecture.is_empty())
+            .unwrap_or_else(|| platform.architecture.clone()),
+    );
+    let unfit = (built_for != *platform).then(|| {
+        format!(
+            "image `{}` is built for {built_for}, and this instance runs {platform}: push one that is built for it",
+            trouble::short(image)
+        )
+    });
+    let stop_signal = found.config.and_then(|config| config.stop_signal);
+    Some(Found {
+        id: found.id?,
+        stop_signal: stop_signal.filter(|signal| !signal.is_empty()),
+        unfit,
+    })
+}

@@ -1,0 +1,120 @@
+//! What containers write, as lines.
+
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::query_parameters::LogsOptions;
+use futures_util::{Stream, StreamExt as _};
+
+use super::{Engine, translate};
+use crate::report::{self, TAIL_LINES};
+use crate::trouble::DockerError;
+
+const READ: Duration = Duration::from_secs(10);
+/// A line that is longer is cut in pieces.
+const LONGEST: usize = 64 * 1024;
+
+impl Engine {
+    /// The last lines of a container's log, as many as are kept.
+    pub(crate) async fn tail(&self, id: &str) -> Result<Vec<String>, DockerError> {
+        let reading = async {
+            let mut stream = Box::pin(self.log(id, false, Some(TAIL_LINES)));
+            let mut splitter = Lines::default();
+            let mut lines = Vec::new();
+            while let Some(output) = stream.next().await {
+                lines.extend(splitter.take(output?));
+            }
+            lines.extend(splitter.rest());
+            Ok(report::tail(lines))
+        };
+        match tokio::time::timeout(READ, reading).await {
+            Ok(read) => read,
+            Err(_) => Err(DockerError::Silent(READ)),
+        }
+    }
+
+    /// What a container has written: its last lines or all, and then what it goes on to write.
+    pub(crate) fn log(
+        &self,
+        id: &str,
+        follow: bool,
+        tail: Option<usize>,
+    ) -> impl Stream<Item = Result<LogOutput, DockerError>> + Send + use<> {
+        let options = LogsOptions {
+            follow,
+            stdout: true,
+            stderr: true,
+            tail: tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
+            ..LogsOptions::default()
+        };
+        self.docker.logs(id, Some(options)).map(|output| output.map_err(translate))
+    }
+}
+
+/// Makes lines of what comes in pieces; what is written to stdout and stderr is not mixed within a line.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    out: Vec<u8>,
+    err: Vec<u8>,
+}
+
+impl Lines {
+    /// The lines that this piece completes.
+    pub(crate) fn take(&mut self, output: LogOutput) -> Vec<String> {
+        let (pending, bytes) = match output {
+            LogOutput::StdErr { message } => (&mut self.err, message),
+            LogOutput::StdOut { message }
+            | LogOutput::StdIn { message }
+            | LogOutput::Console { message } => (&mut self.out, message),
+        };
+        pending.extend_from_slice(&bytes);
+        let mut lines = Vec::new();
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            lines.push(text(&line));
+        }
+        if pending.len() > LONGEST {
+            lines.push(text(&std::mem::take(pending)));
+        }
+        lines
+    }
+
+    /// What has no end yet.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        let rest = [std::mem::take(&mut self.out), std::mem::take(&mut self.err)];
+        rest.iter().filter(|line| !line.is_empty()).map(|line| text(line)).collect()
+    }
+}
+
+fn text(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn out(text: &'static str) -> LogOutput {
+        LogOutput::StdOut { message: text.into() }
+    }
+
+    #[test]
+    fn pieces_become_lines_and_two_streams_do_not_mix() {
+        let mut lines = Lines::default();
+        assert!(lines.take(out("hel")).is_empty());
+        let error = LogOutput::StdErr { message: "oh no\n".into() };
+        assert_eq!(lines.take(error), ["oh no"]);
+        assert_eq!(lines.take(out("lo\r\nwor")), ["hello"]);
+        assert_eq!(lines.take(out("ld\n\nend")), ["world", ""]);
+        assert_eq!(lines.rest(), ["end"]);
+        assert!(lines.rest().is_empty());
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut() {
+        let mut lines = Lines::default();
+        let long = LogOutput::StdOut { message: vec![b'x'; LONGEST + 1].into() };
+        assert_eq!(lines.take(long)[0].len(), LONGEST + 1);
+        assert!(lines.rest().is_empty());
+    }
+}

@@ -1,0 +1,146 @@
+//! The instance's one Docker network: a bridge with the subnet that the server gives. A network that containers use is never
+//! taken from under them.
+
+use std::time::Duration;
+
+use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
+use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
+use model::Subnet;
+
+use super::{Engine, is_missing, within};
+use crate::owner::{Labels, Owner};
+use crate::trouble::DockerError;
+
+const CALL: Duration = Duration::from_secs(30);
+
+/// Why the instance's network is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unready {
+    /// Another network of Docker has the subnet.
+    #[error(
+        "the subnet `{0}` is taken by another Docker network; the server will choose another one"
+    )]
+    Taken(Subnet),
+    /// Containers still use the network with its former subnet.
+    #[error(
+        "the Docker network `{network}` has the subnet `{had}` instead of `{wanted}`, and {containers} containers use it: remove them with `docker rm --force`"
+    )]
+    InUse {
+        /// The network.
+        network: String,
+        /// The subnet that it has.
+        had: String,
+        /// The one that it should have.
+        wanted: Subnet,
+        /// How many containers are in it.
+        containers: usize,
+    },
+    /// Docker does not do it.
+    #[error("the Docker network `{network}` cannot be made: {error}")]
+    Docker {
+        /// The network.
+        network: String,
+        /// What Docker says.
+        error: DockerError,
+    },
+}
+
+/// Docker's networks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Networks(pub(crate) Vec<OneNetwork>);
+
+/// One of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OneNetwork {
+    /// Docker's id.
+    pub(crate) id: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its labels.
+    pub(crate) labels: Labels,
+    /// Its IPv4 subnets.
+    pub(crate) subnets: Vec<Subnet>,
+}
+
+impl Engine {
+    /// All networks.
+    pub(crate) async fn networks(&self) -> Result<Networks, DockerError> {
+        let options = None::<ListNetworksOptions>;
+        let all = within(CALL, self.docker.list_networks(options)).await?;
+        Ok(Networks(all.into_iter().map(one).collect()))
+    }
+
+    /// Makes the instance's network have that subnet, unless it has it.
+    pub(crate) async fn ensure_network(
+        &self,
+        owner: &Owner,
+        subnet: Subnet,
+    ) -> Result<(), Unready> {
+        let network = owner.network();
+        let failed = |error| Unready::Docker { network: network.clone(), error };
+        let known = self.networks().await.map_err(failed)?;
+        let own = known.0.into_iter().find(|one| one.name == network && owner.has(&one.labels));
+        if let Some(own) = own {
+            if own.subnets == [subnet] {
+                return Ok(());
+            }
+            self.make_way(&own, subnet).await?;
+        }
+        let request = NetworkCreateRequest {
+            name: network.clone(),
+            driver: Some("bridge".to_owned()),
+            labels: Some(owner.labels()),
+            ipam: Some(Ipam {
+                config: Some(vec![IpamConfig {
+                    subnet: Some(subnet.to_string()),
+                    gateway: Some(subnet.gateway().to_string()),
+                    ..IpamConfig::default()
+                }]),
+                ..Ipam::default()
+            }),
+            ..NetworkCreateRequest::default()
+        };
+        match within(CALL, self.docker.create_network(request)).await {
+            Ok(_) => {
+                tracing::info!("made the Docker network `{network}` with the subnet `{subnet}`");
+                Ok(())
+            }
+            Err(DockerError::Refused { message, .. }) if message.contains("overlaps") => {
+                Err(Unready::Taken(subnet))
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Removes the network with its former subnet, if nobody uses it.
+    async fn make_way(&self, own: &OneNetwork, wanted: Subnet) -> Result<(), Unready> {
+        let network = own.name.clone();
+        let failed = |error| Unready::Docker { network: network.clone(), error };
+        let options = None::<InspectNetworkOptions>;
+        let seen = within(CALL, self.docker.inspect_network(&own.id, options)).await;
+        let containers = match seen {
+            Ok(seen) => seen.containers.map_or(0, |containers| containers.len()),
+            Err(error) if is_missing(&error) => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        if containers > 0 {
+            let had: Vec<String> = own.subnets.iter().map(ToString::to_string).collect();
+            return Err(Unready::InUse { network, had: had.join(", "), wanted, containers });
+        }
+        match within(CALL, self.docker.remove_network(&own.id)).await {
+            Err(error) if !is_missing(&error) => Err(failed(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn one(network: Network) -> OneNetwork {
+    let config = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let subnets = config.into_iter().filter_map(|config| config.subnet?.parse().ok());
+    OneNetwork {
+        id: network.id.unwrap_or_default(),
+        name: network.name.unwrap_or_default(),
+        labels: network.labels.unwrap_or_default(),
+        subnets: subnets.collect(),
+    }
+}

@@ -1,0 +1,138 @@
+//! Performs Ops. Each is one call that may be made again: what is done already is as good as done now.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::query_parameters::{
+    CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, RestartContainerOptions,
+    StartContainerOptions,
+};
+use model::{AssignedContainer, AssignedTask, ContainerName, Platform, StopCode};
+use tokio::sync::Semaphore;
+
+use super::image::PullError;
+use super::{Engine, is_missing, within};
+use crate::mirror::Mirror;
+use crate::op::{Done, Network, Op};
+use crate::owner::Owner;
+use crate::spec;
+use crate::trouble::{self, DockerError, Trouble};
+
+const CREATE: Duration = Duration::from_mins(2);
+const START: Duration = Duration::from_mins(1);
+const SIGNAL: Duration = Duration::from_secs(15);
+const REMOVE: Duration = Duration::from_mins(1);
+
+/// What it takes to perform an Op.
+#[derive(Debug, Clone)]
+pub(crate) struct Hands {
+    /// Docker.
+    pub(crate) engine: Engine,
+    /// Whose containers they are.
+    pub(crate) owner: Owner,
+    /// Where images come from.
+    pub(crate) mirror: Arc<Mirror>,
+    /// What runs here.
+    pub(crate) platform: Platform,
+    /// How many pulls run at once.
+    pub(crate) pulls: Arc<Semaphore>,
+}
+
+impl Hands {
+    /// Performs an Op of a task whose ports are published on that address.
+    pub(crate) async fn perform(
+        &self,
+        task: &AssignedTask,
+        op: &Op,
+        published_on: IpAddr,
+    ) -> Result<Done, Trouble> {
+        let Some(container) = task.containers.iter().find(|one| one.name == *op.container()) else {
+            let reason = format!("the task has no container `{}`", op.container());
+            return Err(Trouble::Never(StopCode::TaskFailedToStart, reason));
+        };
+        let done = match op {
+            Op::Pull { container: name } => return self.pull(task, name, container).await,
+            Op::Find { .. } => {
+                let found = self.engine.find(&self.mirror, &container.image, &self.platform);
+                found.await.map(Done::Found)
+            }
+            Op::Create { image, network, .. } => {
+                self.create(task, container, image, network, published_on).await
+            }
+            Op::Start { id, .. } => self.start(id).await,
+            Op::Restart { id, timeout_secs, .. } => self.restart(id, *timeout_secs).await,
+            Op::Terminate { id, signal, .. } => self.signal(id, signal).await,
+            Op::Kill { id, .. } => self.signal(id, "SIGKILL").await,
+            Op::Tail { id, .. } => self.engine.tail(id).await.map(Done::Read),
+            Op::Remove { id, .. } => self.remove(id).await,
+        };
+        done.map_err(|error| trouble::judge(op, task, &error))
+    }
+
+    async fn pull(
+        &self,
+        task: &AssignedTask,
+        name: &ContainerName,
+        container: &AssignedContainer,
+    ) -> Result<Done, Trouble> {
+        // The semaphore is never closed; without a permit the pull is only one more.
+        let _permit = self.pulls.acquire().await.ok();
+        tracing::info!(task.id = %task.id, "pulling `{}`", container.image);
+        match self.engine.pull(&self.mirror, &container.image).await {
+            Ok(()) => Ok(Done::Pulled),
+            Err(PullError::Mirror(error)) => Err(trouble::refuse(task, name, &error)),
+            Err(PullError::Docker(error)) => {
+                let op = Op::Pull { container: name.clone() };
+                Err(trouble::judge(&op, task, &error))
+            }
+        }
+    }
+
+    async fn create(
+        &self,
+        task: &AssignedTask,
+        container: &AssignedContainer,
+        image: &str,
+        network: &Network,
+        published_on: IpAddr,
+    ) -> Result<Done, DockerError> {
+        let body = spec::body(&self.owner, task, container, image, network, published_on);
+        let options = CreateContainerOptions {
+            name: Some(self.owner.container(task.id, &container.name)),
+            ..CreateContainerOptions::default()
+        };
+        let call = self.engine.docker.create_container(Some(options), body);
+        within(CREATE, call).await.map(|created| Done::Created(created.id))
+    }
+
+    async fn start(&self, id: &str) -> Result<Done, DockerError> {
+        let call = self.engine.docker.start_container(id, None::<StartContainerOptions>);
+        within(START, call).await.map(|()| Done::Started)
+    }
+
+    async fn restart(&self, id: &str, timeout_secs: u32) -> Result<Done, DockerError> {
+        let options = RestartContainerOptions {
+            t: Some(i32::try_from(timeout_secs).unwrap_or(i32::MAX)),
+            ..RestartContainerOptions::default()
+        };
+        let limit = START + Duration::from_secs(timeout_secs.into());
+        let call = self.engine.docker.restart_container(id, Some(options));
+        within(limit, call).await.map(|()| Done::Started)
+    }
+
+    async fn signal(&self, id: &str, signal: &str) -> Result<Done, DockerError> {
+        let options = KillContainerOptions { signal: signal.to_owned() };
+        let call = self.engine.docker.kill_container(id, Some(options));
+        within(SIGNAL, call).await.map(|()| Done::Told)
+    }
+
+    async fn remove(&self, id: &str) -> Result<Done, DockerError> {
+        // With its anonymous volumes; never by force, since what runs is first asked to stop.
+        let options = RemoveContainerOptions { v: true, ..RemoveContainerOptions::default() };
+        match within(REMOVE, self.engine.docker.remove_container(id, Some(options))).await {
+            Err(error) if !is_missing(&error) => Err(error),
+            Ok(()) | Err(_) => Ok(Done::Removed),
+        }
+    }
+}

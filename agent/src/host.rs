@@ -1,0 +1,209 @@
+//! What this host is and has, as the agent greets the server with it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use link::message::{Hello, HostReport};
+use model::{HostIdentity, InstanceId, Resources, Subnet};
+
+use crate::docker::{About, Networks};
+use crate::owner;
+use crate::{Config, Error};
+
+const MEMORY: &str = "/proc/meminfo";
+const ROUTES: &str = "/proc/net/route";
+/// What is left to the host itself: a share of its memory, within bounds.
+const RESERVED_SHARE: u64 = 16;
+const RESERVED_MIB: std::ops::RangeInclusive<u64> = 128..=1024;
+const CPU_UNITS_PER_CORE: u64 = 1024;
+/// A route that is wider than this leads out into the world, and is no network that could be in the way.
+const WIDEST: u64 = 1 << 24;
+
+/// What does not change while the agent runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    name: String,
+    version: String,
+    capacity: Resources,
+    identity: HostIdentity,
+    advertised_address: IpAddr,
+}
+
+impl Host {
+    /// Looks around.
+    pub(crate) async fn look(config: &Config) -> Result<Self, Error> {
+        let address = match config.advertised_address {
+            Some(address) => address,
+            None => facing(&config.server)
+                .await
+                .map_err(|source| Error::NoAddress { server: config.server.clone(), source })?,
+        };
+        // Docker will bind host ports to it.
+        UdpSocket::bind((address, 0)).map_err(|source| Error::Address { address, source })?;
+        let own = match (config.cpu, config.memory) {
+            (Some(cpu), Some(memory)) => Resources::new(cpu, memory),
+            (cpu, memory) => {
+                let cores = std::thread::available_parallelism().map_err(Error::Host)?;
+                let text = std::fs::read_to_string(MEMORY).map_err(Error::Host)?;
+                Resources::new(
+                    cpu.unwrap_or(cores.get() as u64 * CPU_UNITS_PER_CORE),
+                    memory.unwrap_or_else(|| offered(&text)),
+                )
+            }
+        };
+        Ok(Self {
+            name: config.name.clone(),
+            version: config.version.clone(),
+            capacity: own,
+            identity: link::host::identity().map_err(Error::Host)?,
+            advertised_address: address,
+        })
+    }
+
+    /// The greeting, with the subnets that are taken on this host.
+    pub(crate) fn hello(&self, about: &About, used_subnets: Vec<Subnet>) -> Hello {
+        Hello {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            host: Some(HostReport {
+                capacity: self.capacity.clone(),
+                platform: about.platform.clone(),
+                identity: self.identity.clone(),
+                advertised_address: self.advertised_address,
+                docker_version: about.version.clone(),
+                used_subnets,
+            }),
+        }
+    }
+}
+
+/// The address of this host that faces the server; 127.0.0.1 where the server is dialled on loopback.
+async fn facing(server: &str) -> io::Result<IpAddr> {
+    let mut found = tokio::net::lookup_host(server).await?;
+    let there = found.next().ok_or_else(|| io::Error::other("it has no address"))?;
+    if there.ip().is_loopback() {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let any: IpAddr = match there {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // Nothing is sent: the kernel only chooses a way.
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(there)?;
+    socket.local_addr().map(|address| address.ip())
+}
+
+/// MiB of memory for tasks, from the kernel's account of it.
+fn offered(text: &str) -> u64 {
+    let total = text.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    });
+    let total = total.unwrap_or_default() / 1024;
+    let reserved = (total / RESERVED_SHARE).clamp(*RESERVED_MIB.start(), *RESERVED_MIB.end());
+    total.saturating_sub(reserved)
+}
+
+/// The subnets that are taken on this host: Docker's networks and where its routes lead, but not the instance's own network.
+/// An instance that does not know yet which one it is leaves out all of Berth's.
+pub(crate) fn used_subnets(networks: &Networks, instance: Option<InstanceId>) -> Vec<Subnet> {
+    let routes = std::fs::read_to_string(ROUTES).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read `{ROUTES}`");
+        String::new()
+    });
+    taken(networks, instance, &routes)
+}
+
+fn taken(networks: &Networks, instance: Option<InstanceId>, routes: &str) -> Vec<Subnet> {
+    let (own, others): (Vec<_>, Vec<_>) = networks.0.iter().partition(|network| match instance {
+        Some(instance) => owner::is_of(&network.labels, instance),
+        None => owner::is_berths(&network.labels),
+    });
+    let own_bridges: Vec<String> = own.iter().map(|network| bridge(&network.id)).collect();
+    let routed = routes.lines().skip(1).filter_map(route);
+    let routed =
+        routed.filter(|(device, subnet)| !own_bridges.contains(device) && subnet.size() <= WIDEST);
+    let mut taken: Vec<Subnet> = others
+        .iter()
+        .flat_map(|network| network.subnets.iter().copied())
+        .chain(routed.map(|(_, subnet)| subnet))
+        .collect();
+    taken.sort();
+    taken.dedup();
+    taken
+}
+
+/// The device of a bridge network.
+fn bridge(id: &str) -> String {
+    format!("br-{}", id.get(..12).unwrap_or(id))
+}
+
+/// A line of the kernel's table: device, destination and, as the eighth field, mask, in the byte order of the wire.
+fn route(line: &str) -> Option<(String, Subnet)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let number =
+        |index: usize| u32::from_str_radix(fields.get(index)?, 16).ok().map(u32::swap_bytes);
+    let (destination, mask) = (number(1)?, number(7)?);
+    let prefix = u8::try_from(mask.leading_ones()).ok()?;
+    Some(((*fields.first()?).to_owned(), Subnet::new(Ipv4Addr::from(destination), prefix)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::OneNetwork;
+    use crate::tests::owner;
+
+    const TABLE: &str = "\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+tun0\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0
+br-c8e79a630d98\t0007630A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+wg0\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0
+";
+
+    fn network(id: &str, labels: owner::Labels, subnet: &str) -> OneNetwork {
+        let subnets = vec![subnet.parse().unwrap()];
+        OneNetwork { id: id.to_owned(), name: id.to_owned(), labels, subnets }
+    }
+
+    fn shown(networks: &Networks, instance: Option<InstanceId>) -> Vec<String> {
+        taken(networks, instance, TABLE).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn taken_is_what_docker_and_the_routes_use_but_not_the_own_network() {
+        let own = network("c8e79a630d98aaaa", owner().labels(), "10.99.7.0/24");
+        let other = network("bbbb", owner::Labels::new(), "172.17.0.0/16");
+        let networks = Networks(vec![own, other]);
+        assert_eq!(
+            shown(&networks, Some(owner().instance)),
+            ["10.0.0.0/8", "172.17.0.0/16", "192.0.2.0/24"],
+            "neither the default route nor half the world is a network"
+        );
+    }
+
+    #[test]
+    fn other_instances_of_berth_on_the_host_count_once_it_is_known_who_this_is() {
+        let other = InstanceId::new(model::Timestamp::EPOCH, [9; 10]);
+        let labels = owner::Owner { instance: other, ..owner() }.labels();
+        let networks = Networks(vec![network("c8e79a630d98aaaa", labels, "10.99.7.0/24")]);
+        assert!(shown(&networks, Some(owner().instance)).contains(&"10.99.7.0/24".to_owned()));
+        assert!(!shown(&networks, None).contains(&"10.99.7.0/24".to_owned()));
+    }
+
+    #[test]
+    fn memory_is_offered_but_for_a_share_of_the_host() {
+        assert_eq!(offered("MemTotal:       16384000 kB\nMemFree: 1 kB\n"), 16_000 - 1_000);
+        assert_eq!(offered("MemTotal: 524288 kB\n"), 512 - 128);
+        assert_eq!(offered("nothing"), 0);
+    }
+
+    #[tokio::test]
+    async fn an_agent_beside_its_server_publishes_on_loopback_only() {
+        for server in ["127.0.0.1:7071", "127.0.0.9:7071", "[::1]:7071", "localhost:7071"] {
+            assert_eq!(facing(server).await.unwrap(), Ipv4Addr::LOCALHOST, "{server}");
+        }
+    }
+}

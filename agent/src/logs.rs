@@ -1,0 +1,72 @@
+//! Logs that somebody wants to read, on a connection of their own: each line as `CONTAINER TEXT`. They end when the containers
+//! do, or when the reader has enough.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
+use link::client::Http;
+use model::ContainerName;
+
+use crate::docker::{Engine, Lines};
+
+/// Which logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The containers with Docker's ids.
+    pub(crate) sources: Vec<(ContainerName, String)>,
+    /// Whether to go on as lines come.
+    pub(crate) follow: bool,
+    /// How many of the last lines to begin with; None for all.
+    pub(crate) tail: Option<usize>,
+}
+
+/// Answers a request of the server for logs.
+pub(crate) async fn answer(engine: Engine, http: Http, id: String, wanted: Wanted) {
+    let body = reqwest::Body::wrap_stream(merged(&engine, wanted));
+    let url = format!("{}/streams/{id}", http.base);
+    let sent = http.client.post(url).body(body).send().await;
+    match sent.and_then(reqwest::Response::error_for_status) {
+        Ok(_) => {}
+        // Whoever has read enough hangs up.
+        Err(error) => tracing::debug!("a log was cut off: {}", error.without_url()),
+    }
+}
+
+fn merged(
+    engine: &Engine,
+    wanted: Wanted,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
+    let Wanted { sources, follow, tail } = wanted;
+    let logs: Vec<BoxStream<'static, Bytes>> = sources
+        .into_iter()
+        .map(|(name, id)| lines(name, engine.log(&id, follow, tail).boxed()).boxed())
+        .collect();
+    if follow {
+        stream::select_all(logs).map(Ok).boxed()
+    } else {
+        // One after the other, so that what belongs together stays so.
+        stream::iter(logs).flatten().map(Ok).boxed()
+    }
+}
+
+type Output = Result<bollard::container::LogOutput, crate::trouble::DockerError>;
+
+fn lines(name: ContainerName, log: BoxStream<'static, Output>) -> impl Stream<Item = Bytes> {
+    let state = (Some(log), Lines::default(), name);
+    stream::unfold(state, |(log, mut lines, name)| async move {
+        let mut log = log?;
+        let (completed, log) = match log.next().await {
+            Some(Ok(output)) => (lines.take(output), Some(log)),
+            Some(Err(error)) => {
+                tracing::debug!("the log of container `{name}` broke off: {error}");
+                (lines.rest(), None)
+            }
+            None => (lines.rest(), None),
+        };
+        let text: String = completed.iter().map(|line| format!("{name} {line}\n")).collect();
+        Some((Bytes::from(text), (log, lines, name)))
+    })
+    .filter(|bytes| std::future::ready(!bytes.is_empty()))
+}

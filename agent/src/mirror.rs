@@ -1,0 +1,162 @@
+//! The image mirror: Docker pulls from this agent, on loopback, and gets no byte that does not hash to the digest that it was
+//! asked for.
+//!
+//! Docker trusts loopback without configuration, but so could anybody on the host; so the mirror asks for a secret that is
+//! random in each process and only ever goes to Docker, with one pull. It serves by digest and nothing else, and forwards to
+//! the registry over the link, where the instance's certificate says what it may read. The user name of a request says which
+//! pull it belongs to, so a pull that fails is told the true cause, which Docker's message would hide.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use link::client::Http;
+use model::{Digest, PinnedImage};
+use subtle::ConstantTimeEq as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::trouble::PullTrouble;
+
+mod serve;
+mod verify;
+
+/// Where the chosen address is kept, so that images keep their names over a restart.
+const FILE: &str = "mirror";
+
+/// The mirror, as the agent's own pulls see it.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    address: SocketAddr,
+    secret: String,
+    pulls: Mutex<HashMap<String, Option<PullTrouble>>>,
+}
+
+/// The right to pull, once.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    mirror: Arc<Mirror>,
+    user: String,
+}
+
+impl Mirror {
+    /// Serves until `shutdown`, forwarding over the link.
+    pub(crate) fn serve(
+        listener: TcpListener,
+        http: Http,
+        shutdown: CancellationToken,
+    ) -> io::Result<Arc<Self>> {
+        let mirror = Arc::new(Self {
+            address: listener.local_addr()?,
+            secret: random(),
+            pulls: Mutex::default(),
+        });
+        let app = serve::app(Arc::clone(&mirror), http);
+        tokio::spawn(async move {
+            let serving = axum::serve(listener, app);
+            tokio::select! {
+                served = serving => if let Err(error) = served {
+                    tracing::error!(%error, "the image mirror has ended");
+                },
+                () = shutdown.cancelled() => {}
+            }
+        });
+        Ok(mirror)
+    }
+
+    /// The name under which Docker pulls an image from here.
+    pub(crate) fn name(&self, image: &PinnedImage) -> String {
+        format!("{}/{image}", self.address)
+    }
+
+    /// A ticket for one pull. It is void when it is dropped.
+    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
+        let user = random();
+        self.pulls().insert(user.clone(), None);
+        Ticket { mirror: Arc::clone(self), user }
+    }
+
+    /// The pull that a request with this `Authorization` belongs to; None: nobody has been let in with that.
+    fn admit(&self, authorization: Option<&str>) -> Option<String> {
+        let encoded = authorization?.strip_prefix("Basic ")?;
+        let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+        let (user, secret) = decoded.split_once(':')?;
+        let is_right = bool::from(secret.as_bytes().ct_eq(self.secret.as_bytes()));
+        (is_right && self.pulls().contains_key(user)).then(|| user.to_owned())
+    }
+
+    /// Notes what stands in the way of a pull. What is final is not hidden by what comes later.
+    fn note(&self, user: &str, trouble: PullTrouble) {
+        if let Some(known) = self.pulls().get_mut(user)
+            && !matches!(known, Some(PullTrouble::Missing))
+        {
+            *known = Some(trouble);
+        }
+    }
+
+    fn pulls(&self) -> MutexGuard<'_, HashMap<String, Option<PullTrouble>>> {
+        self.pulls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// The user name for Docker.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The password for Docker.
+    pub(crate) fn secret(&self) -> &str {
+        &self.mirror.secret
+    }
+
+    /// What stood in the pull's way, if it was on this side.
+    pub(crate) fn trouble(&self) -> Option<PullTrouble> {
+        self.mirror.pulls().get(&self.user).cloned().flatten()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.mirror.pulls().remove(&self.user);
+    }
+}
+
+/// Takes the mirror's port: the given one, else the one that was chosen at first start, else a free one that is kept. One
+/// that somebody else has taken meanwhile is replaced.
+pub(crate) async fn listen(dir: &Path, wanted: Option<SocketAddr>) -> Result<TcpListener, Error> {
+    let failed = |address| move |source| Error::Mirror { address, source };
+    if let Some(address) = wanted.filter(|address| address.port() != 0) {
+        return TcpListener::bind(address).await.map_err(failed(address));
+    }
+    let ip = wanted.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+    let path = dir.join(FILE);
+    let kept: Option<SocketAddr> =
+        std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+    if let Some(kept) = kept.filter(|kept| kept.ip() == ip && ip.is_loopback()) {
+        match TcpListener::bind(kept).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                tracing::warn!(%error, "the image mirror's port {kept} is taken; choosing another one")
+            }
+        }
+    }
+    let free = SocketAddr::new(ip, 0);
+    let listener = TcpListener::bind(free).await.map_err(failed(free))?;
+    let address = listener.local_addr().map_err(failed(free))?;
+    disk::write(&path, address.to_string().as_bytes(), 0o600)
+        .map_err(|source| Error::File { path, source })?;
+    Ok(listener)
+}
+
+fn random() -> String {
+    Digest::Sha256(rand::random()).hex()
+}
+
+#[cfg(test)]
+mod tests;

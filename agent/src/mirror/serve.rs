@@ -1,0 +1,155 @@
+//! The mirror's side of HTTP: GET and HEAD of manifests and blobs by digest, forwarded and checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use link::client::Http;
+use model::{Digest, RepositoryName};
+use serde_json::json;
+
+use super::{Mirror, verify};
+use crate::trouble::PullTrouble;
+
+/// How long the registry may take to begin an answer.
+const ANSWER: Duration = Duration::from_secs(30);
+/// What the registry must know of a request. A Range is not among it: only whole bodies can be checked, and whoever asks
+/// for a part copes with the whole.
+const ASKED: [HeaderName; 1] = [header::ACCEPT];
+/// What Docker must know of an answer.
+const TOLD: [HeaderName; 5] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::ETAG,
+    HeaderName::from_static("docker-content-digest"),
+    HeaderName::from_static("docker-distribution-api-version"),
+];
+
+#[derive(Debug)]
+struct Serving {
+    mirror: Arc<Mirror>,
+    http: Http,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Whether this is a registry.
+    Base,
+    /// A manifest or blob.
+    Content(Digest),
+}
+
+/// All that the mirror answers.
+pub(super) fn app(mirror: Arc<Mirror>, http: Http) -> axum::Router {
+    axum::Router::new().fallback(answer).with_state(Arc::new(Serving { mirror, http }))
+}
+
+async fn answer(State(serving): State<Arc<Serving>>, request: Request) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let Some(pull) = serving.mirror.admit(authorization) else {
+        let mut refusal = refuse(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "this mirror serves its own agent only",
+        );
+        let challenge = HeaderValue::from_static("Basic realm=\"berth\"");
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        return refusal;
+    };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let message = "this mirror only gives: push to the registry itself";
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
+    }
+    match asked(request.uri().path()) {
+        Some(Asked::Base) => {
+            let version =
+                [(HeaderName::from_static("docker-distribution-api-version"), "registry/2.0")];
+            (version, Json(json!({}))).into_response()
+        }
+        Some(Asked::Content(digest)) => {
+            serving.forward(&pull, digest, request.into_parts().0).await
+        }
+        None => {
+            let message = "this mirror serves manifests and blobs by digest";
+            refuse(StatusCode::NOT_FOUND, "UNSUPPORTED", message)
+        }
+    }
+}
+
+/// What a path asks for, if that is served here.
+pub(super) fn asked(path: &str) -> Option<Asked> {
+    let rest = path.strip_prefix("/v2")?;
+    if matches!(rest, "" | "/") {
+        return Some(Asked::Base);
+    }
+    let (rest, digest) = rest.strip_prefix('/')?.rsplit_once('/')?;
+    let (name, kind) = rest.rsplit_once('/')?;
+    if !matches!(kind, "manifests" | "blobs") {
+        return None;
+    }
+    name.parse::<RepositoryName>().ok()?;
+    digest.parse().ok().map(Asked::Content)
+}
+
+impl Serving {
+    async fn forward(&self, pull: &str, digest: Digest, request: Parts) -> Response {
+        let url = format!("{}{}", self.http.base, request.uri.path());
+        let headers = only(&request.headers, &ASKED);
+        let asking = self.http.client.request(request.method.clone(), url).headers(headers);
+        let answer = match tokio::time::timeout(ANSWER, asking.send()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return self.away(pull, &error.without_url()),
+            Err(_) => {
+                return self.away(pull, &format!("it has not answered for {} s", ANSWER.as_secs()));
+            }
+        };
+        let status = answer.status();
+        if status.is_server_error() {
+            return self.away(pull, &format!("it answers {status}"));
+        }
+        if !status.is_success() {
+            let trouble = match status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PullTrouble::Denied,
+                _ => PullTrouble::Missing,
+            };
+            self.mirror.note(pull, trouble);
+        }
+        let headers = only(answer.headers(), &TOLD);
+        let body = if status.is_success() && request.method == Method::GET {
+            let mirror = Arc::clone(&self.mirror);
+            let pull = pull.to_owned();
+            let note = move |trouble| mirror.note(&pull, trouble);
+            Body::from_stream(verify::checked(answer.bytes_stream(), digest, note))
+        } else {
+            Body::from_stream(answer.bytes_stream())
+        };
+        // Docker does not take credentials from a challenge that the registry makes to this agent.
+        let status =
+            if status == StatusCode::UNAUTHORIZED { StatusCode::FORBIDDEN } else { status };
+        (status, headers, body).into_response()
+    }
+
+    fn away(&self, pull: &str, reason: &dyn std::fmt::Display) -> Response {
+        tracing::warn!("the image mirror cannot reach the registry: {reason}");
+        self.mirror.note(pull, PullTrouble::Away(reason.to_string()));
+        refuse(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", &reason.to_string())
+    }
+}
+
+fn only(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
+    let kept =
+        names.iter().flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// An error as the OCI distribution spec writes it.
+fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({"errors": [{"code": code, "message": message}]}))).into_response()
+}

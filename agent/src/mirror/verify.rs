@@ -1,0 +1,122 @@
+//! A body ends well only if its bytes hash to the digest that was asked for. The last piece is held back until that is known,
+//! so that a body that does not is cut short, whatever length it has announced.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use model::Digest;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::trouble::PullTrouble;
+
+/// How long the registry may be silent in the middle of a body.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Why a body is cut.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cut {
+    /// The bytes are not those.
+    #[error("the bytes hash to `{found}`, not to `{wanted}`")]
+    Corrupt {
+        /// What was asked for.
+        wanted: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// The registry went away.
+    #[error("the registry broke off: {0}")]
+    Broken(String),
+}
+
+enum Hasher {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    fn of(digest: &Digest) -> Self {
+        match digest {
+            Digest::Sha256(_) => Self::Sha256(Sha256::new()),
+            Digest::Sha512(_) => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    fn digest(self) -> Digest {
+        match self {
+            Self::Sha256(hasher) => Digest::Sha256(hasher.finalize().into()),
+            Self::Sha512(hasher) => Digest::Sha512(hasher.finalize().into()),
+        }
+    }
+}
+
+struct Checking<S> {
+    body: S,
+    hasher: Hasher,
+    held: Option<Bytes>,
+}
+
+/// The same body, cut before its last piece unless all of it hashes to `wanted`. `note` is told why.
+pub(super) fn checked<E: Display>(
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    wanted: Digest,
+    note: impl Fn(PullTrouble),
+) -> impl Stream<Item = Result<Bytes, Cut>> {
+    let state = Some(Checking { body, hasher: Hasher::of(&wanted), held: None });
+    futures_util::stream::unfold((state, note), move |(state, note)| async move {
+        let mut checking = state?;
+        match checking.piece(wanted).await {
+            Ok(Some(piece)) => Some((Ok(piece), (Some(checking), note))),
+            Ok(None) => checking.held.take().map(|last| (Ok(last), (None, note))),
+            Err(cut) => {
+                tracing::warn!("the image mirror cut a body: {cut}");
+                note(match &cut {
+                    Cut::Corrupt { .. } => PullTrouble::Corrupt(cut.to_string()),
+                    Cut::Broken(_) => PullTrouble::Away(cut.to_string()),
+                });
+                Some((Err(cut), (None, note)))
+            }
+        }
+    })
+}
+
+impl<S, E> Checking<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: Display,
+{
+    /// The next piece that is not the last; None at an end that is as it should be.
+    async fn piece(&mut self, wanted: Digest) -> Result<Option<Bytes>, Cut> {
+        loop {
+            let silent = |_| Cut::Broken(format!("it was silent for {} s", SILENCE.as_secs()));
+            let next = tokio::time::timeout(SILENCE, self.body.next()).await.map_err(silent)?;
+            match next {
+                Some(Ok(piece)) if piece.is_empty() => {}
+                Some(Ok(piece)) => {
+                    self.hasher.update(&piece);
+                    if let Some(before) = self.held.replace(piece) {
+                        return Ok(Some(before));
+                    }
+                }
+                Some(Err(error)) => return Err(Cut::Broken(error.to_string())),
+                None => {
+                    let empty = Hasher::of(&wanted);
+                    let found = std::mem::replace(&mut self.hasher, empty).digest();
+                    return if found == wanted {
+                        Ok(None)
+                    } else {
+                        Err(Cut::Corrupt { wanted, found })
+                    };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! What `next` says in each situation, one after the other. Whether it always comes to an end is told by the world of
+//! `random`, in which anything goes wrong.
+
+use model::{AssignedTask, StopCode, TaskStatus, Timestamp, Wanted};
+
+use super::*;
+use crate::known::{Exit, Seen, SeenState};
+use crate::op::{Done, Found};
+use crate::tests::{name, restarts, task, task_of};
+use crate::trouble::Trouble;
+
+mod random;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_795_421_734_000).plus(Duration::from_secs(seconds))
+}
+
+/// A task on its way.
+struct Way {
+    task: AssignedTask,
+    known: Known,
+    now: Timestamp,
+}
+
+impl Way {
+    fn new(task: AssignedTask) -> Self {
+        Self { known: Known::new(&task, &Life::Absent), task, now: at(0) }
+    }
+
+    /// The same for all containers running since the beginning.
+    fn running(task: AssignedTask) -> Self {
+        let mut way = Self::new(task);
+        let names: Vec<_> = way.task.containers.iter().map(|one| one.name.clone()).collect();
+        for name in names {
+            way.see(name.as_str(), SeenState::Running(at(0)));
+        }
+        way.now = at(10);
+        way
+    }
+
+    fn see(&mut self, container: &str, state: SeenState) {
+        let seen = Seen { id: format!("id-{container}"), state, stop_signal: None };
+        self.known.saw(&name(container), Some(seen));
+    }
+
+    /// The container exits with this code after it has run for so long.
+    fn exit(&mut self, container: &str, code: i64, ran: u64) {
+        self.see(
+            container,
+            SeenState::Exited(Exit {
+                code,
+                out_of_memory: false,
+                at: self.now,
+                ran: Duration::from_secs(ran),
+                tail: None,
+            }),
+        );
+    }
+
+    fn op(&self) -> String {
+        match next(&self.task, &self.known, self.now) {
+            Some(op) => op.to_string(),
+            None => "nothing".to_owned(),
+        }
+    }
+
+    /// Does what is next; says what it was.
+    fn go(&mut self) -> String {
+        let Some(op) = next(&self.task, &self.known, self.now) else {
+            return "nothing".to_owned();
+        };
+        let container = op.container().to_string();
+        let done = match &op {
+            Op::Find { .. } => {
+                Done::Found(Some(Found { id: "image".to_owned(), stop_signal: None, unfit: None }))
+            }
+            Op::Pull { .. } => Done::Pulled,
+            Op::Create { .. } => Done::Created(format!("id-{container}")),
+            Op::Start { .. } | Op::Restart { .. } => Done::Started,
+            Op::Terminate { .. } | Op::Kill { .. } => Done::Told,
+            Op::Tail { .. } => Done::Read(vec!["bye".to_owned()]),
+            Op::Remove { .. } => Done::Removed,
+        };
+        self.known.did(&op, Ok(done), self.now);
+        op.to_string()
+    }
+
+    fn fail(&mut self, trouble: Trouble) -> String {
+        let op = next(&self.task, &self.known, self.now).expect("there is something to do");
+        self.known.did(&op, Err(trouble), self.now);
+        op.to_string()
+    }
+
+    /// Does what is next until it is this.
+    fn go_until(&mut self, op: &str) {
+        for _ in 0..50 {
+            if self.op() == op {
+                return;
+            }
+            assert_ne!(self.go(), "nothing", "before `{op}`");
+        }
+        panic!("it never comes to `{op}`");
+    }
+
+    fn all(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| Some(self.go()).filter(|said| said != "nothing")).take(50).collect()
+    }
+
+    fn status(&self) -> Option<TaskStatus> {
+        status(&self.task, &self.known)
+    }
+
+    fn reason(&self) -> (StopCode, String) {
+        let stopped = ending(&self.task, &self.known).expect("it ends");
+        (stopped.code, stopped.reason)
+    }
+}
+
+#[test]
+fn a_new_task_is_found_created_and_started() {
+    let mut way = Way::new(task());
+    assert_eq!(way.status(), Some(TaskStatus::Activating));
+    assert_eq!(
+        way.all(),
+        ["find the image of container `main`", "create container `main`", "start container `main`"]
+    );
+    assert_eq!(way.status(), Some(TaskStatus::Running));
+}
+
+#[test]
+fn an_image_that_is_not_there_is_pulled_and_looked_at_again() {
+    let mut way = Way::new(task());
+    let find = next(&way.task, &way.known, way.now).unwrap();
+    way.known.did(&find, Ok(Done::Found(None)), way.now);
+    assert_eq!(way.go(), "pull the image of container `main`");
+    assert_eq!(way.go(), "find the image of container `main`");
+    assert_eq!(way.go(), "create container `main`");
+}
+
+#[test]
+fn an_image_for_another_platform_is_pulled_once_and_then_refused() {
+    let mut way = Way::new(task());
+    let unfit = || {
+        let unfit = Some("it is for linux/arm64".to_owned());
+        Ok(Done::Found(Some(Found { id: "x".to_owned(), stop_signal: None, unfit })))
+    };
+    let find = next(&way.task, &way.known, way.now).unwrap();
+    way.known.did(&find, unfit(), way.now);
+    assert_eq!(way.go(), "pull the image of container `main`");
+    way.known.did(&find, unfit(), way.now);
+    assert_eq!(way.op(), "nothing");
+    assert_eq!(way.status(), Some(TaskStatus::Stopped));
+    assert_eq!(way.reason(), (StopCode::TaskFailedToStart, "it is for linux/arm64".to_owned()));
+}
+
+#[test]
+fn containers_start_in_order_after_all_images_are_there_and_share_one_network() {
+    let mut way = Way::new(task_of(&[("init", false), ("main", true), ("side", true)]));
+    assert_eq!(
+        way.all(),
+        [
+            "find the image of container `main`",
+            "find the image of container `init`",
+            "find the image of container `side`",
+            "create container `main`",
+            "start container `main`",
+            "create container `init`",
+            "start container `init`",
+            "create container `side`",
+            "start container `side`",
+        ],
+        "the first essential one has the network, so it is the first"
+    );
+    let mut way = Way::new(task_of(&[("main", true), ("side", true)]));
+    way.go_until("create container `side`");
+    assert_eq!(way.status(), Some(TaskStatus::Activating), "not all of it runs");
+    let Some(Op::Create { network, .. }) = next(&way.task, &way.known, way.now) else {
+        panic!("it is created");
+    };
+    assert_eq!(network, Network::Of("id-main".to_owned()));
+}
+
+#[test]
+fn a_task_ends_with_its_first_essential_container_and_the_others_are_stopped() {
+    let mut way = Way::running(task_of(&[("main", true), ("side", true), ("extra", false)]));
+    way.exit("side", 3, 10);
+    let reason = "essential container `side` exited with code 3";
+    assert_eq!(way.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
+    assert_eq!(way.status(), Some(TaskStatus::Stopping));
+    assert_eq!(
+        way.all(),
+        ["stop container `main`", "stop container `extra`", "read the log of container `side`"]
+    );
+    way.now = at(12);
+    way.exit("main", 143, 12);
+    way.exit("extra", 0, 12);
+    assert_eq!(way.status(), Some(TaskStatus::Stopping), "the logs are read first");
+    assert_eq!(way.all().len(), 2);
+    assert_eq!(way.status(), Some(TaskStatus::Stopped));
+    assert_eq!(way.reason().1, reason, "who came first is to blame");
+}
+
+#[test]
+fn a_task_goes_on_without_a_container_that_is_not_essential() {
+    let mut way = Way::running(task_of(&[("main", true), ("side", false)]));
+    way.exit("side", 1, 5);
+    assert_eq!(way.all(), ["read the log of container `side`"]);
+    assert_eq!(way.status(), Some(TaskStatus::Running));
+    assert_eq!(ending(&way.task, &way.known), None);
+}
+
+#[test]
+fn stopping_is_a_signal_then_patience_then_a_kill() {
+    let mut way = Way::running(task());
+    way.task.wanted = Wanted::Stop;
+    assert_eq!(way.status(), Some(TaskStatus::Stopping));
+    assert_eq!(way.go(), "stop container `main`");
+    assert_eq!(way.op(), "nothing");
+    assert_eq!(wake(&way.task, &way.known, way.now), Some(at(10 + 30)));
+    way.now = at(39);
+    assert_eq!(way.op(), "nothing");
+    way.now = at(40);
+    assert_eq!(way.go(), "kill container `main`");
+    assert_eq!(way.op(), "nothing");
+    way.now = at(50);
+    assert_eq!(way.op(), "kill container `main`", "one that cannot be killed is killed again");
+    way.exit("main", 137, 40);
+    assert_eq!(way.all(), ["read the log of container `main`"]);
+    assert_eq!(way.status(), Some(TaskStatus::Stopped));
+}
+
+#[test]
+fn the_signal_is_the_one_that_the_image_names() {
+    let mut way = Way::running(task());
+    way.task.wanted = Wanted::Stop;
+    way.known.containers.get_mut(&name("main")).unwrap().stop_signal = Some("SIGQUIT".to_owned());
+    let Some(Op::Terminate { signal, .. }) = next(&way.task, &way.known, way.now) else {
+        panic!("it is asked to stop");
+    };
+    assert_eq!(signal, "SIGQUIT");
+}
+
+#[test]
+fn a_task_that_is_stopped_before_it_runs_starts_nothing_more() {
+    let mut way = Way::new(task());
+    way.task.wanted = Wanted::Stop;
+    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
+    let mut way = Way::new(task());
+    way.see("main", SeenState::Created);
+    way.task.wanted = Wanted::Stop;
+    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
+}
+
+#[test]
+fn containers_go_only_when_their_end_is_committed_and_the_network_goes_last() {
+    let mut way = Way::running(task_of(&[("main", true), ("side", false)]));
+    way.exit("main", 0, 5);
+    way.exit("side", 0, 5);
+    assert_eq!(way.all().len(), 2, "the logs");
+    assert_eq!(way.op(), "nothing");
+    way.task.wanted = Wanted::Reap;
+    assert_eq!(way.all(), ["remove container `side`", "remove container `main`"]);
+    assert!(way.known.is_empty());
+}
+
+#[test]
+fn what_runs_again_although_its_end_is_committed_is_stopped_first() {
+    let mut way = Way::running(task());
+    way.task.wanted = Wanted::Reap;
+    assert_eq!(way.all(), ["stop container `main`"]);
+    way.exit("main", 0, 5);
+    assert_eq!(way.all(), ["remove container `main`"]);
+}
+
+#[test]
+fn a_container_that_ran_for_its_period_is_restarted_in_place() {
+    let mut task = task();
+    task.containers[0].restart_policy = restarts();
+    let mut way = Way::running(task);
+    way.exit("main", 1, 60);
+    assert_eq!(way.status(), Some(TaskStatus::Running), "it is about to run again");
+    assert_eq!(way.all(), ["start container `main`"]);
+    assert_eq!(way.known.container(&name("main")).restarts, 1);
+
+    way.exit("main", 1, 59);
+    assert_eq!(way.op(), "read the log of container `main`");
+    assert_eq!(way.reason().1, "essential container `main` exited with code 1");
+    way.exit("main", 7, 600);
+    assert_eq!(way.reason().1, "essential container `main` exited with code 7", "a code to end by");
+}
+
+#[test]
+fn a_restarted_network_takes_those_that_had_joined_it_along() {
+    let mut task = task_of(&[("main", true), ("side", true)]);
+    task.containers[0].restart_policy = restarts();
+    let mut way = Way::running(task);
+    way.exit("main", 1, 100);
+    assert_eq!(way.all(), ["start container `main`", "restart container `side`"]);
+    assert_eq!(way.known.container(&name("side")).restarts, 0, "its own policy did nothing");
+}
+
+#[test]
+fn a_task_that_had_started_and_has_no_containers_has_ended() {
+    let mut way = Way::new(task());
+    way.task.started = true;
+    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
+    let reason = "essential container `main` is gone: it was removed, but not by Berth";
+    assert_eq!(way.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
+
+    let mut way = Way::running(task());
+    way.known.saw(&name("main"), None);
+    assert_eq!(way.status(), Some(TaskStatus::Stopped), "also before the server knows it ran");
+}
+
+#[test]
+fn nothing_is_done_or_said_about_a_task_that_nobody_has_looked_at() {
+    let mut way = Way::new(task_of(&[("main", true), ("side", true)]));
+    way.known = Known::new(&way.task, &Life::Unseen);
+    way.see("main", SeenState::Running(at(0)));
+    assert_eq!((way.op().as_str(), way.status()), ("nothing", None));
+    way.task.wanted = Wanted::Stop;
+    assert_eq!(way.op(), "stop container `main`", "what is seen can be stopped");
+    assert_eq!(way.status(), Some(TaskStatus::Stopping));
+}
+
+#[test]
+fn what_fails_for_good_ends_the_task_and_stops_what_runs() {
+    let mut way = Way::new(task_of(&[("main", true), ("side", true)]));
+    way.go_until("start container `side`");
+    way.fail(Trouble::Never(StopCode::InfrastructureHealth, "the port is taken".to_owned()));
+    assert_eq!(way.reason(), (StopCode::InfrastructureHealth, "the port is taken".to_owned()));
+    assert_eq!(way.all(), ["stop container `main`"]);
+    assert_eq!(way.status(), Some(TaskStatus::Stopping));
+    way.exit("main", 0, 1);
+    way.go();
+    assert_eq!(way.status(), Some(TaskStatus::Stopped), "what never ran has no log to wait for");
+}
+
+#[test]
+fn what_may_work_later_is_tried_again_with_longer_pauses_and_without_an_end() {
+    let mut way = Way::new(task());
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        way.fail(Trouble::Later("Docker is away".to_owned()));
+        assert_eq!(way.op(), "nothing");
+        let until = wake(&way.task, &way.known, way.now).unwrap();
+        pauses.push(until.since(way.now).as_millis());
+        way.now = until;
+    }
+    assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+    assert_eq!(way.status(), Some(TaskStatus::Activating));
+    assert_eq!(way.known.waits_for(&name("main")), Some("Docker is away"));
+    way.go();
+    assert_eq!(way.known.waits_for(&name("main")), None);
+}
+
+#[test]
+fn what_may_work_the_next_time_is_tried_three_times() {
+    let mut way = Way::new(task());
+    for _ in 0..3 {
+        assert_eq!(ending(&way.task, &way.known), None);
+        way.fail(Trouble::Again("it is damaged".to_owned()));
+        way.now = way.now.plus(Duration::from_secs(15));
+    }
+    assert_eq!(way.reason(), (StopCode::TaskFailedToStart, "it is damaged".to_owned()));
+}
+
+#[test]
+fn one_container_that_cannot_be_stopped_does_not_hold_up_the_others() {
+    let mut way = Way::running(task_of(&[("main", true), ("side", true)]));
+    way.task.wanted = Wanted::Stop;
+    assert_eq!(way.fail(Trouble::Later("hung".to_owned())), "stop container `main`");
+    assert_eq!(way.go(), "stop container `side`");
+    assert_eq!(way.op(), "nothing");
+}
+
+#[test]
+fn a_log_that_cannot_be_read_does_not_hold_up_the_end() {
+    let mut way = Way::running(task());
+    way.exit("main", 1, 5);
+    for _ in 0..3 {
+        assert_eq!(way.status(), Some(TaskStatus::Stopping));
+        way.fail(Trouble::Again("no log".to_owned()));
+        way.now = way.now.plus(Duration::from_secs(15));
+    }
+    assert_eq!(way.status(), Some(TaskStatus::Stopped));
+}
+
+#[test]
+fn an_image_that_vanished_before_the_container_was_created_is_got_again() {
+    let mut way = Way::new(task());
+    way.go();
+    assert_eq!(way.fail(Trouble::ImageGone), "create container `main`");
+    assert_eq!(way.op(), "find the image of container `main`");
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_named_as_soon_as_the_end_is() {
+    let mut way = Way::running(task());
+    way.exit("main", 127, 0);
+    assert_eq!(way.status(), Some(TaskStatus::Running), "the reason is in the log, read first");
+    let tail = next(&way.task, &way.known, way.now).unwrap();
+    let line = "[FATAL tini (7)] exec /nothing failed: No such file or directory".to_owned();
+    way.known.did(&tail, Ok(Done::Read(vec![line])), way.now);
+    assert_eq!(way.status(), Some(TaskStatus::Stopped));
+    assert!(way.reason().1.contains("exec /nothing failed"), "{}", way.reason().1);
+}
+
+#[test]
+fn a_container_that_was_to_be_restarted_and_is_gone_is_not_tried_for_ever() {
+    let mut task = task();
+    task.containers[0].restart_policy = restarts();
+    let mut way = Way::running(task);
+    way.exit("main", 1, 100);
+    way.fail(Trouble::Gone);
+    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
+}

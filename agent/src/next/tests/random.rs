@@ -1,0 +1,340 @@
+//! A small world in which anything happens at any moment: containers die or are removed, calls fail, are done twice, or are
+//! done although they seem to fail, looks come late. Whatever came before, once nothing more goes wrong, the task comes to
+//! its end in few steps.
+
+use std::collections::BTreeMap;
+
+use model::{ContainerName, RestartPolicy};
+use proptest::prelude::*;
+
+use super::*;
+
+/// What happens next.
+#[derive(Debug, Clone)]
+enum Happening {
+    /// The next Op is performed, in this manner.
+    Op(Manner),
+    /// The n-th container exits with this code.
+    Dies(usize, i64),
+    /// Somebody removes the n-th container.
+    Removed(usize),
+    /// Somebody looks at the n-th container.
+    Look(usize),
+    /// Somebody removes the image.
+    ImageRemoved,
+    /// Time passes.
+    Time(u64),
+    /// The task is to be stopped, or its end is committed.
+    Onward,
+}
+
+/// How an Op is performed.
+#[derive(Debug, Clone)]
+enum Manner {
+    /// It works.
+    Works,
+    /// It is done twice.
+    Twice,
+    /// It is done, but nobody learns of it.
+    Unheard,
+    /// It is not done.
+    Fails(Trouble),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let trouble = prop_oneof![
+        4 => Just(Trouble::Later("later".to_owned())),
+        2 => Just(Trouble::Again("again".to_owned())),
+        1 => Just(Trouble::Never(StopCode::TaskFailedToStart, "never".to_owned())),
+        2 => Just(Trouble::Stale("stale".to_owned())),
+        1 => Just(Trouble::NoNetwork("no network".to_owned())),
+    ];
+    let manner = prop_oneof![
+        20 => Just(Manner::Works),
+        3 => Just(Manner::Twice),
+        3 => Just(Manner::Unheard),
+        4 => trouble.prop_map(Manner::Fails),
+    ];
+    prop_oneof![
+        30 => manner.prop_map(Happening::Op),
+        4 => (0..3_usize, 0..3_i64).prop_map(|(n, code)| Happening::Dies(n, code)),
+        1 => (0..3_usize).prop_map(Happening::Removed),
+        6 => (0..3_usize).prop_map(Happening::Look),
+        1 => Just(Happening::ImageRemoved),
+        6 => (0..90_u64).prop_map(Happening::Time),
+        1 => Just(Happening::Onward),
+    ]
+}
+
+/// A container as it is in Docker.
+#[derive(Debug, Clone)]
+struct Real {
+    id: String,
+    state: SeenState,
+    is_told: bool,
+}
+
+struct World {
+    way: Way,
+    real: BTreeMap<ContainerName, Real>,
+    has_image: bool,
+    made: u32,
+    /// When a container was first asked to stop.
+    asked: BTreeMap<String, Timestamp>,
+}
+
+impl World {
+    fn new(task: AssignedTask) -> Self {
+        Self {
+            way: Way::new(task),
+            real: BTreeMap::new(),
+            has_image: false,
+            made: 0,
+            asked: BTreeMap::new(),
+        }
+    }
+
+    fn names(&self) -> Vec<ContainerName> {
+        self.way.task.containers.iter().map(|one| one.name.clone()).collect()
+    }
+
+    fn nth(&self, n: usize) -> ContainerName {
+        let names = self.names();
+        names[n % names.len()].clone()
+    }
+
+    fn next(&self) -> Option<Op> {
+        let op = next(&self.way.task, &self.way.known, self.way.now)?;
+        self.check(&op);
+        Some(op)
+    }
+
+    /// What must hold of every Op, whatever has happened.
+    fn check(&self, op: &Op) {
+        let way = &self.way;
+        let ends = way.task.wanted != Wanted::Run || ending(&way.task, &way.known).is_some();
+        match op {
+            Op::Find { .. }
+            | Op::Pull { .. }
+            | Op::Create { .. }
+            | Op::Start { .. }
+            | Op::Restart { .. } => assert!(!ends, "{op} although the task ends"),
+            Op::Terminate { .. } => assert!(ends, "{op} although the task runs"),
+            Op::Kill { id, .. } => {
+                let asked = self.asked.get(id).expect("it was asked first");
+                assert!(way.now.since(*asked) >= Duration::from_secs(30), "{op} too early");
+            }
+            Op::Remove { .. } => assert_eq!(way.task.wanted, Wanted::Reap, "{op}"),
+            Op::Tail { .. } => {}
+        }
+    }
+
+    /// Does it in Docker.
+    fn perform(&mut self, op: &Op) -> Result<Done, Trouble> {
+        match op {
+            Op::Find { .. } => {
+                let image = Found { id: "image".to_owned(), stop_signal: None, unfit: None };
+                Ok(Done::Found(self.has_image.then_some(image)))
+            }
+            Op::Pull { .. } => {
+                self.has_image = true;
+                Ok(Done::Pulled)
+            }
+            Op::Create { container, .. } => self.create(container),
+            Op::Remove { container, id } => {
+                let real = self.real.get(container).filter(|real| real.id == *id);
+                if real.is_some_and(|real| matches!(real.state, SeenState::Running(_))) {
+                    return Err(Trouble::Stale("it runs".to_owned()));
+                }
+                if real.is_some() {
+                    self.real.remove(container);
+                }
+                Ok(Done::Removed)
+            }
+            Op::Tail { container, id } => match self.real.get(container) {
+                Some(real) if real.id == *id => Ok(Done::Read(Vec::new())),
+                _ => Err(Trouble::Again("no such container".to_owned())),
+            },
+            Op::Start { container, id } => self.start(container, id, false),
+            Op::Restart { container, id, .. } => self.start(container, id, true),
+            Op::Terminate { container, id, .. } => self.signal(container, id, false),
+            Op::Kill { container, id } => self.signal(container, id, true),
+        }
+    }
+
+    fn create(&mut self, container: &ContainerName) -> Result<Done, Trouble> {
+        if !self.has_image {
+            return Err(Trouble::ImageGone);
+        }
+        if self.real.contains_key(container) {
+            return Err(Trouble::Stale("the name is taken".to_owned()));
+        }
+        self.made += 1;
+        let id = format!("{container}-{}", self.made);
+        let real = Real { id: id.clone(), state: SeenState::Created, is_told: false };
+        self.real.insert(container.clone(), real);
+        Ok(Done::Created(id))
+    }
+
+    fn start(&mut self, container: &ContainerName, id: &str, anew: bool) -> Result<Done, Trouble> {
+        let now = self.way.now;
+        let real = self.real.get_mut(container).filter(|real| real.id == id);
+        let real = real.ok_or(Trouble::Gone)?;
+        if anew || !matches!(real.state, SeenState::Running(_)) {
+            real.state = SeenState::Running(now);
+        }
+        Ok(Done::Started)
+    }
+
+    fn signal(&mut self, container: &ContainerName, id: &str, kill: bool) -> Result<Done, Trouble> {
+        let now = self.way.now;
+        let real = self.real.get_mut(container).filter(|real| real.id == id);
+        let real = real.ok_or(Trouble::Gone)?;
+        let SeenState::Running(since) = real.state else {
+            return Err(Trouble::Stale("it does not run".to_owned()));
+        };
+        self.asked.entry(real.id.clone()).or_insert(now);
+        real.is_told = true;
+        if kill {
+            real.state = exited(137, since, now);
+        }
+        Ok(Done::Told)
+    }
+
+    fn look(&mut self, name: &ContainerName) {
+        let seen = self.real.get(name).map(|real| Seen {
+            id: real.id.clone(),
+            state: real.state.clone(),
+            stop_signal: None,
+        });
+        self.way.known.saw(name, seen);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let now = self.way.now;
+        match happening {
+            Happening::Op(manner) => {
+                let Some(op) = self.next() else { return };
+                let result = match manner {
+                    Manner::Fails(trouble) => Err(trouble),
+                    Manner::Unheard => {
+                        self.perform(&op).ok();
+                        Err(Trouble::Stale("unheard".to_owned()))
+                    }
+                    Manner::Twice => {
+                        self.perform(&op).ok();
+                        self.perform(&op)
+                    }
+                    Manner::Works => self.perform(&op),
+                };
+                self.way.known.did(&op, result, now);
+            }
+            Happening::Dies(n, code) => {
+                let name = self.nth(n);
+                if let Some(real) = self.real.get_mut(&name)
+                    && let SeenState::Running(since) = real.state
+                {
+                    real.state = exited(code, since, now);
+                }
+            }
+            Happening::Removed(n) => {
+                let name = self.nth(n);
+                self.real.remove(&name);
+            }
+            Happening::Look(n) => self.look(&self.nth(n)),
+            Happening::ImageRemoved => self.has_image = false,
+            Happening::Time(seconds) => self.way.now = now.plus(Duration::from_secs(seconds)),
+            Happening::Onward => {
+                self.way.task.wanted = match (self.way.task.wanted, self.way.status()) {
+                    (_, Some(TaskStatus::Stopped)) => Wanted::Reap,
+                    (Wanted::Run, _) => Wanted::Stop,
+                    (wanted, _) => wanted,
+                };
+            }
+        }
+    }
+
+    /// Nothing more goes wrong: what was told to stop does so, everything is looked at, time passes.
+    fn calm_down(&mut self) {
+        let mut quiet = 0;
+        for _ in 0..200 {
+            for name in self.names() {
+                if let Some(real) = self.real.get_mut(&name)
+                    && let (true, SeenState::Running(since)) = (real.is_told, &real.state)
+                {
+                    real.state = exited(143, *since, self.way.now);
+                }
+                self.look(&name);
+            }
+            match self.next() {
+                Some(op) => {
+                    quiet = 0;
+                    let result = self.perform(&op);
+                    self.way.known.did(&op, result, self.way.now);
+                }
+                None => quiet += 1,
+            }
+            if quiet > 3 {
+                return;
+            }
+            self.way.now = self.way.now.plus(Duration::from_secs(16));
+        }
+        panic!("it comes to no end: {:?}", self.way.known);
+    }
+}
+
+fn exited(code: i64, since: Timestamp, now: Timestamp) -> SeenState {
+    let ran = now.since(since);
+    SeenState::Exited(Exit { code, out_of_memory: false, at: now, ran, tail: None })
+}
+
+fn tasks() -> impl Strategy<Value = AssignedTask> {
+    let shapes = prop_oneof![
+        Just(vec![("main", true)]),
+        Just(vec![("main", true), ("side", true)]),
+        Just(vec![("init", false), ("main", true), ("side", false)]),
+    ];
+    (shapes, any::<bool>()).prop_map(|(shape, enabled)| {
+        let mut task = task_of(&shape);
+        let policy =
+            RestartPolicy { enabled, ignored_exit_codes: vec![2], restart_attempt_period: 60 };
+        for container in &mut task.containers {
+            container.restart_policy = Some(policy.clone());
+        }
+        task
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_every_task_comes_to_its_end(
+        task in tasks(),
+        happenings in proptest::collection::vec(happening(), 0..80),
+    ) {
+        let mut world = World::new(task);
+        for happening in happenings {
+            world.happen(happening);
+        }
+        world.calm_down();
+        let status = world.way.status();
+        match world.way.task.wanted {
+            Wanted::Run => prop_assert!(
+                matches!(status, Some(TaskStatus::Running | TaskStatus::Stopped)),
+                "{status:?}"
+            ),
+            Wanted::Stop | Wanted::Reap => prop_assert_eq!(status, Some(TaskStatus::Stopped)),
+        }
+        if world.way.task.wanted == Wanted::Run {
+            world.way.task.wanted = Wanted::Stop;
+            world.calm_down();
+            prop_assert_eq!(world.way.status(), Some(TaskStatus::Stopped));
+        }
+        world.way.task.wanted = Wanted::Reap;
+        world.calm_down();
+        prop_assert!(world.way.known.is_empty());
+        prop_assert!(world.real.is_empty(), "nothing is left: {:?}", world.real);
+        prop_assert!(world.next().is_none(), "what has settled asks for nothing");
+    }
+}

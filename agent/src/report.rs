@@ -1,0 +1,75 @@
+//! What the agent tells the server: how things are, all of it each time. A task that it has not looked at yet is left out,
+//! since unknown is not bad.
+
+use link::message::SeenTask;
+use model::{AssignedContainer, AssignedTask, TaskContainer, TaskStatus, Wanted};
+
+use crate::known::{Exit, Known, Life};
+use crate::next;
+use crate::trouble;
+
+/// As much of a container's last lines as is kept.
+pub(crate) const TAIL_LINES: usize = 20;
+/// As much of a line as is kept.
+pub(crate) const LINE_BYTES: usize = 1024;
+
+/// How a task is; None while nobody knows. `obstacle` is what all tasks of the instance wait for before they start.
+pub(crate) fn seen(task: &AssignedTask, known: &Known, obstacle: Option<&str>) -> Option<SeenTask> {
+    let status = next::status(task, known)?;
+    let stopped = match task.wanted {
+        Wanted::Run if status > TaskStatus::Running => next::ending(task, known),
+        // The server knows why it is told to stop.
+        Wanted::Run | Wanted::Stop | Wanted::Reap => None,
+    };
+    let obstacle = obstacle.filter(|_| status == TaskStatus::Activating);
+    Some(SeenTask {
+        task: task.id,
+        status,
+        stopped,
+        containers: task.containers.iter().map(|one| container(one, known, obstacle)).collect(),
+        reaped: task.wanted == Wanted::Reap && known.is_empty(),
+    })
+}
+
+fn container(one: &AssignedContainer, known: &Known, obstacle: Option<&str>) -> TaskContainer {
+    let container = known.container(&one.name);
+    let exit = match &container.life {
+        Life::Exited { exit, .. } => Some(exit),
+        Life::Unseen | Life::Absent | Life::Created { .. } | Life::Running { .. } | Life::Gone => {
+            None
+        }
+    };
+    TaskContainer {
+        name: one.name.clone(),
+        image: one.image.clone(),
+        runtime_id: container.life.id().map(ToOwned::to_owned),
+        exit_code: exit.map(|exit| exit.code),
+        reason: reason(one, known, exit).or_else(|| {
+            let waits = container.life == Life::Absent;
+            obstacle.filter(|_| waits).map(ToOwned::to_owned)
+        }),
+        restarts: container.restarts,
+        log_tail: exit.and_then(|exit| exit.tail.clone()).unwrap_or_default(),
+    }
+}
+
+fn reason(one: &AssignedContainer, known: &Known, exit: Option<&Exit>) -> Option<String> {
+    let failure = known.failure.as_ref().filter(|failure| failure.container == one.name);
+    let failed = failure.map(|failure| failure.stopped.reason.clone());
+    let ended = || {
+        let exit = exit.filter(|exit| exit.code != 0 || exit.out_of_memory)?;
+        Some(trouble::end(&one.name, exit, one.memory))
+    };
+    failed.or_else(ended).or_else(|| known.waits_for(&one.name).map(ToOwned::to_owned))
+}
+
+/// The last lines of a log, each cut to what is kept.
+pub(crate) fn tail(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let lines: Vec<String> = lines.into_iter().collect();
+    let skipped = lines.len().saturating_sub(TAIL_LINES);
+    let cut = |line: String| line[..line.floor_char_boundary(LINE_BYTES)].to_owned();
+    lines.into_iter().skip(skipped).map(cut).collect()
+}
+
+#[cfg(test)]
+mod tests;

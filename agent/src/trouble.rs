@@ -1,0 +1,414 @@
+//! What an Op that did not work means for its task, in sentences that a person can act on. What lies with Docker or the server
+//! being away is tried again without an end; only what can never work ends a task.
+
+use std::time::Duration;
+
+use model::{AssignedTask, ContainerName, PinnedImage, StopCode};
+
+use crate::known::Exit;
+use crate::op::Op;
+
+/// Why an Op did not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Somebody who is needed is away or slow: again, as often as it takes.
+    Later(String),
+    /// The instance's network is not there: again, once it is.
+    NoNetwork(String),
+    /// It may work the next time, but not for ever.
+    Again(String),
+    /// It can never work.
+    Never(StopCode, String),
+    /// The container is not as the Op assumed, or nobody knows: look at it.
+    Stale(String),
+    /// The container is not there.
+    Gone,
+    /// The image is not there.
+    ImageGone,
+}
+
+/// What Docker answers instead of doing it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DockerError {
+    /// It refuses.
+    #[error("Docker answers {status}: {message}")]
+    Refused {
+        /// The HTTP status; 0 for what it says in the middle of a stream.
+        status: u16,
+        /// Its message.
+        message: String,
+    },
+    /// It says nothing.
+    #[error("Docker has not answered for {} s", .0.as_secs())]
+    Silent(Duration),
+    /// It cannot be reached, or its answer cannot be read.
+    #[error("Docker does not answer: {0}")]
+    Unreachable(String),
+}
+
+/// What stood in the way of a pull on this side of Docker: the mirror knows better than Docker's message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PullTrouble {
+    /// The registry does not have it.
+    Missing,
+    /// The registry does not give it to this instance.
+    Denied,
+    /// The server is away or in trouble.
+    Away(String),
+    /// The bytes are not those that the digest names.
+    Corrupt(String),
+}
+
+/// What Docker's answer to an Op means.
+pub(crate) fn judge(op: &Op, task: &AssignedTask, error: &DockerError) -> Trouble {
+    let (status, message) = match error {
+        DockerError::Refused { status, message } => (*status, message.trim()),
+        DockerError::Silent(_) | DockerError::Unreachable(_) => return unanswered(op, error),
+    };
+    if is_passing(message) {
+        return Trouble::Later(error.to_string());
+    }
+    match op {
+        Op::Find { .. } => Trouble::Later(error.to_string()),
+        Op::Pull { container } => pull(task, container, message),
+        Op::Create { container, .. } => create(container, status, message),
+        Op::Start { container, .. } | Op::Restart { container, .. } => {
+            start(task, container, status, message)
+        }
+        Op::Terminate { .. } | Op::Kill { .. } if status == 404 => Trouble::Gone,
+        Op::Terminate { .. } | Op::Kill { .. } | Op::Remove { .. } => {
+            Trouble::Stale(error.to_string())
+        }
+        Op::Tail { .. } => Trouble::Again(error.to_string()),
+    }
+}
+
+/// Nobody knows whether it was done.
+fn unanswered(op: &Op, error: &DockerError) -> Trouble {
+    match op {
+        Op::Create { .. } | Op::Start { .. } | Op::Restart { .. } | Op::Remove { .. } => {
+            Trouble::Stale(error.to_string())
+        }
+        Op::Tail { .. } => Trouble::Again(error.to_string()),
+        Op::Find { .. } | Op::Pull { .. } | Op::Terminate { .. } | Op::Kill { .. } => {
+            Trouble::Later(error.to_string())
+        }
+    }
+}
+
+/// What Docker says while it ends or begins.
+fn is_passing(message: &str) -> bool {
+    let signs = [
+        "context canceled",
+        "transport is closing",
+        "connection error: desc",
+        "containerd.sock",
+        "shutting down",
+        "the daemon is not ready",
+    ];
+    signs.iter().any(|sign| message.contains(sign))
+}
+
+fn create(container: &ContainerName, status: u16, message: &str) -> Trouble {
+    if status == 409 {
+        return Trouble::Stale(format!("Docker answers: {message}"));
+    }
+    if status == 404 && message.contains("No such image") {
+        return Trouble::ImageGone;
+    }
+    if is_no_network(message) {
+        return Trouble::NoNetwork(format!("Docker answers: {message}"));
+    }
+    let code = code_of(message);
+    Trouble::Never(code, format!("Docker refuses to create container `{container}`: {message}"))
+}
+
+fn start(task: &AssignedTask, container: &ContainerName, status: u16, message: &str) -> Trouble {
+    if is_no_network(message) {
+        return Trouble::NoNetwork(format!("Docker answers: {message}"));
+    }
+    if message.contains("cannot join network of a non running container") {
+        return Trouble::Later(format!("Docker answers: {message}"));
+    }
+    if status == 404 && message.contains("No such container") {
+        return Trouble::Gone;
+    }
+    if message.contains("port is already allocated")
+        || message.contains("bind: address already in use")
+    {
+        let ports: Vec<String> =
+            task.ports.iter().map(|binding| binding.host_port.to_string()).collect();
+        let reason = format!(
+            "a host port of the task ({}) is taken on this instance by something that is not Berth's: {message}",
+            ports.join(", ")
+        );
+        return Trouble::Never(StopCode::InfrastructureHealth, reason);
+    }
+    if message.contains("Address already in use") {
+        let reason = format!(
+            "the task's address `{}` is taken on this instance by something that is not Berth's",
+            task.address
+        );
+        return Trouble::Never(StopCode::InfrastructureHealth, reason);
+    }
+    let hint = hint(message);
+    Trouble::Never(
+        code_of(message),
+        format!("container `{container}` cannot be started: {message}{hint}"),
+    )
+}
+
+fn is_no_network(message: &str) -> bool {
+    message.contains("network") && message.contains("not found")
+}
+
+/// Whose fault it is: the host's where it has no room or no such address.
+fn code_of(message: &str) -> StopCode {
+    let signs = [
+        "no space left on device",
+        "cannot assign requested address",
+        "does not belong to any of this network's subnets",
+    ];
+    if signs.iter().any(|sign| message.contains(sign)) {
+        StopCode::InfrastructureHealth
+    } else {
+        StopCode::TaskFailedToStart
+    }
+}
+
+/// What to do about a command that does not run.
+fn hint(message: &str) -> &'static str {
+    let lower = message.to_ascii_lowercase();
+    if lower.contains("exec format error") {
+        "; the image is built for another architecture, or the file is no program"
+    } else if lower.contains("no such file or directory")
+        || lower.contains("executable file not found")
+    {
+        "; check entryPoint and command: the image has no such program, or lacks its interpreter or libraries"
+    } else if lower.contains("permission denied") {
+        "; the file is not executable by the container's user"
+    } else if lower.contains("unable to find user") {
+        "; check user: the image does not know it"
+    } else {
+        ""
+    }
+}
+
+fn pull(task: &AssignedTask, container: &ContainerName, message: &str) -> Trouble {
+    let image = image_of(task, container);
+    if message.contains("no matching manifest for")
+        || message.contains("does not match the specified platform")
+    {
+        let reason = format!(
+            "image `{image}` is not built for this instance's platform: {message}; push it with `docker buildx build --platform`"
+        );
+        return Trouble::Never(StopCode::TaskFailedToStart, reason);
+    }
+    if message.contains("manifest unknown") {
+        return refuse(task, container, &PullTrouble::Missing);
+    }
+    let reason = format!("image `{image}` cannot be pulled: {message}");
+    match code_of(message) {
+        StopCode::InfrastructureHealth => Trouble::Never(StopCode::InfrastructureHealth, reason),
+        _ => Trouble::Again(reason),
+    }
+}
+
+/// What a pull that the mirror could not serve means.
+pub(crate) fn refuse(
+    task: &AssignedTask,
+    container: &ContainerName,
+    trouble: &PullTrouble,
+) -> Trouble {
+    let image = image_of(task, container);
+    match trouble {
+        PullTrouble::Missing => {
+            let reason = format!(
+                "image `{image}` is not in the registry any more, or a part of it is missing: push it again"
+            );
+            Trouble::Never(StopCode::TaskFailedToStart, reason)
+        }
+        PullTrouble::Denied => {
+            Trouble::Again(format!("the registry does not let this instance read image `{image}`"))
+        }
+        PullTrouble::Away(reason) => {
+            Trouble::Later(format!("image `{image}` waits for the server: {reason}"))
+        }
+        PullTrouble::Corrupt(reason) => Trouble::Again(format!(
+            "image `{image}` is damaged in the registry or on the way: {reason}; push it again"
+        )),
+    }
+}
+
+fn image_of(task: &AssignedTask, container: &ContainerName) -> String {
+    let image = task.containers.iter().find(|one| one.name == *container).map(|one| &one.image);
+    image.map_or_else(|| container.to_string(), short)
+}
+
+/// An image as people can still read it.
+pub(crate) fn short(image: &PinnedImage) -> String {
+    format!("{}@{}:{}", image.repository, image.digest.algorithm(), image.digest.short())
+}
+
+/// How a container ended, in a sentence; None where it says nothing: it ended well, or was told to.
+pub(crate) fn end(container: &ContainerName, exit: &Exit, memory: Option<u64>) -> String {
+    let code = exit.code;
+    if exit.out_of_memory {
+        let limit = memory.map(|limit| format!(": its limit is {limit} MiB")).unwrap_or_default();
+        return format!("container `{container}` ran out of memory{limit} (exit code {code})");
+    }
+    if let Some(cause) = refused_command(exit) {
+        let hint = hint(cause);
+        return format!(
+            "container `{container}` cannot run its command: {cause} (exit code {code}){hint}"
+        );
+    }
+    match code {
+        137 => format!("container `{container}` exited with code 137: it was killed"),
+        _ => format!("container `{container}` exited with code {code}"),
+    }
+}
+
+/// What Docker's init says when it cannot run the command of the container.
+fn refused_command(exit: &Exit) -> Option<&str> {
+    if !is_refusal(exit.code) {
+        return None;
+    }
+    let lines = exit.tail.as_ref()?;
+    lines.iter().rev().find_map(|line| {
+        let (_, cause) = line.split_once("[FATAL tini")?.1.split_once("] ")?;
+        Some(cause)
+    })
+}
+
+/// Whether an exit code may say that the command cannot be run; the last line then says why.
+pub(crate) fn is_refusal(code: i64) -> bool {
+    matches!(code, 126 | 127)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::Network;
+    use crate::tests;
+
+    fn refused(status: u16, message: &str) -> DockerError {
+        DockerError::Refused { status, message: message.to_owned() }
+    }
+
+    fn main() -> ContainerName {
+        "main".parse().unwrap()
+    }
+
+    fn start_op() -> Op {
+        Op::Start { container: main(), id: "c1".to_owned() }
+    }
+
+    fn create_op() -> Op {
+        Op::Create { container: main(), image: "i".to_owned(), network: Network::Own }
+    }
+
+    /// Messages as Docker Engine 20.10 words them.
+    #[test]
+    fn a_port_or_address_that_somebody_else_has_is_the_instances_fault() {
+        let task = tests::task();
+        for message in [
+            "driver failed programming external connectivity on endpoint x (1): Bind for 127.0.0.1:39001 failed: port is already allocated",
+            "driver failed programming external connectivity on endpoint x (1): Error starting userland proxy: listen tcp4 127.0.0.1:39002: bind: address already in use",
+            "Address already in use",
+            "driver failed programming external connectivity on endpoint x (1): Error starting userland proxy: listen tcp4 10.1.2.3:39003: bind: cannot assign requested address",
+        ] {
+            let Trouble::Never(code, reason) = judge(&start_op(), &task, &refused(500, message))
+            else {
+                panic!("{message} is final");
+            };
+            assert_eq!(code, StopCode::InfrastructureHealth, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_command_or_user_that_the_image_lacks_is_named_with_what_to_check() {
+        let task = tests::task();
+        let message = "unable to find user nosuch: no matching entries in passwd file";
+        let trouble = judge(&start_op(), &task, &refused(400, message));
+        let reason = "container `main` cannot be started: unable to find user nosuch: no matching entries in passwd file; check user: the image does not know it";
+        assert_eq!(trouble, Trouble::Never(StopCode::TaskFailedToStart, reason.to_owned()));
+        let message = "OCI runtime create failed: exec: \"/x\": stat /x: no such file or directory";
+        let Trouble::Never(_, reason) = judge(&start_op(), &task, &refused(400, message)) else {
+            panic!("final");
+        };
+        assert!(reason.contains("check entryPoint and command"), "{reason}");
+    }
+
+    #[test]
+    fn docker_that_hangs_or_restarts_ends_no_task() {
+        let task = tests::task();
+        let tail = Op::Tail { container: main(), id: "c1".to_owned() };
+        let pull = Op::Pull { container: main() };
+        for error in [
+            DockerError::Silent(Duration::from_secs(60)),
+            DockerError::Unreachable("connection refused".to_owned()),
+            refused(500, "transport is closing"),
+            refused(500, "rpc error: dial unix /run/containerd/containerd.sock: connect: refused"),
+        ] {
+            for op in [start_op(), create_op(), pull.clone()] {
+                let trouble = judge(&op, &task, &error);
+                assert!(matches!(trouble, Trouble::Later(_) | Trouble::Stale(_)), "{op} {error}");
+            }
+            let trouble = judge(&tail, &task, &error);
+            assert!(matches!(trouble, Trouble::Again(_) | Trouble::Later(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_image_or_network_that_vanished_is_got_again() {
+        let task = tests::task();
+        let trouble = judge(&create_op(), &task, &refused(404, "No such image: sha256:00"));
+        assert_eq!(trouble, Trouble::ImageGone);
+        let trouble = judge(&start_op(), &task, &refused(404, "network berth-1 not found"));
+        assert!(matches!(trouble, Trouble::NoNetwork(_)));
+        let conflict = "Conflict. The container name \"/x\" is already in use by container \"y\"";
+        assert!(matches!(judge(&create_op(), &task, &refused(409, conflict)), Trouble::Stale(_)));
+    }
+
+    #[test]
+    fn an_end_says_what_a_person_needs() {
+        let exit = |code: i64, out_of_memory: bool, tail: &[&str]| Exit {
+            code,
+            out_of_memory,
+            at: model::Timestamp::EPOCH,
+            ran: Duration::ZERO,
+            tail: Some(tail.iter().map(|line| (*line).to_owned()).collect()),
+        };
+        let said = |exit: &Exit| end(&main(), exit, Some(64));
+        assert_eq!(said(&exit(1, false, &[])), "container `main` exited with code 1");
+        assert_eq!(
+            said(&exit(137, true, &[])),
+            "container `main` ran out of memory: its limit is 64 MiB (exit code 137)"
+        );
+        let line = "[FATAL tini (7)] exec /nothing failed: No such file or directory";
+        assert_eq!(
+            said(&exit(127, false, &[line])),
+            "container `main` cannot run its command: exec /nothing failed: No such file or directory (exit code 127); check entryPoint and command: the image has no such program, or lacks its interpreter or libraries"
+        );
+        assert_eq!(said(&exit(1, false, &[line])), "container `main` exited with code 1");
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_waited_for_and_a_missing_image_is_not() {
+        let task = tests::task();
+        let away = refuse(&task, &main(), &PullTrouble::Away("no link".to_owned()));
+        assert!(matches!(away, Trouble::Later(_)));
+        let missing = refuse(&task, &main(), &PullTrouble::Missing);
+        let Trouble::Never(StopCode::TaskFailedToStart, reason) = missing else {
+            panic!("{missing:?}");
+        };
+        assert!(reason.contains("hello@sha256:000000000000"), "{reason}");
+        let platform = "no matching manifest for linux/amd64 in the manifest list entries";
+        let pull = Op::Pull { container: main() };
+        let Trouble::Never(_, reason) = judge(&pull, &task, &refused(0, platform)) else {
+            panic!("final");
+        };
+        assert!(reason.contains("platform"), "{reason}");
+    }
+}
