@@ -166,14 +166,24 @@ pub(crate) fn is_unknowable(draft: &Draft<'_>, service: &Service) -> bool {
     !service.load_balancers.is_empty() && connected(draft).next().is_none()
 }
 
-/// Whether a task can be trusted to serve although its agent is silent: every connected router finds it healthy.
+/// Whether a task can be trusted to serve although its agent is silent: a connected router finds it healthy, and none
+/// finds fault with it. One that has only just started knows nothing, and says nothing against it.
 pub(crate) fn vouched_for(draft: &Draft<'_>, task: &Task) -> bool {
-    let service = task.service.and_then(|id| draft.state.service(id));
-    service.is_some_and(|service| {
-        !service.load_balancers.is_empty()
-            && task.last_status == TaskStatus::Running
-            && matches!(verdict(draft, service, task.id), Verdict::Healthy)
-    })
+    let Some(service) = task.service.and_then(|id| draft.state.service(id)) else { return false };
+    if task.last_status != TaskStatus::Running {
+        return false;
+    }
+    let mut healthy = false;
+    for group in groups(service) {
+        for seen in connected(draft).filter_map(|router| router.targets.get(&(group, task.id))) {
+            match seen.health {
+                TargetHealth::Healthy => healthy = true,
+                TargetHealth::Initial if seen.reason.is_none() => {}
+                TargetHealth::Initial | TargetHealth::Unhealthy => return false,
+            }
+        }
+    }
+    healthy
 }
 
 /// Notes the tasks of a service that are healthy for the first time.

@@ -148,6 +148,25 @@ fn a_lost_instance_keeps_the_tasks_that_routers_find_healthy_until_they_are_repl
 }
 
 #[test]
+fn a_router_that_starts_anew_does_not_end_the_tasks_of_a_lost_instance_that_another_finds_healthy()
+{
+    let (mut world, service) = grown(&[1000, 1000], 2);
+    world.disconnect(world.nth_instance(1));
+    world.secs(50);
+    world.router();
+    world.routers_apply();
+    world.secs(10);
+    assert_eq!(world.settle(), "create task3 of image1 on i2");
+    let lost = world.state.tasks_on(world.nth_instance(1)).next().unwrap().id;
+    world.see(lost, TargetHealth::Initial, Some("connection refused"));
+    assert_eq!(
+        world.settle(),
+        "stop task1 (InfrastructureHealth: instance `i1` was not heard of for 60 s)"
+    );
+    assert_eq!(world.wanted(service).len(), 2);
+}
+
+#[test]
 fn when_most_instances_vanish_at_once_the_scheduler_holds_still_for_a_while() {
     let mut world = World::with_instances(&[1000, 1000, 1000, 1000]);
     world.push("hello", 1);
