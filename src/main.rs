@@ -9,6 +9,7 @@ use config::Config;
 use arguments::{Arguments, Command, ConfigCommand, Supervised};
 use cli::output::{self, Format};
 use failure::Failure;
+use layout::Part;
 
 mod agent;
 mod arguments;
@@ -58,12 +59,12 @@ fn main() -> ExitCode {
 #[expect(clippy::wildcard_enum_match_arm, reason = "what needs no configuration has run already")]
 fn run(command: Command, format: Format, config: &Config, flags: &config::Flags) -> ExitCode {
     match command {
-        Command::Up(up) => ended(up::run(&up, config, flags)),
+        Command::Up(up) => ended(role::tell_failure(Part::Up, config, up::run(&up, config, flags))),
         Command::Down(down) => ended(down::run(&down, config, flags)),
-        Command::Server(how) => role(how, config, server::run),
-        Command::Agent(peer) => role(peer.supervised, config, agent::run),
+        Command::Server(how) => role(Part::Server, how, config, server::run),
+        Command::Agent(peer) => role(Part::Agent, peer.supervised, config, agent::run),
         Command::Router(router) => match router.command {
-            None => role(router.peer.supervised, config, router::run),
+            None => role(Part::Router, router.peer.supervised, config, router::run),
             Some(noun) => client(cli::Command::Router(noun), format, config),
         },
         Command::Client(command) => client(command, format, config),
@@ -73,8 +74,9 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
     }
 }
 
-/// Runs a role in this process, until it is asked to end.
+/// Runs a role in this process, until it is asked to end; leaves why it ended for a supervisor, wherever it failed.
 fn role(
+    part: Part,
     how: Supervised,
     config: &Config,
     run: impl FnOnce(&Config) -> Result<(), Failure>,
@@ -84,7 +86,7 @@ fn role(
         rustix::process::setsid().ok();
     }
     logging::start(&config.log, config.color);
-    let outcome = run(config);
+    let outcome = role::tell_failure(part, config, run(config));
     if let (true, Err(failure)) = (how.supervised, &outcome) {
         tracing::error!("{}", failure.sentence());
         return failure.exit().into();

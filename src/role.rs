@@ -1,8 +1,8 @@
 //! What every role has in common: at most one process of it per data directory, a control socket, an end that is asked for
 //! and orderly.
 //!
-//! A role runs on its own runtime. SIGTERM, SIGINT and the control socket all lead to the same shutdown; how it ended, if
-//! not that way, is left in a file for whoever started it.
+//! A role runs on its own runtime. SIGTERM, SIGINT and the control socket all lead to the same shutdown; why it failed is
+//! left in a file for whoever started it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl Role {
             outcome
         });
         runtime.shutdown_timeout(LAST_MOMENT);
-        self.leave(&outcome);
+        self.leave();
         outcome
     }
 
@@ -120,12 +120,9 @@ impl Role {
         }
     }
 
-    /// Leaves why it ended, and nothing that looks like a running process.
-    fn leave(&self, outcome: &Result<(), Failure>) {
-        match outcome {
-            Ok(()) => tracing::info!("berth {} has ended", self.part),
-            Err(failure) => leave_failure(&self.layout, self.part, failure),
-        }
+    /// Leaves nothing that looks like a running process.
+    fn leave(&self) {
+        tracing::info!("berth {} has ended", self.part);
         for extension in ["sock", "pid"] {
             std::fs::remove_file(self.layout.run_file(self.part, extension)).ok();
         }
@@ -137,12 +134,19 @@ pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST_THREADS)
 }
 
-/// Writes down why a part ended, for whoever started it.
-pub(crate) fn leave_failure(layout: &Layout, part: Part, failure: &Failure) {
-    let path = layout.run_file(part, "failure");
-    if let Err(error) = disk::write(&path, failure.sentence().as_bytes(), 0o600) {
-        tracing::warn!(%error, "cannot write `{}`", path.display());
+/// Writes down why a part failed, wherever it did, for whoever started it.
+pub(crate) fn tell_failure(
+    part: Part,
+    config: &Config,
+    outcome: Result<(), Failure>,
+) -> Result<(), Failure> {
+    if let Err(failure) = &outcome {
+        let path = Layout::new(&config.data_dir).run_file(part, "failure");
+        if let Err(error) = disk::write(&path, failure.sentence().as_bytes(), 0o600) {
+            tracing::warn!(%error, "cannot write `{}`", path.display());
+        }
     }
+    outcome
 }
 
 fn runtime(threads: usize) -> Result<Runtime, Failure> {

@@ -1,7 +1,9 @@
 //! From `docker push` to an answered request, and every change after it.
 
+use std::time::Duration;
+
 use crate::harness::load::Load;
-use crate::harness::{Berth, docker, http, primary, until};
+use crate::harness::{Berth, docker, http, primary, until, until_within};
 
 fn version(berth: &Berth, host: &str) -> String {
     let answer = http::get_from(&berth.router(), host, "/");
@@ -109,7 +111,8 @@ fn a_version_that_never_becomes_healthy_does_not_replace_the_old_one() {
     berth.run(&["deploy", "hello"]).ok();
     let load = Load::start(&berth.router(), "hello.localhost", &["GET"]);
     docker::push(&berth, "hello", "2", "unhealthy");
-    until("the unhealthy version is rolled back", || {
+    // Three tasks in a row are given their time to become healthy, one after the other.
+    until_within(Duration::from_mins(3), "the unhealthy version is rolled back", || {
         let primary = primary(&berth.service("hello"));
         primary["rollbackOf"].is_string() && primary["rolloutState"] == "COMPLETED"
     });

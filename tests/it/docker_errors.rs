@@ -58,14 +58,17 @@ fn a_truncated_upload_is_refused_and_leaves_the_repository_as_it_was() {
 
     // Ten bytes are announced and three are sent before the connection is cut.
     http::cut_off(&upload, "PATCH", &authorization, 10, "abc");
-    until("the cut-off part is forgotten", || {
-        let status = http::request(&upload, "GET", None, &authorization, "").expect("an answer");
-        status.status == 204 && status.header("range") == Some("0-0")
-    });
     let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let finish = format!("{upload}{}digest={digest}", if upload.contains('?') { '&' } else { '?' });
-    let refused = http::request(&finish, "PUT", None, &authorization, "abd").expect("an answer");
-    assert_eq!(refused.status, 400);
+    let put = || http::request(&finish, "PUT", None, &authorization, "abd").expect("an answer");
+    let mut refused = put();
+    until("the cut-off request is over", || {
+        if refused.status == 416 {
+            refused = put();
+        }
+        refused.status != 416
+    });
+    assert_eq!(refused.status, 400, "what was cut off is no part of it: {}", refused.body);
     assert!(refused.body.contains("DIGEST_INVALID"), "{}", refused.body);
     let blob = format!("{registry}/v2/half/blobs/{digest}");
     let blob = http::request(&blob, "GET", None, &authorization, "").expect("an answer");
