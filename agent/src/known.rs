@@ -154,6 +154,11 @@ impl Life {
             Self::Unseen | Self::Absent | Self::Gone => None,
         }
     }
+
+    /// How it has exited, if it has.
+    pub(crate) fn exit(&self) -> Option<&Exit> {
+        if let Self::Exited { exit, .. } = self { Some(exit) } else { None }
+    }
 }
 
 impl Setback {
@@ -370,20 +375,22 @@ fn renew(before: Life, id: String, state: SeenState) -> Life {
     match state {
         SeenState::Created => Life::Created { id },
         SeenState::Running(since) => {
-            let told = match before {
-                Life::Running { id: known, told, .. } if known == id => told,
-                _ => None,
+            let told = if let Life::Running { id: known, told, .. } = before
+                && known == id
+            {
+                told
+            } else {
+                None
             };
             Life::Running { id, since, told }
         }
         SeenState::Exited(exit) => {
-            let tail = match before {
-                Life::Exited { id: known, exit: Exit { at, tail, .. } }
-                    if known == id && at == exit.at =>
-                {
-                    tail
-                }
-                _ => exit.tail,
+            let tail = if let Life::Exited { id: known, exit: before } = before
+                && (&known, before.at) == (&id, exit.at)
+            {
+                before.tail
+            } else {
+                exit.tail
             };
             Life::Exited { id, exit: Exit { tail, ..exit } }
         }

@@ -192,6 +192,6 @@ async fn work(
         platform: about.platform.clone(),
         pulls: docker::pull_limit(),
     };
-    Work::new(hands, clock, first.view, host, hello, ready).run(session).await;
+    Work::new(hands, clock, session, first.view, host, hello, ready).run().await;
     Ok(())
 }

@@ -65,7 +65,8 @@ fn lines(name: ContainerName, log: BoxStream<'static, Output>) -> impl Stream<It
             }
             None => (lines.rest(), None),
         };
-        let text: String = completed.iter().map(|line| format!("{name} {line}\n")).collect();
+        let text = completed.iter().flat_map(|line| [name.as_str(), " ", line, "\n"]);
+        let text: String = text.collect();
         Some((Bytes::from(text), (log, lines, name)))
     })
     .filter(|bytes| std::future::ready(!bytes.is_empty()))

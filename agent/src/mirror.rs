@@ -142,7 +142,7 @@ pub(crate) async fn listen(dir: &Path, wanted: Option<SocketAddr>) -> Result<Tcp
         match TcpListener::bind(kept).await {
             Ok(listener) => return Ok(listener),
             Err(error) => {
-                tracing::warn!(%error, "the image mirror's port {kept} is taken; choosing another one")
+                tracing::warn!(%error, "the image mirror's port {kept} is taken; choosing another one");
             }
         }
     }

@@ -27,16 +27,10 @@ pub(crate) fn next(task: &AssignedTask, known: &Known, now: Timestamp) -> Option
 
 /// When there may be something to do although nothing has happened.
 pub(crate) fn wake(task: &AssignedTask, known: &Known, now: Timestamp) -> Option<Timestamp> {
-    let deadlines =
-        task.containers.iter().filter_map(|one| match &known.container(&one.name).life {
-            Life::Running { told: Some(told), .. } => Some(deadline(one, *told)),
-            Life::Running { told: None, .. }
-            | Life::Unseen
-            | Life::Absent
-            | Life::Created { .. }
-            | Life::Exited { .. }
-            | Life::Gone => None,
-        });
+    let deadlines = task.containers.iter().filter_map(|one| {
+        let Life::Running { told, .. } = known.container(&one.name).life else { return None };
+        told.map(|told| deadline(one, told))
+    });
     deadlines.filter(|at| now < *at).chain(known.held_until(now)).min()
 }
 
@@ -52,12 +46,10 @@ pub(crate) fn ending(task: &AssignedTask, known: &Known) -> Option<Stopped> {
     let stopped = |reason| Stopped { code: StopCode::EssentialContainerExited, reason };
     // The first that exited is to blame; the others may have been told to.
     let first = essential()
-        .filter_map(|(one, life)| match life {
-            Life::Exited { exit, .. } if !is_restarted(one, exit) => Some((exit.at, one, exit)),
-            _ => None,
-        })
-        .min_by_key(|(at, _, _)| *at);
-    if let Some((_, one, exit)) = first {
+        .filter_map(|(one, life)| Some((one, life.exit()?)))
+        .filter(|(one, exit)| !is_restarted(one, exit))
+        .min_by_key(|(_, exit)| exit.at);
+    if let Some((one, exit)) = first {
         return Some(stopped(format!("essential {}", trouble::end(&one.name, exit, one.memory))));
     }
     let (one, _) = essential().find(|(_, life)| is_gone(task, life))?;
@@ -95,8 +87,8 @@ pub(crate) fn status(task: &AssignedTask, known: &Known) -> Option<TaskStatus> {
 fn awaits_its_reason(task: &AssignedTask, known: &Known) -> bool {
     known.failure.is_none()
         && task.containers.iter().filter(|one| one.essential).any(|one| {
-            let life = &known.container(&one.name).life;
-            matches!(life, Life::Exited { exit, .. } if trouble::is_refusal(exit.code) && exit.tail.is_none())
+            let exit = known.container(&one.name).life.exit();
+            exit.is_some_and(|exit| trouble::is_refusal(exit.code) && exit.tail.is_none())
         })
 }
 
@@ -195,12 +187,9 @@ fn deadline(one: &AssignedContainer, told: Told) -> Timestamp {
 }
 
 fn tail(one: &AssignedContainer, life: &Life) -> Option<Op> {
-    match life {
-        Life::Exited { id, exit: Exit { tail: None, .. } } => {
-            Some(Op::Tail { container: one.name.clone(), id: id.clone() })
-        }
-        _ => None,
-    }
+    let unread = life.exit().is_some_and(|exit| exit.tail.is_none());
+    let id = life.id().filter(|_| unread)?;
+    Some(Op::Tail { container: one.name.clone(), id: id.to_owned() })
 }
 
 /// Those that joined a network go before the one that has it.

@@ -33,12 +33,7 @@ pub(crate) fn seen(task: &AssignedTask, known: &Known, obstacle: Option<&str>) -
 
 fn container(one: &AssignedContainer, known: &Known, obstacle: Option<&str>) -> TaskContainer {
     let container = known.container(&one.name);
-    let exit = match &container.life {
-        Life::Exited { exit, .. } => Some(exit),
-        Life::Unseen | Life::Absent | Life::Created { .. } | Life::Running { .. } | Life::Gone => {
-            None
-        }
-    };
+    let exit = container.life.exit();
     TaskContainer {
         name: one.name.clone(),
         image: one.image.clone(),

@@ -66,6 +66,6 @@ pub(crate) fn name(text: &str) -> ContainerName {
 }
 
 /// A policy that restarts what has run for a minute.
-pub(crate) fn restarts() -> Option<RestartPolicy> {
-    Some(RestartPolicy { enabled: true, ignored_exit_codes: vec![7], restart_attempt_period: 60 })
+pub(crate) fn restarts() -> RestartPolicy {
+    RestartPolicy { enabled: true, ignored_exit_codes: vec![7], restart_attempt_period: 60 }
 }

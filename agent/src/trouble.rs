@@ -208,9 +208,11 @@ fn pull(task: &AssignedTask, container: &ContainerName, message: &str) -> Troubl
         return refuse(task, container, &PullTrouble::Missing);
     }
     let reason = format!("image `{image}` cannot be pulled: {message}");
-    match code_of(message) {
-        StopCode::InfrastructureHealth => Trouble::Never(StopCode::InfrastructureHealth, reason),
-        _ => Trouble::Again(reason),
+    let code = code_of(message);
+    if code == StopCode::InfrastructureHealth {
+        Trouble::Never(code, reason)
+    } else {
+        Trouble::Again(reason)
     }
 }
 
@@ -346,7 +348,7 @@ mod tests {
         let tail = Op::Tail { container: main(), id: "c1".to_owned() };
         let pull = Op::Pull { container: main() };
         for error in [
-            DockerError::Silent(Duration::from_secs(60)),
+            DockerError::Silent(Duration::from_mins(1)),
             DockerError::Unreachable("connection refused".to_owned()),
             refused(500, "transport is closing"),
             refused(500, "rpc error: dial unix /run/containerd/containerd.sock: connect: refused"),

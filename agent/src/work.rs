@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use link::client::Session;
-use link::message::{Agent, AgentReport, Hello, StreamRequest};
+use link::message::{Agent, AgentReport, Hello, Stream, StreamRequest};
 use model::{AgentView, Clock, ContainerName, Subnet, TaskId, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -52,8 +52,6 @@ enum Input {
     Tick,
     /// Nothing that matters here.
     Nothing,
-    /// Nobody is left who wants anything.
-    End,
 }
 
 /// Whether something is asked for again.
@@ -83,6 +81,7 @@ pub(crate) struct Work {
     host: Host,
     hello: watch::Sender<Hello>,
     ready: watch::Sender<bool>,
+    session: Session<Agent>,
     view: AgentView,
     tasks: BTreeMap<TaskId, Tended>,
     strays: BTreeSet<TaskId>,
@@ -101,6 +100,7 @@ impl Work {
     pub(crate) fn new(
         hands: Hands,
         clock: Arc<dyn Clock>,
+        session: Session<Agent>,
         view: AgentView,
         host: Host,
         hello: watch::Sender<Hello>,
@@ -114,6 +114,7 @@ impl Work {
             host,
             hello,
             ready,
+            session,
             view: AgentView { tasks: Vec::new(), ..view.clone() },
             tasks: BTreeMap::new(),
             strays: BTreeSet::new(),
@@ -130,73 +131,58 @@ impl Work {
     }
 
     /// Works until nobody is left who wants anything. Dropping the future ends it at once; containers stay as they are.
-    pub(crate) async fn run(mut self, mut session: Session<Agent>) {
+    pub(crate) async fn run(mut self) {
         let (sender, mut events) = mpsc::channel(EVENTS);
-        let listening =
-            self.hands.engine.clone().listen(self.hands.owner, Arc::clone(&self.clock), sender);
-        let mut listening = JoinSet::from_iter([listening]);
+        let Hands { engine, owner, .. } = self.hands.clone();
+        let listening = engine.listen(owner, Arc::clone(&self.clock), sender);
+        self.jobs.spawn(async move {
+            listening.await;
+            Input::Nothing
+        });
         let mut ticks = tokio::time::interval(REVIEW);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();
-        let mut is_first = true;
+        self.session.report.send_replace(self.report());
         loop {
             let now = self.clock.now();
             self.begin(now);
             let report = self.report();
-            session.report.send_if_modified(|known| {
-                let is_new = std::mem::take(&mut is_first) || *known != report;
+            self.session.report.send_if_modified(|known| {
+                let is_new = *known != report;
                 *known = report;
                 is_new
             });
             let sleep = self.wake(now).map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
             let input = tokio::select! {
-                changed = session.view.changed() => if changed.is_ok() { Input::View } else { Input::End },
+                changed = self.session.view.changed() => match changed {
+                    Ok(()) => Input::View,
+                    Err(_) => return,
+                },
                 Some(event) = events.recv() => Input::Event(event),
                 Some(ended) = self.jobs.join_next() => done(ended),
-                Some(request) = session.streams.recv() => Input::Stream(request),
+                Some(request) = self.session.streams.recv() => Input::Stream(request),
                 _ = ticks.tick() => Input::Tick,
                 () = tokio::time::sleep(sleep) => Input::Nothing,
-                Some(ended) = listening.join_next() => {
-                    done(ended.map(|()| Input::Nothing))
-                }
             };
-            let now = self.clock.now();
-            match input {
-                Input::View => {
-                    let view = session.view.borrow_and_update().clone();
-                    if let Some(view) = view {
-                        self.take_view(view.view);
-                    }
-                }
-                Input::Stream(request) => {
-                    let answer = logs::answer(
-                        self.hands.engine.clone(),
-                        session.http.clone(),
-                        request.id,
-                        self.wanted_logs(&request.stream),
-                    );
-                    self.jobs.spawn(async move {
-                        answer.await;
-                        Input::Nothing
-                    });
-                }
-                Input::End => return,
-                other => self.take(other, now),
-            }
+            self.take(input, self.clock.now());
         }
     }
 
     /// Takes in what has happened.
     fn take(&mut self, input: Input, now: Timestamp) {
         match input {
-            Input::Event(Event::Container(task, container)) => {
-                if let Some(tended) = self.tasks.get_mut(&task) {
-                    tended.look_at(&container);
-                } else {
-                    self.ask_for_list(now);
+            Input::View => {
+                let view = self.session.view.borrow_and_update().clone();
+                if let Some(view) = view {
+                    self.take_view(view.view);
                 }
             }
+            Input::Event(Event::Container(task, container)) => match self.tasks.get_mut(&task) {
+                Some(tended) => tended.look_at(&container),
+                None => self.ask_for_list(now),
+            },
             Input::Event(Event::Unsure) => self.ask_for_list(now),
+            Input::Stream(request) => self.answer(request),
             Input::Op { task, number, result } => self.take_op(task, number, result, now),
             Input::Look { task, container, changes, look } => {
                 if let Some(tended) = self.tasks.get_mut(&task) {
@@ -210,7 +196,7 @@ impl Work {
                 self.ask_for_list(now);
                 self.ask_for_facts(now);
             }
-            Input::Nothing | Input::View | Input::Stream(_) | Input::End => {}
+            Input::Nothing => {}
         }
     }
 
@@ -311,7 +297,9 @@ impl Work {
                 })
                 .map(|(name, _)| name.clone())
                 .collect();
-            differing.iter().for_each(|name| tended.look_at(name));
+            for name in &differing {
+                tended.look_at(name);
+            }
         }
     }
 
@@ -458,9 +446,10 @@ impl Work {
         self.tasks.values().filter_map(|tended| tended.wake(now)).chain(asked).min()
     }
 
-    fn wanted_logs(&self, stream: &link::message::Stream) -> logs::Wanted {
-        let link::message::Stream::Logs { task, container, follow, tail } = stream;
-        let known = self.tasks.get(task).map(|tended| (&tended.task, &tended.known));
+    /// Begins to send what the server wants to read.
+    fn answer(&mut self, request: StreamRequest) {
+        let Stream::Logs { task, container, follow, tail } = request.stream;
+        let known = self.tasks.get(&task).map(|tended| (&tended.task, &tended.known));
         let sources = known.into_iter().flat_map(|(task, known)| {
             let named = task.containers.iter().map(|one| &one.name);
             let named = named.filter(|name| container.as_ref().is_none_or(|one| one == *name));
@@ -468,11 +457,16 @@ impl Work {
                 Some((name.clone(), known.container(name).life.id()?.to_owned()))
             })
         });
-        logs::Wanted {
+        let wanted = logs::Wanted {
             sources: sources.collect(),
-            follow: *follow,
+            follow,
             tail: tail.map(|lines| usize::try_from(lines).unwrap_or(usize::MAX)),
-        }
+        };
+        let (engine, http) = (self.hands.engine.clone(), self.session.http.clone());
+        self.jobs.spawn(async move {
+            logs::answer(engine, http, request.id, wanted).await;
+            Input::Nothing
+        });
     }
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use crate::trouble::PullTrouble;
 
 /// How long the registry may be silent in the middle of a body.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Why a body is cut.
 #[derive(Debug, thiserror::Error)]

@@ -275,7 +275,7 @@ fn what_runs_again_although_its_end_is_committed_is_stopped_first() {
 #[test]
 fn a_container_that_ran_for_its_period_is_restarted_in_place() {
     let mut task = task();
-    task.containers[0].restart_policy = restarts();
+    task.containers[0].restart_policy = Some(restarts());
     let mut way = Way::running(task);
     way.exit("main", 1, 60);
     assert_eq!(way.status(), Some(TaskStatus::Running), "it is about to run again");
@@ -292,7 +292,7 @@ fn a_container_that_ran_for_its_period_is_restarted_in_place() {
 #[test]
 fn a_restarted_network_takes_those_that_had_joined_it_along() {
     let mut task = task_of(&[("main", true), ("side", true)]);
-    task.containers[0].restart_policy = restarts();
+    task.containers[0].restart_policy = Some(restarts());
     let mut way = Way::running(task);
     way.exit("main", 1, 100);
     assert_eq!(way.all(), ["start container `main`", "restart container `side`"]);
@@ -409,7 +409,7 @@ fn a_command_that_cannot_be_run_is_named_as_soon_as_the_end_is() {
 #[test]
 fn a_container_that_was_to_be_restarted_and_is_gone_is_not_tried_for_ever() {
     let mut task = task();
-    task.containers[0].restart_policy = restarts();
+    task.containers[0].restart_policy = Some(restarts());
     let mut way = Way::running(task);
     way.exit("main", 1, 100);
     way.fail(Trouble::Gone);
