@@ -55,9 +55,12 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 
 /// Makes a directory and all above it that are missing; the last one has exactly `mode`, also when it was there.
 pub fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+    let missing = path.ancestors().take_while(is_missing).count();
     DirBuilder::new().recursive(true).mode(mode).create(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    sync_dir(parent(path))
+    // A name is durable once the directory that it stands in is synced, and each new one stands in another.
+    path.ancestors().take(missing.max(1)).try_for_each(|dir| sync_dir(parent(dir)))
 }
 
 fn parent(path: &Path) -> &Path {
