@@ -54,8 +54,8 @@ impl Ledger {
     fn rows(self, number: u64) -> Vec<RowWrite> {
         let mut random = StdRng::seed_from_u64(self.seed << 32 | number);
         let mut put = |key: String, most: usize| {
-            let size = random.random_range(0..most);
-            let value = (0..size).map(|_| random.random()).collect();
+            let mut value = vec![0; random.random_range(0..most)];
+            random.fill(&mut value[..]);
             RowWrite::Put { key: key.into_bytes(), value }
         };
         let own = put(format!("own/{number:08}"), 300);

@@ -50,16 +50,29 @@ async fn a_batch_that_is_too_large_applies_nothing_and_the_next_one_fits() {
 
 #[tokio::test]
 async fn a_batch_that_was_refused_for_its_size_does_not_push_history_out() {
-    let kv = Arc::new(MemoryKv::new());
+    let kv = GatedKv::shut();
+    kv.gate.add_permits(1);
     let (store, rows) = with_service(&kv, limits(100, 1_000_000)).await;
-    let many: Vec<_> = (0..=kv::MOST_KEYS).map(|n| put(&n.to_string(), "")).collect();
-    for n in 0..200 {
-        let batch = Batch { rows: many.clone(), ..Batch::of(vec![scale(0, n + 2)], at(2)) };
-        assert!(store.commit(batch).await.is_err());
-    }
-    store.apply(vec![scale(0, 9)], at(2)).await.unwrap();
-    store.apply(vec![scale(0, 8)], at(2)).await.unwrap();
-    assert_eq!(messages(&store).await.len(), rows + 2);
+    kv.arrived.notified().await;
+    let large = |n: u32| Batch {
+        rows: (0..=kv::MOST_KEYS).map(|n| put(&n.to_string(), "")).collect(),
+        ..Batch::of(vec![scale(0, n + 2)], at(2))
+    };
+    // The second and third wait behind the first, and so come together.
+    let mut all = Box::pin(tokio::task::unconstrained(async {
+        tokio::join!(
+            store.apply(vec![scale(0, 9)], at(2)),
+            join_all((0..150_u32).map(|n| store.commit(large(n)))),
+            store.apply(vec![scale(0, 8)], at(2)),
+        )
+    }));
+    assert!(poll!(&mut all).is_pending());
+    kv.arrived.notified().await;
+    kv.open();
+    let (first, refused, last) = all.await;
+    assert!(first.is_ok() && last.is_ok() && refused.iter().all(Result::is_err));
+    store.apply(vec![scale(0, 7)], at(2)).await.unwrap();
+    assert_eq!(messages(&store).await.len(), rows + 3);
 }
 
 #[tokio::test]
