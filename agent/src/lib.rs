@@ -32,6 +32,7 @@ mod op;
 mod owner;
 mod report;
 mod spec;
+mod sweep;
 mod tended;
 mod trouble;
 mod work;
@@ -143,19 +144,24 @@ pub async fn run(
     ready: watch::Sender<bool>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let working = work(config, clock, ready, shutdown.clone());
-    tokio::select! {
-        ended = working => ended,
-        () = shutdown.cancelled() => Ok(()),
+    let beginning = begin(config, clock, ready, shutdown.clone());
+    match shutdown.run_until_cancelled(beginning).await {
+        Some(Ok(Some(work))) => {
+            work.run(shutdown).await;
+            Ok(())
+        }
+        Some(Ok(None)) | None => Ok(()),
+        Some(Err(error)) => Err(error),
     }
 }
 
-async fn work(
+/// All that comes before the first view; None when it was told to stop meanwhile.
+async fn begin(
     config: Config,
     clock: Arc<dyn Clock>,
     ready: watch::Sender<bool>,
     shutdown: CancellationToken,
-) -> Result<(), Error> {
+) -> Result<Option<Work>, Error> {
     let (engine, about) = Engine::connect(config.docker_host.as_deref()).await?;
     let host = Host::look(&config).await?;
     let networks = engine.networks().await.map_err(|error| Error::Docker {
@@ -164,34 +170,26 @@ async fn work(
     })?;
     let hello = watch::Sender::new(host.hello(&about, host::used_subnets(&networks, None)));
     let listener = mirror::listen(&config.dir, config.mirror_listen).await?;
+    let address = listener.local_addr().map_err(Error::Host)?;
     let client =
         ClientConfig { dir: config.dir, server: config.server, join_token: config.join_token };
-    let dialled = (hello.subscribe(), Arc::clone(&clock), shutdown.clone());
-    let mut session: Session<Agent> =
-        match link::client::start(client, dialled.0, dialled.1, dialled.2).await {
-            Ok(session) => session,
-            Err(ClientError::Stopped) => return Ok(()),
-            Err(error) => return Err(Error::Link(error)),
-        };
+    let heard = hello.subscribe();
+    let linking = link::client::start(client, heard, Arc::clone(&clock), shutdown.clone());
+    let mut session: Session<Agent> = match linking.await {
+        Ok(session) => session,
+        Err(ClientError::Stopped) => return Ok(None),
+        Err(error) => return Err(Error::Link(error)),
+    };
     // Now it is known which networks are its own.
     let instance: Option<InstanceId> = session.id.parse().ok();
     hello.send_replace(host.hello(&about, host::used_subnets(&networks, instance)));
-    let address = listener.local_addr().map_err(Error::Host)?;
-    let mirror = Mirror::serve(listener, session.http.clone(), shutdown.clone())
+    let mirror = Mirror::serve(listener, session.http.clone(), shutdown)
         .map_err(|source| Error::Mirror { address, source })?;
     tracing::info!("Docker {} answers; the image mirror listens on {address}", about.version);
-    let Ok(first) = session.view.wait_for(Option::is_some).await.map(|view| view.clone()) else {
-        return Ok(());
-    };
-    let Some(first) = first else { return Ok(()) };
+    let first = session.view.wait_for(Option::is_some).await.ok().and_then(|view| view.clone());
+    let Some(first) = first else { return Ok(None) };
     let owner = Owner { installation: first.view.installation, instance: first.view.instance };
-    let hands = Hands {
-        engine,
-        owner,
-        mirror,
-        platform: about.platform.clone(),
-        pulls: docker::pull_limit(),
-    };
-    Work::new(hands, clock, session, first.view, host, hello, ready).run().await;
-    Ok(())
+    let (platform, pulls) = (about.platform, docker::pull_limit());
+    let hands = Hands { engine, owner, mirror, platform, pulls };
+    Ok(Some(Work::new(hands, clock, session, first.view, host, hello, ready)))
 }

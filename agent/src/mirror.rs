@@ -74,6 +74,11 @@ impl Mirror {
         format!("{}/{image}", self.address)
     }
 
+    /// Whether an image of that name was pulled from here.
+    pub(crate) fn has_brought(&self, name: &str) -> bool {
+        name.strip_prefix(&self.address.to_string()).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// A ticket for one pull. It is void when it is dropped.
     pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
         let user = random();

@@ -91,6 +91,11 @@ impl Tended {
         self.flight = Some(Flight { number, op, abort });
     }
 
+    /// Whether there is no container, and none about to be.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.flight.is_none() && self.known.is_empty()
+    }
+
     /// Cancels the Op that is under way.
     pub(crate) fn abort(&mut self) {
         if let Some(flight) = self.flight.take() {

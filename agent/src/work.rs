@@ -11,20 +11,24 @@ use model::{AgentView, Clock, ContainerName, Subnet, TaskId, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use crate::docker::{About, Event, Hands, Listed, Look, Networks, Unready};
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::known::Life;
 use crate::logs;
 use crate::op::{Done, Network, Op};
 use crate::report;
+use crate::sweep::Idle;
 use crate::tended::Tended;
 use crate::trouble::{DockerError, Trouble};
 
+mod whole;
+
+use whole::{Asking, Bridge, SWEEP};
+
 /// How often all containers and networks are listed, whatever events say.
 const REVIEW: Duration = Duration::from_secs(30);
-const SOON: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const EVENTS: usize = 256;
 /// The longest sleep, for a clock that is set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -46,32 +50,14 @@ enum Input {
     List(Result<Vec<Listed>, DockerError>),
     /// The instance's network has that subnet, or not.
     Bridge(Subnet, Result<(), Unready>),
+    /// The names of all images that the mirror has brought.
+    Pulled(Result<Vec<String>, DockerError>),
     /// What is said in the greeting.
     Facts(Result<(About, Networks), DockerError>),
     /// Time has passed.
     Tick,
     /// Nothing that matters here.
     Nothing,
-}
-
-/// Whether something is asked for again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asking {
-    /// Not before this.
-    Due(Timestamp),
-    /// Somebody asks.
-    UnderWay,
-    /// Not before the next review.
-    Done,
-}
-
-/// The instance's network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Bridge {
-    ready: Option<Subnet>,
-    asking: Asking,
-    trouble: Option<String>,
-    failures: u32,
 }
 
 /// The loop and all that it knows.
@@ -90,6 +76,8 @@ pub(crate) struct Work {
     is_listed: bool,
     list: Asking,
     facts: Asking,
+    sweep: Asking,
+    idle: Idle,
     bridge: Bridge,
     jobs: JoinSet<Input>,
     numbers: u64,
@@ -107,7 +95,6 @@ impl Work {
         ready: watch::Sender<bool>,
     ) -> Self {
         let now = clock.now();
-        let bridge = Bridge { ready: None, asking: Asking::Due(now), trouble: None, failures: 0 };
         let mut work = Self {
             hands,
             clock,
@@ -122,7 +109,9 @@ impl Work {
             is_listed: false,
             list: Asking::Due(now),
             facts: Asking::Done,
-            bridge,
+            sweep: Asking::Due(now.plus(SWEEP)),
+            idle: Idle::default(),
+            bridge: Bridge::new(now),
             jobs: JoinSet::new(),
             numbers: 0,
         };
@@ -130,8 +119,8 @@ impl Work {
         work
     }
 
-    /// Works until nobody is left who wants anything. Dropping the future ends it at once; containers stay as they are.
-    pub(crate) async fn run(mut self) {
+    /// Works until `shutdown`. Containers stay as they are.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let (sender, mut events) = mpsc::channel(EVENTS);
         let Hands { engine, owner, .. } = self.hands.clone();
         let listening = engine.listen(owner, Arc::clone(&self.clock), sender);
@@ -154,6 +143,7 @@ impl Work {
             });
             let sleep = self.wake(now).map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
             let input = tokio::select! {
+                () = shutdown.cancelled() => return self.leave().await,
                 changed = self.session.view.changed() => match changed {
                     Ok(()) => Input::View,
                     Err(_) => return,
@@ -192,6 +182,7 @@ impl Work {
             Input::List(listed) => self.take_list(listed, now),
             Input::Bridge(subnet, made) => self.take_bridge(subnet, made, now),
             Input::Facts(facts) => self.take_facts(facts, now),
+            Input::Pulled(pulled) => self.take_pulled(pulled, now),
             Input::Tick => {
                 self.ask_for_list(now);
                 self.ask_for_facts(now);
@@ -261,108 +252,6 @@ impl Work {
         }
     }
 
-    fn take_list(&mut self, listed: Result<Vec<Listed>, DockerError>, now: Timestamp) {
-        let listed = match listed {
-            Ok(listed) => listed,
-            Err(error) => {
-                tracing::warn!("cannot list the containers: {error}");
-                self.list = Asking::Due(now.plus(SOON));
-                return;
-            }
-        };
-        if self.list == Asking::UnderWay {
-            self.list = Asking::Done;
-        }
-        self.is_listed = true;
-        let mut strays = BTreeSet::new();
-        let mut shown = BTreeMap::new();
-        for one in &listed {
-            if self.tasks.contains_key(&one.task) {
-                shown.insert((one.task, &one.container), one);
-            } else if !self.forgotten.contains(&one.task) {
-                strays.insert(one.task);
-            }
-        }
-        self.strays = strays;
-        for (id, tended) in &mut self.tasks {
-            let differing: Vec<ContainerName> = tended
-                .known
-                .containers
-                .iter()
-                .filter(|(name, container)| {
-                    let shown = shown.get(&(*id, *name));
-                    let is_running = matches!(container.life, Life::Running { .. });
-                    container.life.id() != shown.map(|one| one.id.as_str())
-                        || shown.is_some_and(|one| one.is_running != is_running)
-                })
-                .map(|(name, _)| name.clone())
-                .collect();
-            for name in &differing {
-                tended.look_at(name);
-            }
-        }
-    }
-
-    fn take_bridge(&mut self, subnet: Subnet, made: Result<(), Unready>, now: Timestamp) {
-        match made {
-            Ok(()) => {
-                self.bridge = Bridge {
-                    ready: Some(subnet),
-                    asking: Asking::Done,
-                    trouble: None,
-                    failures: 0,
-                };
-            }
-            Err(error) => {
-                let trouble = error.to_string();
-                if self.bridge.trouble.as_ref() != Some(&trouble) {
-                    tracing::warn!("{trouble}");
-                }
-                let pause = SOON * (1 << self.bridge.failures.min(8));
-                self.bridge = Bridge {
-                    ready: None,
-                    asking: Asking::Due(now.plus(pause.min(LONGEST_PAUSE))),
-                    trouble: Some(trouble),
-                    failures: self.bridge.failures + 1,
-                };
-                // The server must know what is in the way.
-                self.ask_for_facts(now);
-            }
-        }
-    }
-
-    fn take_facts(&mut self, facts: Result<(About, Networks), DockerError>, now: Timestamp) {
-        match facts {
-            Ok((about, networks)) => {
-                self.facts = Asking::Done;
-                let used = host::used_subnets(&networks, Some(self.hands.owner.instance));
-                let hello = self.host.hello(&about, used);
-                self.hello.send_if_modified(|known| {
-                    let is_new = *known != hello;
-                    *known = hello;
-                    is_new
-                });
-            }
-            Err(error) => {
-                tracing::warn!("cannot ask Docker for its networks: {error}");
-                self.facts = Asking::Due(now.plus(SOON));
-            }
-        }
-    }
-
-    fn ask_for_list(&mut self, now: Timestamp) {
-        // One that is under way may be older than what has just happened.
-        if self.list != Asking::UnderWay {
-            self.list = Asking::Due(now);
-        }
-    }
-
-    fn ask_for_facts(&mut self, now: Timestamp) {
-        if self.facts != Asking::UnderWay {
-            self.facts = Asking::Due(now);
-        }
-    }
-
     /// Begins what there is to do.
     fn begin(&mut self, now: Timestamp) {
         self.begin_asking(now);
@@ -397,33 +286,6 @@ impl Work {
         }
     }
 
-    fn begin_asking(&mut self, now: Timestamp) {
-        let is_due = |asking: Asking| matches!(asking, Asking::Due(at) if at <= now);
-        let Hands { engine, owner, .. } = self.hands.clone();
-        if is_due(self.list) {
-            (self.list, self.forgotten) = (Asking::UnderWay, BTreeSet::new());
-            let engine = engine.clone();
-            self.jobs.spawn(async move { Input::List(engine.list(&owner).await) });
-        }
-        if is_due(self.facts) {
-            self.facts = Asking::UnderWay;
-            let engine = engine.clone();
-            self.jobs.spawn(async move {
-                let facts = async { Ok((engine.about().await?, engine.networks().await?)) };
-                Input::Facts(facts.await)
-            });
-        }
-        if let Some(subnet) = self.view.subnet
-            && self.bridge.ready != Some(subnet)
-            && (is_due(self.bridge.asking) || self.bridge.asking == Asking::Done)
-        {
-            self.bridge.asking = Asking::UnderWay;
-            self.jobs.spawn(async move {
-                Input::Bridge(subnet, engine.ensure_network(&owner, subnet).await)
-            });
-        }
-    }
-
     fn report(&self) -> AgentReport {
         let obstacle = match (&self.bridge.trouble, self.view.subnet) {
             (Some(trouble), _) => Some(trouble.as_str()),
@@ -438,12 +300,8 @@ impl Work {
     }
 
     fn wake(&self, now: Timestamp) -> Option<Timestamp> {
-        let asked = [self.list, self.facts, self.bridge.asking];
-        let asked = asked.into_iter().filter_map(|asking| match asking {
-            Asking::Due(at) if now < at => Some(at),
-            Asking::Due(_) | Asking::UnderWay | Asking::Done => None,
-        });
-        self.tasks.values().filter_map(|tended| tended.wake(now)).chain(asked).min()
+        let tasks = self.tasks.values().filter_map(|tended| tended.wake(now));
+        tasks.chain(self.asks_at(now)).min()
     }
 
     /// Begins to send what the server wants to read.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{CreateImageOptions, ListImagesOptions};
+use bollard::query_parameters::{CreateImageOptions, ListImagesOptions, RemoveImageOptions};
 use futures_util::StreamExt as _;
 use model::{PinnedImage, Platform};
 use tokio::sync::Semaphore;
@@ -17,6 +17,7 @@ use crate::trouble::{self, DockerError, PullTrouble};
 
 /// A pull that says nothing for so long is stuck.
 const PULL_IDLE: Duration = Duration::from_mins(2);
+const REMOVE: Duration = Duration::from_mins(2);
 /// How many pulls run at once; more would only share the same disk and network.
 const PULLS: usize = 3;
 
@@ -67,6 +68,22 @@ impl Engine {
         let mut known = all.into_iter();
         let found = known.find(|one| one.repo_digests.iter().any(|name| name.ends_with(&suffix)));
         Ok(found.map(|one| one.id))
+    }
+
+    /// The names of the images that the mirror has brought.
+    pub(crate) async fn pulled(&self, mirror: &Mirror) -> Result<Vec<String>, DockerError> {
+        let all = within(LIST, self.docker.list_images(None::<ListImagesOptions>)).await?;
+        let names = all.into_iter().flat_map(|one| one.repo_digests);
+        Ok(names.filter(|name| mirror.has_brought(name)).collect())
+    }
+
+    /// Removes a name of an image, and the image with its last name. One that a container uses stays.
+    pub(crate) async fn forget_image(&self, name: &str) {
+        let options = None::<RemoveImageOptions>;
+        match within(REMOVE, self.docker.remove_image(name, options, None)).await {
+            Ok(_) => tracing::info!("removed image `{name}`, which no task has needed for a while"),
+            Err(error) => tracing::debug!("image `{name}` stays: {error}"),
+        }
     }
 
     /// Pulls the image through the mirror. Dropping the future cancels it.

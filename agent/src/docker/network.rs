@@ -112,6 +112,15 @@ impl Engine {
         }
     }
 
+    /// Removes the instance's network if nobody uses it.
+    pub(crate) async fn remove_network(&self, owner: &Owner) {
+        let network = owner.network();
+        match within(CALL, self.docker.remove_network(&network)).await {
+            Ok(()) => tracing::info!("removed the Docker network `{network}`, which nobody uses"),
+            Err(error) => tracing::debug!("the Docker network `{network}` stays: {error}"),
+        }
+    }
+
     /// Removes the network with its former subnet, if nobody uses it.
     async fn make_way(&self, own: &OneNetwork, wanted: Subnet) -> Result<(), Unready> {
         let network = own.name.clone();

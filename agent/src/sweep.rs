@@ -1,0 +1,51 @@
+//! Which of the images that the mirror has brought can go. One stays for a while after its last task, so that going back or
+//! scaling up again is quick; what others have pulled or built is never touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::Timestamp;
+
+/// How long an image stays after its last task.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// Since when each image that was pulled is needed by no task, by its name in Docker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Idle(BTreeMap<String, Timestamp>);
+
+impl Idle {
+    /// The images to remove of those that are there.
+    pub(crate) fn sweep(
+        &mut self,
+        pulled: &[String],
+        needed: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Vec<String> {
+        self.0.retain(|name, _| pulled.contains(name) && !needed.contains(name));
+        for name in pulled.iter().filter(|name| !needed.contains(*name)) {
+            self.0.entry(name.clone()).or_insert(now);
+        }
+        let over = self.0.iter().filter(|(_, since)| now.since(**since) >= KEPT);
+        over.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_goes_an_hour_after_its_last_task() {
+        let at = |minutes| Timestamp::EPOCH.plus(Duration::from_mins(minutes));
+        let pulled = ["new".to_owned(), "old".to_owned()];
+        let needs = |name: &str| BTreeSet::from([name.to_owned()]);
+        let mut idle = Idle::default();
+        assert!(idle.sweep(&pulled, &needs("old"), at(0)).is_empty());
+        assert!(idle.sweep(&pulled, &needs("new"), at(10)).is_empty());
+        assert!(idle.sweep(&pulled, &needs("new"), at(69)).is_empty());
+        assert!(idle.sweep(&pulled, &needs("old"), at(69)).is_empty(), "it is needed again");
+        assert!(idle.sweep(&pulled, &needs("new"), at(70)).is_empty());
+        assert_eq!(idle.sweep(&pulled, &needs("new"), at(130)), ["old"]);
+        assert!(idle.sweep(&pulled[..1], &needs("new"), at(200)).is_empty(), "it is gone");
+    }
+}
