@@ -39,7 +39,7 @@ pub(crate) struct Deploy {
     /// Check health by a TCP connection alone.
     #[arg(long, conflicts_with = "health_path")]
     health_tcp: bool,
-    /// An environment variable, as NAME=VALUE; may be repeated.
+    /// An environment variable, as NAME=VALUE; may be repeated, and those that are not named stay.
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
     /// CPU units per task; 1024 is one core.

@@ -174,7 +174,11 @@ async fn failed(client: &Client, service: &Value, id: &str, record: &Value) -> O
     let stopped: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
     let of_it = |task: &&Value| task["deploymentId"] == *id;
     // The newest may have been stopped only because the others failed.
-    let blamed = |task: &&Value| of_it(task) && task["stopCode"] != "ServiceSchedulerInitiated";
+    let blamed = |task: &&Value| {
+        let reason = task["stoppedReason"].as_str().unwrap_or_default();
+        let by_itself = task["stopCode"] != "ServiceSchedulerInitiated";
+        of_it(task) && (by_itself || reason.starts_with("failed its health checks"))
+    };
     let tasks = items(&stopped["tasks"]).iter();
     if let Some(task) = tasks.clone().find(blamed).or_else(|| tasks.clone().find(of_it)) {
         output::note(&format!(
