@@ -58,7 +58,10 @@ fn owner(port: u16) -> Option<String> {
     })?;
     let socket = format!("socket:[{inode}]");
     let processes = std::fs::read_dir("/proc").ok()?;
-    processes.filter_map(Result::ok).find_map(|process| {
+    let numbered = |name: &std::ffi::OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let processes = processes.filter_map(Result::ok).filter(|one| numbered(&one.file_name()));
+    let mut processes = processes;
+    processes.find_map(|process| {
         let mut open = std::fs::read_dir(process.path().join("fd")).ok()?;
         let has = open.any(|file| {
             let file = file.and_then(|file| std::fs::read_link(file.path()));

@@ -67,9 +67,9 @@ mod tests {
             Router { id, name: "router".to_owned(), version: "1".to_owned(), registered_at: now };
         let mut known = State::default();
         known.apply(&Change::RegisterRouter(router), now).unwrap();
-        let (state, _keep) = (watch::channel(known).1, ());
+        let state = watch::Sender::new(known);
         let observed = watch::Sender::new(Observed::new(now));
-        let mut ready = watch(state, observed.subscribe());
+        let mut ready = watch(state.subscribe(), observed.subscribe());
         assert!(ready.borrow().parts[1].1.is_err());
 
         observed.send_modify(|seen| {
