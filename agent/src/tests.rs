@@ -10,6 +10,11 @@ use model::{
 
 use crate::owner::Owner;
 
+mod docker_real;
+mod registry;
+mod stage;
+mod stalling;
+
 /// Whose the task is.
 pub(crate) fn owner() -> Owner {
     Owner {
@@ -68,4 +73,16 @@ pub(crate) fn name(text: &str) -> ContainerName {
 /// A policy that restarts what has run for a minute.
 pub(crate) fn restarts() -> RestartPolicy {
     RestartPolicy { enabled: true, ignored_exit_codes: vec![7], restart_attempt_period: 60 }
+}
+
+/// Requests to a server without TLS.
+pub(crate) fn http(base: String) -> link::client::Http {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    link::client::Http { client: client.build().unwrap(), base }
 }
