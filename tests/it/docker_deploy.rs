@@ -136,17 +136,3 @@ fn two_installations_on_one_docker_leave_each_other_alone() {
     assert!(version(&other, "hello.localhost").contains("version 2"), "the other goes on");
     other.down();
 }
-
-#[test]
-fn docker_pulls_back_what_it_pushed() {
-    let berth = Berth::up();
-    docker::login(&berth);
-    docker::push(&berth, "team/hello", "1", "none");
-    let reference = format!("{}/team/hello:latest", berth.registry());
-    let pulled = docker::run(&berth, &["pull", &reference]);
-    docker::run(&berth, &["image", "rm", "--force", &reference]);
-    assert!(pulled.ok().contains("Digest: sha256:"));
-    let missing = format!("{}/team/other:latest", berth.registry());
-    docker::run(&berth, &["pull", &missing]).fails(1);
-    berth.down();
-}

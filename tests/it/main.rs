@@ -6,6 +6,7 @@ mod docker_deploy;
 mod docker_errors;
 mod docker_instances;
 mod docker_kills;
+mod docker_registry;
 mod docker_routing;
 mod docker_tasks;
 mod harness;
