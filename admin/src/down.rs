@@ -2,11 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use futures_util::future::join_all;
-use model::change::Refusal;
 use model::{Change, StopCode};
 use serde::Serialize;
-use store::CommitError;
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -43,14 +40,6 @@ pub(crate) async fn down(
     let stop = state.tasks().filter(|task| task.wanted() && task.service.is_none());
     let code = StopCode::UserInitiated;
     let stop = stop.map(|task| Change::StopTask { task: task.id, code, reason: reason.clone() });
-    let changes: Vec<Change> = drain.chain(stop).collect();
-    // Each by itself: one that is gone by now holds up no other, and the store commits them together all the same.
-    let applied = changes.into_iter().map(|change| api.store.apply(vec![change], api.now()));
-    for result in join_all(applied).await {
-        match result {
-            Ok(_) | Err(CommitError::Refused(Refusal::NotFound { .. })) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    api.apply_each(drain.chain(stop).collect()).await?;
     Ok(left(&api))
 }

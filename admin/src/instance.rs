@@ -111,6 +111,8 @@ pub(crate) async fn remove(
         );
         return Err(Problem::conflict("InstanceConnected", detail));
     }
+    let state = api.state();
+    api.apply_each(state.tasks_on(id).map(|task| Change::LoseTask(task.id)).collect()).await?;
     api.apply(vec![Change::RemoveInstance(id)]).await?;
     Ok(Json(Done {}))
 }

@@ -12,12 +12,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::BoxStream;
 use model::{
-    Change, Clock, ContainerName, InstanceId, LeaseTimes, Observed, State, TaskId, Timestamp,
+    Change, Clock, ContainerName, InstanceId, LeaseTimes, Observed, Refusal, State, TaskId,
+    Timestamp,
 };
-use store::Store;
+use store::{CommitError, Store};
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -147,6 +148,19 @@ impl Admin {
     /// Commits changes; a refusal becomes the problem that it is.
     pub(crate) async fn apply(&self, changes: Vec<Change>) -> Result<(), Problem> {
         self.store.apply(changes, self.now()).await?;
+        Ok(())
+    }
+
+    /// Commits changes that do not need each other, however many: each by itself, so that one whose entity is gone by now
+    /// holds up no other. The store commits them together all the same.
+    pub(crate) async fn apply_each(&self, changes: Vec<Change>) -> Result<(), Problem> {
+        let applied = changes.into_iter().map(|change| self.store.apply(vec![change], self.now()));
+        for result in join_all(applied).await {
+            match result {
+                Ok(_) | Err(CommitError::Refused(Refusal::NotFound { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 }

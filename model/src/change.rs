@@ -48,7 +48,7 @@ pub enum Change {
         /// People's wish.
         status: InstanceStatus,
     },
-    /// An instance that will not come back: what is left of its tasks counts as stopped.
+    /// An instance that will not come back. Refused while a task of it has not stopped: each is lost first.
     RemoveInstance(InstanceId),
     /// A router joins or comes back with another version.
     RegisterRouter(Router),
@@ -73,7 +73,7 @@ pub enum Change {
     UpdateService(ServiceUpdate),
     /// People no longer want it: its status becomes DRAINING, its tasks are stopped, then it goes.
     DrainService(ServiceId),
-    /// It has no task left: removes it, its rules and the target groups that only it uses.
+    /// It has no task and no rule left: removes it and the target groups that only it uses.
     RemoveService(ServiceId),
     /// Records that these digests need no deployment, since they are what runs.
     NoteTried {
@@ -135,6 +135,8 @@ pub enum Change {
     ReportTask(TaskReport),
     /// It was healthy for the first time.
     TaskHealthy(TaskId),
+    /// Its instance is given up: it counts as stopped, whatever becomes of its containers.
+    LoseTask(TaskId),
     /// Its agent has removed its containers.
     TaskReaped {
         /// The instance that says so.

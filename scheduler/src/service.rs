@@ -31,6 +31,10 @@ fn wind_down(draft: &mut Draft<'_>, id: ServiceId) {
     let reason = format!("service `{}` was removed", service.name);
     let tasks: Vec<_> = draft.state.tasks_of(id).map(|task| task.id).collect();
     if tasks.is_empty() {
+        let state = draft.state.clone();
+        for rule in state.rules().filter(|rule| rule.service == Some(id)) {
+            draft.propose(Change::RemoveRule(rule.id));
+        }
         draft.propose(Change::RemoveService(id));
     }
     for task in tasks {

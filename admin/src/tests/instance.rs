@@ -97,6 +97,21 @@ async fn an_instance_is_given_up_only_when_it_is_away() {
 }
 
 #[tokio::test]
+async fn an_instance_goes_however_many_tasks_it_had() {
+    let world = World::with_hello().await;
+    let small = json!({"name": "hello", "cpu": 10, "memory": 10});
+    world.post("/deploy", small).await.ok();
+    for n in 1..=120 {
+        world.running_task("hello", 1, n).await;
+    }
+    world.delete("/instances/host-1").await.ok();
+    let state = world.state();
+    assert_eq!(state.instances().count(), 0);
+    assert!(state.tasks().all(|task| task.last_status == TaskStatus::Stopped));
+    assert_eq!(state.tasks().count(), 120);
+}
+
+#[tokio::test]
 async fn routers_are_listed_with_what_they_serve_from_and_removed() {
     let world = World::new().await;
     let id = RouterId::new(now(), [7; 10]);

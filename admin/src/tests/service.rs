@@ -101,6 +101,8 @@ async fn a_removed_service_drains_and_then_is_gone_with_its_routing() {
     world.delete("/services/hello").await.ok();
     world.patch("/services/hello", json!({"desiredCount": 1})).await.problem(409, "WrongStatus");
     let id = world.service("hello").id;
+    let rules: Vec<_> = world.state().rules().map(|rule| Change::RemoveRule(rule.id)).collect();
+    world.apply(rules).await;
     world.apply(vec![Change::RemoveService(id)]).await;
     let answer = world.get("/services/hello").await;
     assert!(answer.problem(404, "ServiceNotFound").contains("berth service ls"));

@@ -90,6 +90,7 @@ impl Write<'_> {
             Change::TaskDrained(id) => self.task_drained(*id),
             Change::ReportTask(report) => self.report_task(report),
             Change::TaskHealthy(id) => self.task_healthy(*id),
+            Change::LoseTask(id) => self.lose_task(*id),
             Change::TaskReaped { instance, task } => self.task_reaped(*instance, *task),
             Change::ForgetTask(id) => self.forget_task(*id),
             Change::CreateListener(listener) => self.create_listener(listener),

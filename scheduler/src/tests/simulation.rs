@@ -258,6 +258,10 @@ impl Simulation {
 
     fn remove_all(&mut self, lost: Option<InstanceId>) {
         if let Some(id) = lost {
+            let left: Vec<_> = self.world.state.tasks_on(id).map(|task| task.id).collect();
+            for task in left {
+                self.world.apply(&Change::LoseTask(task));
+            }
             self.world.apply(&Change::RemoveInstance(id));
             self.agents.remove(&id);
         }

@@ -266,6 +266,7 @@ pub(crate) fn changes() -> impl Strategy<Value = Change> {
         (n(), prop::option::of(0_u8..2)).prop_map(|(n, on)| Change::CreateTask(task(n, on))),
         (n(), status).prop_map(|(n, status)| report(n, 0, status)),
         n().prop_map(stop),
+        n().prop_map(|n| Change::LoseTask(task_id(n))),
         n().prop_map(|n| Change::TaskReaped { instance: instance_id(0), task: task_id(n) }),
         n().prop_map(|n| Change::ForgetTask(task_id(n))),
         n().prop_map(|n| Change::PutTag(tag("hello", n))),

@@ -8,7 +8,7 @@ use crate::change::{InstanceReport, Refusal};
 use crate::cluster::{Cluster, Instance, InstanceStatus, Router, Subnet};
 use crate::id::{CredentialId, InstallationId, InstanceId, JoinTokenId, RouterId};
 use crate::state::RowKey;
-use crate::task::{DesiredStatus, StopCode, Stopped, TaskStatus};
+use crate::task::TaskStatus;
 
 impl Write<'_> {
     pub(super) fn install(&mut self, id: InstallationId) -> Applied {
@@ -101,22 +101,13 @@ impl Write<'_> {
 
     pub(super) fn remove_instance(&mut self, id: InstanceId) -> Applied {
         let instance = self.known_instance(id)?;
-        let left: Vec<_> = self.state.tasks_on(id).filter(|task| !task.reaped).cloned().collect();
-        for mut task in left {
-            if task.routed() {
-                task.unrouted_at = Some(self.state.revision.next());
-            }
-            task.reaped = true;
-            task.desired_status = DesiredStatus::Stopped;
-            if task.last_status != TaskStatus::Stopped {
-                task.last_status = TaskStatus::Stopped;
-                task.stopped_at = Some(self.at);
-                task.stopped.get_or_insert_with(|| Stopped {
-                    code: StopCode::InfrastructureHealth,
-                    reason: format!("instance `{}` was removed", instance.name),
-                });
-            }
-            self.put_task(task);
+        let left = self.state.tasks_on(id).find(|task| task.last_status != TaskStatus::Stopped);
+        if let Some(task) = left {
+            return Err(Refusal::InUse {
+                kind: "instance",
+                name: instance.name,
+                by: format!("task `{}`", task.id),
+            });
         }
         self.state.instances.remove_mut(&id);
         self.touch(RowKey::Instance(id));

@@ -162,14 +162,12 @@ impl Write<'_> {
                 by: format!("task `{}`", task.id),
             });
         }
-        let rules: Vec<_> = self
-            .state
-            .rules()
-            .filter(|rule| rule.service == Some(id))
-            .map(|rule| rule.id)
-            .collect();
-        for rule in rules {
-            self.remove_rule(rule)?;
+        if let Some(rule) = self.state.rules().find(|rule| rule.service == Some(id)) {
+            return Err(Refusal::InUse {
+                kind: "service",
+                name: service.name.to_string(),
+                by: format!("rule `{}`", rule.id),
+            });
         }
         let deployments: Vec<_> = self.deployments_of(id).map(|deployment| deployment.id).collect();
         for deployment in deployments {

@@ -292,6 +292,35 @@ impl Write<'_> {
         Ok(())
     }
 
+    pub(super) fn lose_task(&mut self, id: TaskId) -> Applied {
+        let mut task = self.known_task(id)?;
+        if task.last_status == TaskStatus::Stopped {
+            return Ok(());
+        }
+        let Some(instance) = task.instance() else {
+            return Err(Refusal::WrongStatus {
+                kind: "task",
+                name: id.to_string(),
+                status: "on no instance".to_owned(),
+            });
+        };
+        if task.routed() {
+            task.unrouted_at = Some(self.state.revision.next());
+        }
+        task.last_status = TaskStatus::Stopped;
+        task.desired_status = DesiredStatus::Stopped;
+        task.stopping_at.get_or_insert(self.at);
+        task.stopped_at = Some(self.at);
+        let host = self.state.instance(instance);
+        let host = host.map_or_else(|| instance.to_string(), |instance| instance.name.clone());
+        task.stopped.get_or_insert_with(|| Stopped {
+            code: StopCode::InfrastructureHealth,
+            reason: format!("instance `{host}` was removed"),
+        });
+        self.put_task(task);
+        Ok(())
+    }
+
     pub(super) fn task_reaped(&mut self, instance: InstanceId, id: TaskId) -> Applied {
         let Some(mut task) = self.state.task(id).cloned() else {
             return Ok(());

@@ -236,7 +236,7 @@ fn a_superseded_deployment_cannot_complete() {
 }
 
 #[test]
-fn a_service_goes_only_after_its_last_task_and_takes_its_routing_along() {
+fn a_service_goes_only_after_its_last_task_and_rule_and_takes_its_target_group_along() {
     let mut state = world();
     running(&mut state, 1);
     assert!(refused(&mut state, Change::RemoveService(service().id)).contains("drain it first"));
@@ -246,20 +246,33 @@ fn a_service_goes_only_after_its_last_task_and_takes_its_routing_along() {
     apply(&mut state, report(1, TaskStatus::Stopped));
     let touched = state.apply(&Change::ForgetTask(task(1).id), at(100)).unwrap();
     assert!(matches!(&touched.history[..], [History::Task { task: t, .. }] if t.id == task(1).id));
+    assert!(refused(&mut state, Change::RemoveService(service().id)).contains("in use by rule"));
+    apply(&mut state, Change::RemoveRule(rule(5).id));
     apply(&mut state, Change::RemoveService(service().id));
-    assert_eq!(state.services().count() + state.rules().count(), 0);
+    assert_eq!(state.services().count(), 0);
     assert_eq!(state.target_groups().count() + state.deployments().count(), 0);
     assert!(state.service_named(&service().cluster, &service().name).is_none());
 }
 
 #[test]
-fn removing_an_instance_ends_what_is_left_on_it() {
+fn an_instance_goes_only_after_its_tasks_have_stopped_or_are_lost() {
     let mut state = world();
     running(&mut state, 1);
-    apply(&mut state, Change::RemoveInstance(instance().id));
-    let left = state.task(task(1).id).unwrap();
-    assert_eq!((left.last_status, left.reaped), (TaskStatus::Stopped, true));
-    assert_eq!(left.stopped.as_ref().unwrap().code, StopCode::InfrastructureHealth);
+    apply(&mut state, Change::CreateTask(task(2)));
+    let error = refused(&mut state, Change::RemoveInstance(instance().id));
+    assert_eq!(error, format!("instance `host` is in use by task `{}`", task(1).id));
+    for n in [1, 2] {
+        let touched = state.apply(&Change::LoseTask(task(n).id), at(50)).unwrap();
+        assert_eq!(touched.rows.len(), 1, "however many tasks are lost, each is a small change");
+    }
+    let lost = state.task(task(1).id).unwrap();
+    assert_eq!((lost.last_status, lost.wanted()), (TaskStatus::Stopped, false));
+    assert_eq!(lost.stopped.as_ref().unwrap().code, StopCode::InfrastructureHealth);
+    assert!(lost.unrouted_at.is_some(), "its address waits for the routers");
+    assert!(!lost.reaped, "an agent that comes back meanwhile still takes its containers away");
+    let touched = state.apply(&Change::RemoveInstance(instance().id), at(50)).unwrap();
+    assert_eq!(touched.rows.len(), 1);
+    apply(&mut state, Change::ForgetTask(task(1).id));
 }
 
 #[test]
