@@ -42,6 +42,11 @@ pub struct ServiceEvent {
 }
 
 impl History {
+    /// Its row's value.
+    pub fn row(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("history has string keys only")
+    }
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {

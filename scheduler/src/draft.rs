@@ -2,14 +2,37 @@
 
 use std::collections::BTreeSet;
 
-use model::{Change, InstanceId, Lease, Observed, State, Timestamp};
+use model::{Change, History, InstanceId, Lease, Observed, State, Timestamp, Touched};
 
 use crate::place::Places;
 use crate::{Plan, Settings, instance};
 
-/// Changes in one batch at most. A Change touches three rows at most, bar the removal of a service, and a commit one
-/// hundred.
-const BATCH: usize = 30;
+/// What one batch writes at most. A commit takes one hundred rows and 1 MiB.
+const MOST: Weight = Weight { rows: 90, bytes: 512 * 1024 };
+
+/// How much Changes write.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Weight {
+    fn of(state: &State, touched: &Touched) -> Self {
+        let Touched { rows, history } = touched;
+        let values =
+            rows.iter().filter_map(|key| state.row(key)).chain(history.iter().map(History::row));
+        Self { rows: rows.len() + history.len(), bytes: values.map(|value| value.len()).sum() }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, bytes: self.bytes + other.bytes }
+    }
+
+    fn fits(self) -> bool {
+        self.rows <= MOST.rows && self.bytes <= MOST.bytes
+    }
+}
 
 pub(crate) struct Draft<'a> {
     /// With everything proposed so far applied.
@@ -23,7 +46,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) lost: BTreeSet<InstanceId>,
     places: Option<Places>,
     random: &'a mut dyn FnMut() -> [u8; 10],
-    groups: Vec<Vec<Change>>,
+    groups: Vec<(Vec<Change>, Weight)>,
     wake_at: Option<Timestamp>,
 }
 
@@ -60,8 +83,8 @@ impl<'a> Draft<'a> {
     pub(crate) fn propose_together(&mut self, changes: Vec<Change>) -> bool {
         match self.state.apply_all(&changes, self.now) {
             Ok(touched) if touched.is_empty() => false,
-            Ok(_) => {
-                self.groups.push(changes);
+            Ok(touched) => {
+                self.groups.push((changes, Weight::of(&self.state, &touched)));
                 true
             }
             Err(refusal) => {
@@ -108,10 +131,15 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn finish(self) -> Plan {
         let mut batches: Vec<Vec<Change>> = Vec::new();
-        for group in self.groups {
+        let mut sum = Weight::default();
+        for (group, weight) in self.groups {
+            sum = sum.plus(weight);
             match batches.last_mut() {
-                Some(batch) if batch.len() + group.len() <= BATCH => batch.extend(group),
-                _ => batches.push(group),
+                Some(batch) if sum.fits() => batch.extend(group),
+                _ => {
+                    batches.push(group);
+                    sum = weight;
+                }
             }
         }
         Plan { batches, wake_at: self.wake_at }

@@ -209,8 +209,8 @@ impl Writer {
             .collect();
         for row in history {
             self.history_number += 1;
-            let value = serde_json::to_vec(&row).expect("history has string keys only");
-            writes.push(Write::Put { key: key::history(row.at(), self.history_number), value });
+            let key = key::history(row.at(), self.history_number);
+            writes.push(Write::Put { key, value: row.row() });
         }
         let revision = next.revision().0.to_be_bytes().to_vec();
         writes.push(Write::Put { key: key::REVISION.to_vec(), value: revision });

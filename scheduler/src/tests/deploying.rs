@@ -31,6 +31,21 @@ fn a_service_starts_once_its_image_is_pushed() {
 }
 
 #[test]
+fn many_services_roll_out_at_once_in_batches_that_each_fit_a_commit() {
+    let mut world = World::with_instances(&[2000]);
+    let names: Vec<_> = (1..=40).map(|n| format!("hello-{n}")).collect();
+    for name in &names {
+        world.push(name, 1);
+        world.service(name, 0);
+    }
+    assert_eq!(world.settle().matches("start deployment").count(), 40);
+    for name in &names {
+        world.push(name, 2);
+    }
+    assert_eq!(world.settle().matches("start deployment").count(), 40);
+}
+
+#[test]
 fn a_push_rolls_out_new_tasks_first() {
     let (mut world, service) = web(2);
     world.grow(service);
