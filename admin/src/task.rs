@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use model::{
-    Change, ClusterName, ContainerName, DesiredStatus, History, Overrides, ServiceName, StopCode,
-    Task, TaskContainer, TaskDefinition, TaskId, TaskStatus,
+    Change, ClusterName, ContainerName, ContainerOverride, DesiredStatus, History, Overrides,
+    ServiceName, StopCode, Task, TaskContainer, TaskDefinition, TaskId, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
 use store::HistoryQuery;
@@ -28,6 +28,8 @@ const MOST_STOPPED: usize = 200;
 const MOST_AT_ONCE: u32 = 10;
 /// ECS's bound on `startedBy`.
 const LONGEST_STARTED_BY: usize = 128;
+/// ECS's bound on what a task changes in its definition: it stands in the task's row and in history.
+const LONGEST_OVERRIDES: usize = 8_192;
 /// ECS's bound on the reason of a stop.
 const LONGEST_REASON: usize = 1_024;
 
@@ -210,6 +212,11 @@ fn template(api: &Api, wish: &RunWish, started_by: String) -> Result<Task, Probl
 
 /// Overrides name containers that there are, and make nothing of them that could not be registered.
 fn check_overrides(definition: &TaskDefinition, overrides: &Overrides) -> Result<(), Problem> {
+    let size = overrides.container_overrides.iter().map(size).sum::<usize>();
+    if size > LONGEST_OVERRIDES {
+        let detail = format!("the overrides have {size} bytes in all; {LONGEST_OVERRIDES} at most");
+        return Err(Problem::invalid(detail));
+    }
     let mut overridden = definition.clone();
     for over in &overrides.container_overrides {
         let mut containers = overridden.container_definitions.iter_mut();
@@ -223,6 +230,12 @@ fn check_overrides(definition: &TaskDefinition, overrides: &Overrides) -> Result
     overridden
         .check()
         .map_err(|error| Problem::invalid(format!("the overrides cannot be: {error}")))
+}
+
+fn size(over: &ContainerOverride) -> usize {
+    let environment = over.environment.iter().map(|one| one.name.len() + one.value.len());
+    let command = over.command.iter().flatten().map(String::len);
+    over.name.as_str().len() + environment.chain(command).sum::<usize>()
 }
 
 /// Why a task is stopped.

@@ -68,6 +68,12 @@ async fn what_cannot_be_run_says_why() {
             "InvalidParameter",
             "not empty",
         ),
+        (
+            over(json!({"name": "main", "command": ["x".repeat(8_192)]})),
+            400,
+            "InvalidParameter",
+            "8196 bytes in all; 8192 at most",
+        ),
     ];
     for (wish, status, code, expected) in cases {
         let answer = world.post("/tasks", wish).await;

@@ -119,8 +119,10 @@ fn container(seen: &TaskContainer) -> TaskContainer {
     }
 }
 
+/// Control characters do nothing good on a terminal, and JSON writes each with six letters.
 fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(LINE_BYTES)].to_owned()
+    let text = &text[..text.floor_char_boundary(LINE_BYTES)];
+    text.replace(|letter: char| letter.is_control() && letter != '\t', "\u{fffd}")
 }
 
 fn weight(change: &Change) -> usize {

@@ -129,6 +129,17 @@ fn a_long_report_goes_in_batches_that_fit_and_long_lines_are_cut() {
 }
 
 #[test]
+fn control_characters_stay_out_of_what_is_kept() {
+    let mut state = world();
+    let mut task = seen(1, TaskStatus::Stopped, 0);
+    task.containers[0].log_tail = vec!["\u{1b}[31m\tred\0".to_owned()];
+    let proposal = say(&state, vec![task]);
+    commit(&mut state, &proposal);
+    let tail = &state.task(task_id(1)).unwrap().containers[0].log_tail;
+    assert_eq!(tail, &["\u{fffd}[31m\tred\u{fffd}"]);
+}
+
+#[test]
 fn what_a_peer_may_not_say_is_refused_and_the_rest_is_taken() {
     let state = world();
     let tasks = vec![
