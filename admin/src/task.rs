@@ -12,7 +12,7 @@ use model::{
     ServiceName, StopCode, Task, TaskContainer, TaskDefinition, TaskId, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
-use store::HistoryQuery;
+use store::{About, HistoryQuery};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -80,7 +80,8 @@ pub(crate) async fn list(
         .collect();
     tasks.reverse();
     if which.desired_status == DesiredStatus::Stopped {
-        let query = HistoryQuery { service: of, task: None, limit: MOST_STOPPED * 4 };
+        let about = of.map_or(About::All, About::Service);
+        let query = HistoryQuery { about, limit: MOST_STOPPED * 4 };
         let history = api.store.history(query).await?;
         let ended = history.into_iter().filter_map(|entry| match entry {
             History::Task { task, service_name } => Some((task, service_name)),

@@ -1,5 +1,8 @@
 //! What happened: rows by time, read when somebody asks, pruned by age and number. A row that cannot be read is passed
 //! over, since nothing decides on it.
+//!
+//! Beside each row stand index rows, one for the service and one for the task that it is about, so that a question about
+//! one of them reads no row about others. The price is a key or two more in the batch.
 
 use std::time::Duration;
 
@@ -16,12 +19,21 @@ const PRUNED_AT_ONCE: (usize, usize) = (100, 1_000);
 /// Which history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryQuery {
-    /// Only about this service.
-    pub service: Option<ServiceId>,
-    /// Only about this task.
-    pub task: Option<TaskId>,
+    /// What it is about.
+    pub about: About,
     /// How much at most.
     pub limit: usize,
+}
+
+/// What history is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Everything.
+    All,
+    /// A service, its tasks and deployments.
+    Service(ServiceId),
+    /// A task.
+    Task(TaskId),
 }
 
 /// How much history is kept.
@@ -39,24 +51,52 @@ impl Default for HistoryLimits {
     }
 }
 
-fn page(after: Option<Vec<u8>>, limit: usize, reverse: bool) -> Range {
-    Range { prefix: key::HISTORY.to_vec(), after, limit, reverse }
+/// What is written for a row: itself and what finds it.
+pub(crate) fn writes(row: &History, number: u64) -> Vec<Write> {
+    let key = key::history(row.at(), number);
+    let mut writes: Vec<Write> =
+        index(row, &key).map(|key| Write::Put { key, value: Vec::new() }).collect();
+    writes.push(Write::Put { key, value: row.row() });
+    writes
+}
+
+/// The keys of the index rows of the row under `key`.
+fn index(row: &History, key: &[u8]) -> impl Iterator<Item = Vec<u8>> + use<> {
+    let place = key::without_kind(key);
+    let service = row.service().map(About::Service);
+    let abouts = service.into_iter().chain(row.task().map(About::Task));
+    abouts.map(move |about| [prefix(about), place.clone()].concat())
+}
+
+/// What the keys of all history about something begin with: those of the rows themselves, or of their index rows.
+fn prefix(about: About) -> Vec<u8> {
+    match about {
+        About::All => key::HISTORY.to_vec(),
+        About::Service(id) => key::history_about("service", &id),
+        About::Task(id) => key::history_about("task", &id),
+    }
 }
 
 /// Newest first.
 pub(crate) async fn read(kv: &dyn Kv, query: &HistoryQuery) -> Result<Vec<History>, KvError> {
+    let prefix = prefix(query.about);
     let mut found = Vec::new();
     let mut after = None;
     while found.len() < query.limit {
-        let pairs = kv.range(page(after, PAGE, true)).await?;
+        let limit = PAGE.min(query.limit - found.len());
+        let range = Range { prefix: prefix.clone(), after, limit, reverse: true };
+        let pairs = kv.range(range).await?;
         let Some((last, _)) = pairs.last() else { break };
         after = Some(last.clone());
-        let rows = pairs.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok());
-        let wanted = rows.filter(|row: &History| {
-            query.service.is_none_or(|service| row.service() == Some(service))
-                && query.task.is_none_or(|task| row.task() == Some(task))
-        });
-        found.extend(wanted.take(query.limit - found.len()));
+        for (key, value) in pairs {
+            let value = match query.about {
+                About::All => Some(value),
+                About::Service(_) | About::Task(_) => {
+                    kv.get([key::HISTORY, &key[prefix.len()..]].concat()).await?
+                }
+            };
+            found.extend(value.and_then(|value| serde_json::from_slice(&value).ok()));
+        }
     }
     Ok(found)
 }
@@ -66,26 +106,39 @@ pub(crate) async fn count(kv: &dyn Kv) -> Result<usize, KvError> {
     let mut count = 0;
     let mut after = None;
     loop {
-        let pairs = kv.range(page(after, PAGE, false)).await?;
+        let pairs = kv.range(oldest(after, PAGE)).await?;
         let Some((last, _)) = pairs.last() else { return Ok(count) };
         after = Some(last.clone());
         count += pairs.len();
     }
 }
 
-/// The removal of the oldest rows that are too old or too many, of a bounded number at once.
+fn oldest(after: Option<Vec<u8>>, limit: usize) -> Range {
+    Range { prefix: key::HISTORY.to_vec(), after, limit, reverse: false }
+}
+
+/// The removal of the oldest rows that are too old or too many, of a bounded number at once; and of how many. What finds a
+/// row goes before the row: where only a part of this is committed, the next pruning finds the rest.
 pub(crate) async fn prune(
     kv: &dyn Kv,
     limits: &HistoryLimits,
     count: usize,
     now: Timestamp,
-) -> Result<Vec<Write>, KvError> {
+) -> Result<(Vec<Write>, usize), KvError> {
     let excess = count.saturating_sub(limits.rows);
     let (usual, most) = PRUNED_AT_ONCE;
-    let oldest = kv.range(page(None, excess.clamp(usual, most), false)).await?;
+    let oldest = kv.range(oldest(None, excess.clamp(usual, most))).await?;
     let goes = |index: usize, (key, _): &Pair| {
         index < excess || now.since(key::history_at(key)) > limits.age
     };
-    let gone = oldest.into_iter().enumerate().take_while(|(index, pair)| goes(*index, pair));
-    Ok(gone.map(|(_, (key, _))| Write::Delete { key }).collect())
+    let mut gone = Vec::new();
+    let mut rows = 0;
+    for (_, (key, value)) in oldest.into_iter().enumerate().take_while(|(n, pair)| goes(*n, pair)) {
+        if let Ok(row) = serde_json::from_slice::<History>(&value) {
+            gone.extend(index(&row, &key).map(|key| Write::Delete { key }));
+        }
+        gone.push(Write::Delete { key });
+        rows += 1;
+    }
+    Ok((gone, rows))
 }

@@ -6,6 +6,8 @@ use model::{RowKey, Timestamp};
 pub(crate) const STATE: &[u8] = b"s/";
 /// What happened.
 pub(crate) const HISTORY: &[u8] = b"h/";
+/// What finds history by what it is about.
+const HISTORY_ABOUT: &str = "i/";
 /// Rows beside State.
 pub(crate) const BESIDE: &[u8] = b"b/";
 /// The revision of State.
@@ -23,6 +25,11 @@ pub(crate) fn beside(key: &[u8]) -> Vec<u8> {
 pub(crate) fn history(at: Timestamp, number: u64) -> Vec<u8> {
     let millis = u64::try_from(at.as_millis()).unwrap_or(0);
     [HISTORY, &millis.to_be_bytes(), &number.to_be_bytes()].concat()
+}
+
+/// What the index rows of history about something begin with; behind it stands the history row's key.
+pub(crate) fn history_about(kind: &str, id: &impl std::fmt::Display) -> Vec<u8> {
+    format!("{HISTORY_ABOUT}{kind}/{id}/").into_bytes()
 }
 
 /// The time in a history key.

@@ -26,7 +26,7 @@ mod crash;
 #[cfg(test)]
 mod tests;
 
-pub use history::{HistoryLimits, HistoryQuery};
+pub use history::{About, HistoryLimits, HistoryQuery};
 
 /// Batches that may wait for the writer; more wait for a place in the queue.
 const QUEUE: usize = 1_024;
@@ -267,11 +267,11 @@ impl Store {
 impl HistoryQuery {
     /// About one service.
     pub fn of_service(service: ServiceId, limit: usize) -> Self {
-        Self { service: Some(service), task: None, limit }
+        Self { about: About::Service(service), limit }
     }
 
     /// About one task.
     pub fn of_task(task: TaskId) -> Self {
-        Self { service: None, task: Some(task), limit: 1 }
+        Self { about: About::Task(task), limit: 1 }
     }
 }

@@ -147,10 +147,10 @@ impl Writer {
     async fn write(&mut self, group: &mut Group) -> Result<(), KvError> {
         let mut writes = std::mem::take(&mut group.writes);
         let history_rows = self.history_rows + group.history_rows;
-        let gone = self.prune(history_rows, group.last_at).await?;
+        let (gone, gone_rows) = self.prune(history_rows, group.last_at).await?;
         writes.extend(gone.chunks(MOST_KEYS).map(<[Write]>::to_vec));
         self.kv.commit(self.epoch, writes).await?;
-        self.history_rows = history_rows.saturating_sub(gone.len());
+        self.history_rows = history_rows.saturating_sub(gone_rows);
         Ok(())
     }
 
@@ -209,8 +209,7 @@ impl Writer {
             .collect();
         for row in history {
             self.history_number += 1;
-            let key = key::history(row.at(), self.history_number);
-            writes.push(Write::Put { key, value: row.row() });
+            writes.extend(history::writes(&row, self.history_number));
         }
         let revision = next.revision().0.to_be_bytes().to_vec();
         writes.push(Write::Put { key: key::REVISION.to_vec(), value: revision });
@@ -235,10 +234,14 @@ impl Writer {
         Ok(())
     }
 
-    async fn prune(&mut self, count: usize, now: Timestamp) -> Result<Vec<Write>, KvError> {
+    async fn prune(
+        &mut self,
+        count: usize,
+        now: Timestamp,
+    ) -> Result<(Vec<Write>, usize), KvError> {
         self.commits += 1;
         if count <= self.limits.rows && !self.commits.is_multiple_of(COMMITS_PER_PRUNE) {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         }
         history::prune(self.kv.as_ref(), &self.limits, count, now).await
     }

@@ -271,7 +271,7 @@ impl World {
         let mut lines = Vec::new();
         for batch in plan.batches {
             let touched = self.state.clone().apply_all(&batch, self.now).unwrap();
-            let rows = touched.rows.len() + touched.history.len();
+            let rows = touched.rows.len() + 3 * touched.history.len();
             assert!(rows < 100, "a batch of {rows} rows: one commit takes 100 with the revision");
             for change in batch {
                 lines.push(self.describe(&change));

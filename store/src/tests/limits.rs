@@ -87,7 +87,7 @@ async fn history_comes_newest_first_and_by_what_it_is_about() {
         ["from 3 to 4", "from 2 to 3", "from 1 to 2"]
             .map(|change| { format!("(service service-0) desired count changed {change}") })
     );
-    let newest = store.history(HistoryQuery { service: None, task: None, limit: 2 }).await.unwrap();
+    let newest = store.history(HistoryQuery { about: About::All, limit: 2 }).await.unwrap();
     let at: Vec<i64> = newest.iter().map(|row| row.at().as_millis()).collect();
     assert_eq!(at, [40, 30]);
     assert_eq!(store.history(HistoryQuery::of_task(task_id(0))).await, Ok(Vec::new()));
@@ -137,6 +137,9 @@ async fn more_history_than_one_batch_may_remove_goes_too() {
     assert!(rows >= 400);
     store.apply(vec![scale(0, 1)], at(2)).await.unwrap();
     assert_eq!(store.history(EVERYTHING).await.unwrap().len(), 10);
+    assert_eq!(messages(&store).await.len(), 10);
+    let index = Range { prefix: b"i/".to_vec(), limit: usize::MAX, ..Range::default() };
+    assert_eq!(kv.range(index).await.unwrap().len(), 10, "what found the others is gone too");
 }
 
 #[tokio::test]
@@ -165,4 +168,4 @@ async fn history_of_one_life_does_not_overwrite_that_of_another() {
 }
 
 /// With every other service, too.
-const EVERYTHING: HistoryQuery = HistoryQuery { service: None, task: None, limit: usize::MAX };
+const EVERYTHING: HistoryQuery = HistoryQuery { about: About::All, limit: usize::MAX };
