@@ -37,7 +37,8 @@ impl Given {
             .filter_map(|other| Some((other.id, other.subnet?)));
         given.retain(|other, _| *other != id && state.instance(*other).is_some());
         given.extend(others);
-        let taken: Vec<Subnet> = given.values().chain(used).copied().collect();
+        let taken: Vec<Subnet> =
+            given.values().chain(used).copied().chain(left_behind(state)).collect();
         let fits = |subnet: &Subnet| !taken.iter().any(|other| other.overlaps(*subnet));
         let chosen = match own.filter(fits) {
             Some(own) => own,
@@ -49,6 +50,13 @@ impl Given {
         given.insert(id, chosen);
         (instance.subnet != Some(chosen)).then_some(chosen)
     }
+}
+
+/// Addresses of tasks whose instance was removed: a router that has not heard of it may still send requests there.
+fn left_behind(state: &State) -> impl Iterator<Item = Subnet> {
+    let places = state.tasks().filter_map(|task| task.placement.as_ref());
+    let orphans = places.filter(|place| state.instance(place.instance).is_none());
+    orphans.map(|place| Subnet::new(place.address, 32))
 }
 
 /// The first /24 that overlaps none of `taken`. Where the search begins depends on the installation, so that two

@@ -181,6 +181,20 @@ async fn a_host_whose_subnet_is_taken_gets_another_while_it_has_no_task() {
 }
 
 #[tokio::test]
+async fn no_new_host_gets_addresses_that_routers_may_still_know_of_a_removed_one() {
+    let world = World::start().await;
+    let session: Session<Agent> = world.joined("a").await;
+    let removed = world.settled(&session.id).await;
+    let task = world.place(removed, 1);
+    let address = world.store.state().task(task).unwrap().placement.as_ref().unwrap().address;
+    world.store.apply(&[Change::LoseTask(task), Change::RemoveInstance(removed)]).unwrap();
+    let session: Session<Agent> = world.joined("b").await;
+    let new = world.settled(&session.id).await;
+    let subnet = world.store.state().instance(new).unwrap().subnet.unwrap();
+    assert!(!subnet.contains(address), "{address} waits until all routers have forgotten it");
+}
+
+#[tokio::test]
 async fn what_a_router_sees_is_observed_and_a_table_of_another_epoch_is_none() {
     let world = World::start().await;
     let session: Session<Router> = world.joined("r").await;
