@@ -37,7 +37,7 @@ pub(crate) struct Mirror {
     pulls: Mutex<HashMap<String, Option<PullTrouble>>>,
 }
 
-/// The right to pull, once.
+/// What Docker gets for one pull.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     mirror: Arc<Mirror>,
@@ -79,20 +79,21 @@ impl Mirror {
         name.strip_prefix(&self.address.to_string()).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// A ticket for one pull. It is void when it is dropped.
+    /// A ticket for one pull.
     pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
         let user = random();
         self.pulls().insert(user.clone(), None);
         Ticket { mirror: Arc::clone(self), user }
     }
 
-    /// The pull that a request with this `Authorization` belongs to; None: nobody has been let in with that.
+    /// The pull that a request with this `Authorization` belongs to; None: nobody is let in with that. Docker may still use
+    /// what it got for one pull when that is over, since pulls of the same layer share its way here.
     fn admit(&self, authorization: Option<&str>) -> Option<String> {
         let encoded = authorization?.strip_prefix("Basic ")?;
         let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
         let (user, secret) = decoded.split_once(':')?;
         let is_right = bool::from(secret.as_bytes().ct_eq(self.secret.as_bytes()));
-        (is_right && self.pulls().contains_key(user)).then(|| user.to_owned())
+        is_right.then(|| user.to_owned())
     }
 
     /// Notes what stands in the way of a pull. What is final is not hidden by what comes later.

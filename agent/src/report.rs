@@ -13,9 +13,17 @@ pub(crate) const TAIL_LINES: usize = 20;
 /// As much of a line as is kept.
 pub(crate) const LINE_BYTES: usize = 1024;
 
-/// How a task is; None while nobody knows. `obstacle` is what all tasks of the instance wait for before they start.
-pub(crate) fn seen(task: &AssignedTask, known: &Known, obstacle: Option<&str>) -> Option<SeenTask> {
-    let status = next::status(task, known)?;
+/// How a task is; None while nobody knows. `obstacle` is what all tasks of the instance wait for before they start. One that
+/// `is_waking` has a container that is about to come to life, so it has not ended, whatever is known.
+pub(crate) fn seen(
+    task: &AssignedTask,
+    known: &Known,
+    is_waking: bool,
+    obstacle: Option<&str>,
+) -> Option<SeenTask> {
+    let known_status = next::status(task, known)?;
+    let is_premature = is_waking && task.wanted != Wanted::Reap;
+    let status = if is_premature { known_status.min(TaskStatus::Stopping) } else { known_status };
     let stopped = match task.wanted {
         Wanted::Run if status > TaskStatus::Running => next::ending(task, known),
         // The server knows why it is told to stop.
@@ -27,7 +35,7 @@ pub(crate) fn seen(task: &AssignedTask, known: &Known, obstacle: Option<&str>) -
         status,
         stopped,
         containers: task.containers.iter().map(|one| container(one, known, obstacle)).collect(),
-        reaped: task.wanted == Wanted::Reap && known.is_empty(),
+        reaped: task.wanted == Wanted::Reap && !is_waking && known.is_empty(),
     })
 }
 

@@ -96,6 +96,13 @@ impl Tended {
         self.flight.is_none() && self.known.is_empty()
     }
 
+    /// Whether an Op is under way that may bring a container to life: until it has ended the task has not.
+    pub(crate) fn is_waking(&self) -> bool {
+        self.flight.as_ref().is_some_and(|flight| {
+            matches!(flight.op, Op::Create { .. } | Op::Start { .. } | Op::Restart { .. })
+        })
+    }
+
     /// Cancels the Op that is under way.
     pub(crate) fn abort(&mut self) {
         if let Some(flight) = self.flight.take() {

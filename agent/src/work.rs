@@ -292,7 +292,9 @@ impl Work {
             (None, None) => Some("waits for the server to give this instance a subnet"),
             (None, Some(_)) => None,
         };
-        let seen = |tended: &Tended| report::seen(&tended.task, &tended.known, obstacle);
+        let seen = |tended: &Tended| {
+            report::seen(&tended.task, &tended.known, tended.is_waking(), obstacle)
+        };
         AgentReport {
             tasks: self.tasks.values().filter_map(seen).collect(),
             unknown: self.strays.iter().copied().collect(),

@@ -132,7 +132,7 @@ async fn bytes_that_do_not_hash_to_their_digest_are_cut_and_the_pull_is_told() {
 }
 
 #[tokio::test]
-async fn without_the_secret_of_a_pull_under_way_nothing_is_asked_for() {
+async fn without_the_secret_that_only_docker_gets_nothing_is_asked_for() {
     let stage = Stage::new().await;
     let path = format!("/v2/hello/blobs/{}", right());
     let url = format!("http://{}{path}", stage.mirror.address);
@@ -141,13 +141,10 @@ async fn without_the_secret_of_a_pull_under_way_nothing_is_asked_for() {
     assert_eq!(anonymous.headers()["www-authenticate"], "Basic realm=\"berth\"");
     let ticket = stage.mirror.ticket();
     let (user, secret) = (ticket.user().to_owned(), ticket.secret().to_owned());
-    for (name, password) in [(user.as_str(), "guess"), ("guess", secret.as_str()), (&user, "")] {
+    for (name, password) in [(user.as_str(), "guess"), (&user, ""), (&secret, &user)] {
         let request = stage.client.get(&url).basic_auth(name, Some(password));
         assert_eq!(request.send().await.unwrap().status(), 401);
     }
-    drop(ticket);
-    let late = stage.client.get(&url).basic_auth(&user, Some(&secret)).send().await.unwrap();
-    assert_eq!(late.status(), 401, "the pull is over");
     assert!(stage.asked().is_empty());
 }
 

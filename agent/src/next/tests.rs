@@ -218,7 +218,8 @@ fn stopping_is_a_signal_then_patience_then_a_kill() {
     assert_eq!(way.op(), "nothing");
     assert_eq!(wake(&way.task, &way.known, way.now), Some(at(10 + 30)));
     way.now = at(39);
-    assert_eq!(way.op(), "nothing");
+    way.see("main", SeenState::Running(at(0)));
+    assert_eq!(way.op(), "nothing", "a look does not begin it anew");
     way.now = at(40);
     assert_eq!(way.go(), "kill container `main`");
     assert_eq!(way.op(), "nothing");

@@ -293,13 +293,14 @@ async fn a_server_that_is_away_is_waited_for_and_stopping_ends_the_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_stopped_while_its_image_is_pulled_is_over_at_once() {
     let theatre = Theatre::open().await;
-    theatre.registry.hang();
+    theatre.registry.slow_down();
     let mut task = theatre.task(WAITS);
     let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    theatre.registry.until_asked().await;
+    theatre.registry.until_halfway().await;
     task.wanted = Wanted::Stop;
     stage.want(theatre.view(std::slice::from_ref(&task)));
     stage.until("it is over", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    theatre.registry.until_let_go().await;
     theatre.close(stage, vec![task]).await;
 }
 

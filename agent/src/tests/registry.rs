@@ -1,19 +1,25 @@
 //! A registry with one image, and the end of the link that takes streams. It can be away, hang, or lie.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
 use model::{Digest, PinnedImage};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+const DEADLINE: Duration = Duration::from_secs(40);
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// How the registry is.
@@ -22,7 +28,7 @@ enum Mood {
     #[default]
     Fine,
     Away,
-    Hanging,
+    Slow,
     Lying,
 }
 
@@ -30,6 +36,8 @@ enum Mood {
 struct Seen {
     mood: Mood,
     asked: usize,
+    is_halfway: bool,
+    is_let_go: bool,
     is_streaming: bool,
     streamed: Option<String>,
 }
@@ -54,7 +62,6 @@ impl Registry {
         let config = json!({
             "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
-            "config": {"Labels": {"unique": Digest::Sha256(rand::random()).hex()}},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer).to_string()]},
         });
         let config = config.to_string().into_bytes();
@@ -94,9 +101,9 @@ impl Registry {
         self.feel(Mood::Fine);
     }
 
-    /// From now on it answers nothing.
-    pub(crate) fn hang(&self) {
-        self.feel(Mood::Hanging);
+    /// From now on its layers take half a minute.
+    pub(crate) fn slow_down(&self) {
+        self.feel(Mood::Slow);
     }
 
     /// From now on its bytes are others.
@@ -109,20 +116,58 @@ impl Registry {
         self.content.seen.borrow().asked
     }
 
-    /// Waits until it has been asked.
-    pub(crate) async fn until_asked(&self) {
-        self.content.seen.subscribe().wait_for(|seen| seen.asked > 0).await.unwrap();
+    /// Waits until it is in the middle of a layer.
+    pub(crate) async fn until_halfway(&self) {
+        self.until("a layer is asked for", |seen| seen.is_halfway.then_some(())).await;
+    }
+
+    /// Waits until whoever reads has hung up.
+    pub(crate) async fn until_let_go(&self) {
+        self.until("they hang up", |seen| seen.is_let_go.then_some(())).await;
     }
 
     /// Waits until a stream has begun.
     pub(crate) async fn until_streaming(&self) {
-        self.content.seen.subscribe().wait_for(|seen| seen.is_streaming).await.unwrap();
+        self.until("a stream begins", |seen| seen.is_streaming.then_some(())).await;
     }
 
     /// All that came on a stream.
     pub(crate) async fn streamed(&self) -> String {
+        self.until("a stream ends", |seen| seen.streamed.clone()).await
+    }
+
+    async fn until<T>(&self, what: &str, is: impl Fn(&Seen) -> Option<T>) -> T {
         let mut seen = self.content.seen.subscribe();
-        seen.wait_for(|seen| seen.streamed.is_some()).await.unwrap().streamed.clone().unwrap()
+        let waiting = seen.wait_for(|seen| is(seen).is_some());
+        let waited = tokio::time::timeout(DEADLINE, waiting).await;
+        let waited = waited.unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"));
+        is(&waited.unwrap()).unwrap()
+    }
+}
+
+/// The bytes in pieces, each after a while.
+fn slowly(
+    bytes: &[u8],
+    told: LetGo,
+) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> + use<> {
+    let pieces: Vec<Bytes> = bytes.chunks(24_000).map(Bytes::copy_from_slice).collect();
+    stream::unfold((pieces.into_iter(), Some(told)), |(mut pieces, mut told)| async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let piece = pieces.next();
+        if piece.is_none() {
+            // All of it was taken: nobody has hung up.
+            std::mem::forget(told.take());
+        }
+        Some((Ok(piece?), (pieces, told)))
+    })
+}
+
+/// Tells when whoever reads hangs up.
+struct LetGo(Arc<Content>);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.0.seen.send_modify(|seen| seen.is_let_go = true);
     }
 }
 
@@ -138,8 +183,7 @@ async fn answer(State(content): State<Arc<Content>>, request: Request) -> Respon
     let mood = content.seen.borrow().mood;
     match mood {
         Mood::Away => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Mood::Hanging => std::future::pending::<()>().await,
-        Mood::Fine | Mood::Lying => {}
+        Mood::Fine | Mood::Lying | Mood::Slow => {}
     }
     let wanted = request.uri().path().rsplit('/').next().unwrap().parse::<Digest>();
     let found = content.blobs.iter().find(|(digest, _)| wanted.as_ref() == Ok(digest));
@@ -147,6 +191,10 @@ async fn answer(State(content): State<Arc<Content>>, request: Request) -> Respon
     let mut bytes = bytes.clone();
     if mood == Mood::Lying {
         bytes[0] ^= 1;
+    }
+    if mood == Mood::Slow && bytes.len() > 2_000 {
+        content.seen.send_modify(|seen| seen.is_halfway = true);
+        return Body::from_stream(slowly(&bytes, LetGo(content))).into_response();
     }
     let kind = if bytes.len() < 2_000 { MANIFEST } else { "application/octet-stream" };
     let digest = digest.to_string();
@@ -158,7 +206,7 @@ fn digest(bytes: &[u8]) -> Digest {
     Digest::Sha256(Sha256::digest(bytes).into())
 }
 
-/// This host's shell and `sleep` with the libraries that they need.
+/// This host's shell and `sleep` with the libraries that they need, and a file that no other test has.
 fn layer() -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     let programs = ["/bin/sh", "/bin/sleep"].map(PathBuf::from);
@@ -169,8 +217,9 @@ fn layer() -> Vec<u8> {
         let words = text.split_whitespace().filter(|word| word.starts_with('/'));
         files.extend(words.map(PathBuf::from));
     }
-    for file in files {
-        let bytes = std::fs::read(&file).unwrap();
+    let unique = Digest::Sha256(rand::random()).hex().into_bytes();
+    let files = files.into_iter().map(|file| (std::fs::read(&file).unwrap(), file));
+    for (bytes, file) in files.chain([(unique, PathBuf::from("/unique"))]) {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o755);

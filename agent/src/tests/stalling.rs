@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{TaskStatus, Wanted};
+use model::{AssignedTask, TaskStatus, Wanted};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
@@ -17,14 +17,28 @@ use super::stage::{Stage, new_task, somebody, view};
 use super::task;
 
 /// What the engine has, and on which containers it hangs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Fake {
     containers: Vec<(String, String, Value)>,
     running: BTreeSet<String>,
     hangs_on: Option<String>,
+    /// What creating waits for.
+    gate: Arc<tokio::sync::Semaphore>,
+    /// How often it was asked to create.
+    asked: tokio::sync::watch::Sender<usize>,
 }
 
 type Shared = Arc<Mutex<Fake>>;
+
+fn fake(creates: usize) -> Shared {
+    Arc::new(Mutex::new(Fake {
+        containers: Vec::new(),
+        running: BTreeSet::new(),
+        hangs_on: None,
+        gate: Arc::new(tokio::sync::Semaphore::new(creates)),
+        asked: tokio::sync::watch::Sender::new(0),
+    }))
+}
 
 async fn answer(State(fake): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -50,6 +64,9 @@ async fn answer(State(fake): State<Shared>, request: Request) -> Response {
             let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
             let body: Value = serde_json::from_slice(&body).unwrap();
             let name = query.split("name=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+            fake.lock().unwrap().asked.send_modify(|asked| *asked += 1);
+            let gate = Arc::clone(&fake.lock().unwrap().gate);
+            gate.acquire().await.unwrap().forget();
             let mut fake = fake.lock().unwrap();
             let id = format!("id{}", fake.containers.len());
             fake.containers.push((id.clone(), name, body["Labels"].clone()));
@@ -82,7 +99,7 @@ fn serve(path: &Path, fake: Shared) {
 async fn a_container_on_which_docker_hangs_holds_up_no_other_task() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("docker.sock");
-    let fake = Shared::default();
+    let fake = fake(9);
     serve(&socket, Arc::clone(&fake));
     let owner = somebody();
     let (mut stuck, mut fine) = (task(), task());
@@ -105,6 +122,32 @@ async fn a_container_on_which_docker_hangs_holds_up_no_other_task() {
     stage
         .until("one that came later runs", late.id, |seen| seen.status == TaskStatus::Running)
         .await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_task_that_is_stopped_has_not_ended_while_docker_still_creates_its_container() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("docker.sock");
+    let fake = fake(0);
+    serve(&socket, Arc::clone(&fake));
+    let owner = somebody();
+    let mut task = task();
+    task.id = new_task();
+    let subnet = "10.90.3.0/24".parse().unwrap();
+    let seen = |task: &AssignedTask| view(&owner, subnet, std::slice::from_ref(task));
+    let path = format!("unix://{}", socket.display());
+    let base = "http://127.0.0.1:1".to_owned();
+    let stage = Stage::start(owner, Some(&path), base, seen(&task)).await;
+    let gate = Arc::clone(&fake.lock().unwrap().gate);
+    let asked = fake.lock().unwrap().asked.subscribe();
+    asked.clone().wait_for(|creates| *creates == 1).await.unwrap();
+    task.wanted = Wanted::Stop;
+    stage.want(seen(&task));
+    stage.until("it stops", task.id, |seen| seen.status == TaskStatus::Stopping).await;
+    gate.add_permits(1);
+    let told = stage.until("it ends", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    assert!(told.containers[0].runtime_id.is_some(), "its end knows what is to be removed");
     stage.end().await;
 }
 

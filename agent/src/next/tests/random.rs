@@ -78,17 +78,20 @@ struct World {
     way: Way,
     real: BTreeMap<ContainerName, Real>,
     has_image: bool,
+    /// Its containers do not heed signals.
+    is_deaf: bool,
     made: u32,
     /// When a container was first asked to stop.
     asked: BTreeMap<String, Timestamp>,
 }
 
 impl World {
-    fn new(task: AssignedTask) -> Self {
+    fn new(task: AssignedTask, is_deaf: bool) -> Self {
         Self {
             way: Way::new(task),
             real: BTreeMap::new(),
             has_image: false,
+            is_deaf,
             made: 0,
             asked: BTreeMap::new(),
         }
@@ -194,7 +197,7 @@ impl World {
             return Err(Trouble::Stale("it does not run".to_owned()));
         };
         self.asked.entry(real.id.clone()).or_insert(now);
-        real.is_told = true;
+        real.is_told = !self.is_deaf;
         if kill {
             real.state = exited(137, since, now);
         }
@@ -311,9 +314,10 @@ proptest! {
     #[test]
     fn whatever_happens_every_task_comes_to_its_end(
         task in tasks(),
+        is_deaf in any::<bool>(),
         happenings in proptest::collection::vec(happening(), 0..80),
     ) {
-        let mut world = World::new(task);
+        let mut world = World::new(task, is_deaf);
         for happening in happenings {
             world.happen(happening);
         }
