@@ -42,6 +42,7 @@ const LIST: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     docker: bollard::Docker,
+    host: String,
 }
 
 /// What the engine says of itself.
@@ -86,18 +87,20 @@ impl Engine {
             None => host,
             Some(_) => return Err(Error::DockerHost { host: host.to_owned() }),
         };
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Docker {
-            host: host.to_owned(),
-            source,
-        };
+        let failed = |source| Error::Docker { host: host.to_owned(), source };
         let limit = NO_DEADLINE.as_secs();
         let docker = bollard::Docker::connect_with_unix(path, limit, bollard::API_DEFAULT_VERSION)
             .map_err(|error| failed(error.into()))?;
         let docker =
             within(ASK, docker.negotiate_version()).await.map_err(|error| failed(error.into()))?;
-        let engine = Self { docker };
-        let about = engine.about().await.map_err(|error| failed(error.into()))?;
+        let engine = Self { docker, host: host.to_owned() };
+        let about = engine.about().await.map_err(|error| engine.unanswered(error))?;
         Ok((engine, about))
+    }
+
+    /// The agent cannot begin without an answer.
+    pub(crate) fn unanswered(&self, error: DockerError) -> Error {
+        Error::Docker { host: self.host.clone(), source: error.into() }
     }
 
     /// What the engine says of itself now.
@@ -175,7 +178,7 @@ fn seen(
             | ContainerStateStatusEnum::PAUSED
             | ContainerStateStatusEnum::RESTARTING
             | ContainerStateStatusEnum::STOPPING,
-        ) => SeenState::Running(started.unwrap_or_default()),
+        ) => SeenState::Running,
         Some(ContainerStateStatusEnum::CREATED) => SeenState::Created,
         Some(
             ContainerStateStatusEnum::EXITED

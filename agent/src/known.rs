@@ -22,6 +22,7 @@ pub(crate) struct Known {
     /// Why it can never run.
     pub(crate) failure: Option<Failure>,
     setbacks: Vec<Setback>,
+    starts: u64,
 }
 
 /// What is known of one container.
@@ -35,6 +36,8 @@ pub(crate) struct Container {
     pub(crate) stop_signal: Option<String>,
     /// How often its policy has restarted it.
     pub(crate) restarts: u32,
+    /// The how-manieth start of the task's containers was its last one; 0 for one that ran before.
+    pub(crate) started: u64,
     /// Whether its image has been pulled for it.
     pulled: bool,
 }
@@ -66,8 +69,6 @@ pub(crate) enum Life {
     Running {
         /// Docker's id.
         id: String,
-        /// Since when.
-        since: Timestamp,
         /// What it was told.
         told: Option<Told>,
     },
@@ -140,8 +141,8 @@ pub(crate) struct Seen {
 pub(crate) enum SeenState {
     /// It has never run.
     Created,
-    /// It runs, since then.
-    Running(Timestamp),
+    /// It runs.
+    Running,
     /// It has exited.
     Exited(Exit),
 }
@@ -166,6 +167,11 @@ impl Setback {
         let doublings = self.attempts.saturating_sub(1).min(10);
         self.at.plus((FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE))
     }
+
+    /// A clock that went back ends the pause.
+    fn holds(&self, now: Timestamp) -> bool {
+        self.at <= now && now < self.until()
+    }
 }
 
 impl Known {
@@ -176,6 +182,7 @@ impl Known {
             life: life.clone(),
             stop_signal: None,
             restarts: 0,
+            started: 0,
             pulled: false,
         };
         let names = task.containers.iter().map(|one| one.name.clone());
@@ -183,6 +190,7 @@ impl Known {
             containers: names.map(|name| (name, container.clone())).collect(),
             failure: None,
             setbacks: Vec::new(),
+            starts: 0,
         }
     }
 
@@ -193,12 +201,12 @@ impl Known {
 
     /// Whether an Op is held back at that time.
     pub(crate) fn is_held(&self, op: &Op, now: Timestamp) -> bool {
-        self.setbacks.iter().any(|setback| setback.op == *op && now < setback.until())
+        self.setbacks.iter().any(|setback| setback.op == *op && setback.holds(now))
     }
 
     /// When the first Op that is held back at that time is not any more.
     pub(crate) fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.setbacks.iter().map(Setback::until).filter(|until| now < *until).min()
+        self.setbacks.iter().filter(|setback| setback.holds(now)).map(Setback::until).min()
     }
 
     /// What a container waits for, in a sentence.
@@ -220,6 +228,13 @@ impl Known {
         container.life = match seen {
             Some(seen) => {
                 container.stop_signal = seen.stop_signal;
+                if seen.state == SeenState::Running
+                    && !matches!(before, Life::Running { .. } | Life::Unseen)
+                {
+                    // Its start went unheard.
+                    self.starts += 1;
+                    container.started = self.starts;
+                }
                 renew(before, seen.id, seen.state)
             }
             None => match before {
@@ -268,7 +283,9 @@ impl Known {
                     if matches!(container.life, Life::Exited { .. }) {
                         container.restarts += 1;
                     }
-                    container.life = Life::Running { id, since: now, told: None };
+                    self.starts += 1;
+                    container.started = self.starts;
+                    container.life = Life::Running { id, told: None };
                 }
             }
             Done::Told => {
@@ -374,7 +391,7 @@ impl Container {
 fn renew(before: Life, id: String, state: SeenState) -> Life {
     match state {
         SeenState::Created => Life::Created { id },
-        SeenState::Running(since) => {
+        SeenState::Running => {
             let told = if let Life::Running { id: known, told, .. } = before
                 && known == id
             {
@@ -382,7 +399,7 @@ fn renew(before: Life, id: String, state: SeenState) -> Life {
             } else {
                 None
             };
-            Life::Running { id, since, told }
+            Life::Running { id, told }
         }
         SeenState::Exited(exit) => {
             let tail = if let Life::Exited { id: known, exit: before } = before

@@ -164,10 +164,7 @@ async fn begin(
 ) -> Result<Option<Work>, Error> {
     let (engine, about) = Engine::connect(config.docker_host.as_deref()).await?;
     let host = Host::look(&config).await?;
-    let networks = engine.networks().await.map_err(|error| Error::Docker {
-        host: config.docker_host.clone().unwrap_or_else(|| "its socket".to_owned()),
-        source: error.into(),
-    })?;
+    let networks = engine.networks().await.map_err(|error| engine.unanswered(error))?;
     let hello = watch::Sender::new(host.hello(&about, host::used_subnets(&networks, None)));
     let listener = mirror::listen(&config.dir, config.mirror_listen).await?;
     let address = listener.local_addr().map_err(Error::Host)?;

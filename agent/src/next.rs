@@ -121,7 +121,7 @@ fn run(task: &AssignedTask, known: &Known) -> Option<Op> {
         Image::Missing => Some(Op::Pull { container: one.name.clone() }),
         Image::Here(_) => None,
     });
-    let owner = network_owner(task).map(|owner| (owner, &known.container(&owner.name).life));
+    let owner = network_owner(task).map(|owner| (owner, known.container(&owner.name)));
     lacking
         .or_else(|| all().find_map(|(one, container)| bring_up(one, container, owner)))
         .or_else(|| all().find_map(|(one, container)| tail(one, &container.life)))
@@ -131,16 +131,16 @@ fn run(task: &AssignedTask, known: &Known) -> Option<Op> {
 fn bring_up(
     one: &AssignedContainer,
     known: &Container,
-    owner: Option<(&AssignedContainer, &Life)>,
+    owner: Option<(&AssignedContainer, &Container)>,
 ) -> Option<Op> {
     let container = one.name.clone();
-    let owner = owner.filter(|(owner, _)| owner.name != one.name).map(|(_, life)| life);
+    let owner = owner.filter(|(owner, _)| owner.name != one.name).map(|(_, known)| known);
     match &known.life {
         Life::Absent => {
             let Image::Here(image) = &known.image else { return None };
             let network = match owner {
                 None => Network::Own,
-                Some(owner) => Network::Of(owner.id()?.to_owned()),
+                Some(owner) => Network::Of(owner.life.id()?.to_owned()),
             };
             Some(Op::Create { container, image: image.clone(), network })
         }
@@ -148,13 +148,16 @@ fn bring_up(
         Life::Exited { id, exit } if is_restarted(one, exit) => {
             Some(Op::Start { container, id: id.clone() })
         }
-        Life::Running { id, since, .. } => match owner {
+        Life::Running { id, .. } => {
+            let is_running = |life: &Life| matches!(life, Life::Running { .. });
+            let owner = owner.filter(|owner| is_running(&owner.life))?;
             // The network that it has joined went with the owner's last run.
-            Some(Life::Running { since: owners, .. }) if since < owners => {
-                Some(Op::Restart { container, id: id.clone(), timeout_secs: one.stop_timeout_secs })
-            }
-            _ => None,
-        },
+            (known.started < owner.started).then(|| Op::Restart {
+                container,
+                id: id.clone(),
+                timeout_secs: one.stop_timeout_secs,
+            })
+        }
         Life::Exited { .. } | Life::Unseen | Life::Gone => None,
     }
 }

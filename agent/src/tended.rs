@@ -43,7 +43,20 @@ struct Looking {
     /// How often the container has been changed: what was seen before that is old.
     changes: u64,
     failures: u32,
-    not_before: Timestamp,
+    /// When the last one failed.
+    failed_at: Timestamp,
+}
+
+impl Looking {
+    fn not_before(&self) -> Timestamp {
+        let Some(doublings) = self.failures.checked_sub(1) else { return self.failed_at };
+        self.failed_at.plus((LOOK_PAUSE * (1 << doublings.min(8))).min(LONGEST_LOOK_PAUSE))
+    }
+
+    /// A clock that went back ends the pause.
+    fn is_held(&self, now: Timestamp) -> bool {
+        self.failed_at <= now && now < self.not_before()
+    }
 }
 
 impl Tended {
@@ -144,7 +157,7 @@ impl Tended {
             });
             let looking = self.looks.entry(name.clone()).or_default();
             let is_due = looking.is_due || container.life == Life::Unseen;
-            if is_due && !looking.is_under_way && !is_worked_on && looking.not_before <= now {
+            if is_due && !looking.is_under_way && !is_worked_on && !looking.is_held(now) {
                 (looking.is_due, looking.is_under_way) = (false, true);
                 begun.push((
                     name.clone(),
@@ -169,7 +182,7 @@ impl Tended {
         match look {
             Ok(_) if looking.changes != changes => looking.is_due = true,
             Ok(look) => {
-                (looking.failures, looking.not_before) = (0, now);
+                looking.failures = 0;
                 match look {
                     Look::Seen(seen) => self.known.saw(name, Some(seen)),
                     Look::Nothing => self.known.saw(name, None),
@@ -178,18 +191,19 @@ impl Tended {
             }
             Err(error) => {
                 tracing::warn!(task.id = %self.task.id, "cannot look at container `{name}`: {error}");
-                let pause = LOOK_PAUSE * (1 << looking.failures.min(8));
                 looking.failures += 1;
-                looking.not_before = now.plus(pause.min(LONGEST_LOOK_PAUSE));
-                looking.is_due = true;
+                (looking.failed_at, looking.is_due) = (now, true);
             }
         }
     }
 
     /// When there may be something to do although nothing has happened.
     pub(crate) fn wake(&self, now: Timestamp) -> Option<Timestamp> {
-        let looks = self.looks.values().filter(|looking| !looking.is_under_way && looking.is_due);
-        let looks = looks.map(|looking| looking.not_before).filter(|at| now < *at);
+        let looks = self
+            .looks
+            .values()
+            .filter(|looking| looking.is_due && !looking.is_under_way && looking.is_held(now));
+        let looks = looks.map(Looking::not_before);
         looks.chain(next::wake(&self.task, &self.known, now)).min()
     }
 }

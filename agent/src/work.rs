@@ -183,10 +183,7 @@ impl Work {
             Input::Bridge(subnet, made) => self.take_bridge(subnet, made, now),
             Input::Facts(facts) => self.take_facts(facts, now),
             Input::Pulled(pulled) => self.take_pulled(pulled, now),
-            Input::Tick => {
-                self.ask_for_list(now);
-                self.ask_for_facts(now);
-            }
+            Input::Tick => self.review(now),
             Input::Nothing => {}
         }
     }
@@ -245,7 +242,7 @@ impl Work {
             }
             Some(reason) => tracing::warn!(task.id = %id, "cannot {op} of task `{id}`: {reason}"),
             None if matches!(op, Op::Find { .. } | Op::Tail { .. }) => {}
-            None => tracing::info!(task.id = %id, "did {op} of task `{id}`"),
+            None => tracing::info!(task.id = %id, "done: {op} of task `{id}`"),
         }
         if is_no_network {
             (self.bridge.ready, self.bridge.asking) = (None, Asking::Due(now));

@@ -32,7 +32,7 @@ impl Way {
         let mut way = Self::new(task);
         let names: Vec<_> = way.task.containers.iter().map(|one| one.name.clone()).collect();
         for name in names {
-            way.see(name.as_str(), SeenState::Running(at(0)));
+            way.see(name.as_str(), SeenState::Running);
         }
         way.now = at(10);
         way
@@ -218,7 +218,7 @@ fn stopping_is_a_signal_then_patience_then_a_kill() {
     assert_eq!(way.op(), "nothing");
     assert_eq!(wake(&way.task, &way.known, way.now), Some(at(10 + 30)));
     way.now = at(39);
-    way.see("main", SeenState::Running(at(0)));
+    way.see("main", SeenState::Running);
     assert_eq!(way.op(), "nothing", "a look does not begin it anew");
     way.now = at(40);
     assert_eq!(way.go(), "kill container `main`");
@@ -301,6 +301,30 @@ fn a_restarted_network_takes_those_that_had_joined_it_along() {
 }
 
 #[test]
+fn a_network_whose_restart_went_unheard_takes_them_along_too() {
+    let mut task = task_of(&[("main", true), ("side", true)]);
+    task.containers[0].restart_policy = Some(restarts());
+    let mut way = Way::running(task);
+    way.exit("main", 1, 100);
+    way.fail(Trouble::Stale("Docker has not answered".to_owned()));
+    way.see("main", SeenState::Running);
+    assert_eq!(way.all(), ["restart container `side`"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up_and_restarts_nothing() {
+    let mut way = Way::running(task_of(&[("main", true), ("side", true)]));
+    way.now = at(0);
+    assert_eq!(way.op(), "nothing");
+    let mut way = Way::new(task());
+    way.now = at(3_600);
+    way.fail(Trouble::Later("Docker is away".to_owned()));
+    assert_eq!(way.op(), "nothing");
+    way.now = at(0);
+    assert_eq!(way.op(), "find the image of container `main`");
+}
+
+#[test]
 fn a_task_that_had_started_and_has_no_containers_has_ended() {
     let mut way = Way::new(task());
     way.task.started = true;
@@ -317,7 +341,7 @@ fn a_task_that_had_started_and_has_no_containers_has_ended() {
 fn nothing_is_done_or_said_about_a_task_that_nobody_has_looked_at() {
     let mut way = Way::new(task_of(&[("main", true), ("side", true)]));
     way.known = Known::new(&way.task, &Life::Unseen);
-    way.see("main", SeenState::Running(at(0)));
+    way.see("main", SeenState::Running);
     assert_eq!((way.op().as_str(), way.status()), ("nothing", None));
     way.task.wanted = Wanted::Stop;
     assert_eq!(way.op(), "stop container `main`", "what is seen can be stopped");

@@ -28,7 +28,7 @@ fn exited(code: i64) -> SeenState {
 #[test]
 fn a_running_task_is_told_with_dockers_ids() {
     let task = task();
-    let known = known(&task, "main", SeenState::Running(Timestamp::EPOCH));
+    let known = known(&task, "main", SeenState::Running);
     let told = seen(&task, &known, false, Some("no network")).unwrap();
     assert_eq!((told.status, told.stopped, told.reaped), (TaskStatus::Running, None, false));
     assert_eq!(told.containers[0].runtime_id.as_deref(), Some("c1"));

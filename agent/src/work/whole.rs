@@ -27,6 +27,8 @@ pub(super) enum Asking {
     Due(Timestamp),
     /// Somebody asks.
     UnderWay,
+    /// Somebody asks, but has begun before what happened since.
+    UnderWayAndDue,
     /// Not before the next review.
     Done,
 }
@@ -47,6 +49,19 @@ impl Asking {
     fn is_due(self, now: Timestamp) -> bool {
         matches!(self, Self::Due(at) if at <= now)
     }
+
+    /// What is being asked may be old already.
+    fn again(&mut self, now: Timestamp) {
+        *self = match *self {
+            Self::UnderWay | Self::UnderWayAndDue => Self::UnderWayAndDue,
+            Self::Due(_) | Self::Done => Self::Due(now),
+        };
+    }
+
+    /// There was an answer.
+    fn ended(&mut self, now: Timestamp) {
+        *self = if *self == Self::UnderWayAndDue { Self::Due(now) } else { Self::Done };
+    }
 }
 
 impl Bridge {
@@ -66,9 +81,7 @@ impl Work {
                 return;
             }
         };
-        if self.list == Asking::UnderWay {
-            self.list = Asking::Done;
-        }
+        self.list.ended(now);
         self.is_listed = true;
         let mut strays = BTreeSet::new();
         let mut shown = BTreeMap::new();
@@ -139,7 +152,7 @@ impl Work {
     ) {
         match facts {
             Ok((about, networks)) => {
-                self.facts = Asking::Done;
+                self.facts.ended(now);
                 let used = host::used_subnets(&networks, Some(self.hands.owner.instance));
                 let hello = self.host.hello(&about, used);
                 self.hello.send_if_modified(|known| {
@@ -156,15 +169,19 @@ impl Work {
     }
 
     pub(super) fn ask_for_list(&mut self, now: Timestamp) {
-        // One that is under way may be older than what has just happened.
-        if self.list != Asking::UnderWay {
-            self.list = Asking::Due(now);
-        }
+        self.list.again(now);
     }
 
-    pub(super) fn ask_for_facts(&mut self, now: Timestamp) {
-        if self.facts != Asking::UnderWay {
-            self.facts = Asking::Due(now);
+    fn ask_for_facts(&mut self, now: Timestamp) {
+        self.facts.again(now);
+    }
+
+    /// Looks at all again, also where a clock that was set has put that off.
+    pub(super) fn review(&mut self, now: Timestamp) {
+        self.list.again(now);
+        self.facts.again(now);
+        if matches!(self.bridge.asking, Asking::Due(_)) {
+            self.bridge.asking = Asking::Due(now);
         }
     }
 
@@ -204,7 +221,7 @@ impl Work {
         let all = [self.list, self.facts, self.sweep, self.bridge.asking];
         all.into_iter().filter_map(move |asking| match asking {
             Asking::Due(at) if now < at => Some(at),
-            Asking::Due(_) | Asking::UnderWay | Asking::Done => None,
+            Asking::Due(_) | Asking::UnderWay | Asking::UnderWayAndDue | Asking::Done => None,
         })
     }
 

@@ -71,6 +71,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 struct Real {
     id: String,
     state: SeenState,
+    since: Timestamp,
     is_told: bool,
 }
 
@@ -146,7 +147,7 @@ impl World {
             Op::Create { container, .. } => self.create(container),
             Op::Remove { container, id } => {
                 let real = self.real.get(container).filter(|real| real.id == *id);
-                if real.is_some_and(|real| matches!(real.state, SeenState::Running(_))) {
+                if real.is_some_and(|real| real.state == SeenState::Running) {
                     return Err(Trouble::Stale("it runs".to_owned()));
                 }
                 if real.is_some() {
@@ -174,7 +175,8 @@ impl World {
         }
         self.made += 1;
         let id = format!("{container}-{}", self.made);
-        let real = Real { id: id.clone(), state: SeenState::Created, is_told: false };
+        let real =
+            Real { id: id.clone(), state: SeenState::Created, since: self.way.now, is_told: false };
         self.real.insert(container.clone(), real);
         Ok(Done::Created(id))
     }
@@ -183,8 +185,8 @@ impl World {
         let now = self.way.now;
         let real = self.real.get_mut(container).filter(|real| real.id == id);
         let real = real.ok_or(Trouble::Gone)?;
-        if anew || !matches!(real.state, SeenState::Running(_)) {
-            real.state = SeenState::Running(now);
+        if anew || real.state != SeenState::Running {
+            (real.state, real.since) = (SeenState::Running, now);
         }
         Ok(Done::Started)
     }
@@ -193,13 +195,13 @@ impl World {
         let now = self.way.now;
         let real = self.real.get_mut(container).filter(|real| real.id == id);
         let real = real.ok_or(Trouble::Gone)?;
-        let SeenState::Running(since) = real.state else {
+        if real.state != SeenState::Running {
             return Err(Trouble::Stale("it does not run".to_owned()));
-        };
+        }
         self.asked.entry(real.id.clone()).or_insert(now);
         real.is_told = !self.is_deaf;
         if kill {
-            real.state = exited(137, since, now);
+            real.state = exited(137, real.since, now);
         }
         Ok(Done::Told)
     }
@@ -235,9 +237,9 @@ impl World {
             Happening::Dies(n, code) => {
                 let name = self.nth(n);
                 if let Some(real) = self.real.get_mut(&name)
-                    && let SeenState::Running(since) = real.state
+                    && real.state == SeenState::Running
                 {
-                    real.state = exited(code, since, now);
+                    real.state = exited(code, real.since, now);
                 }
             }
             Happening::Removed(n) => {
@@ -263,9 +265,10 @@ impl World {
         for _ in 0..200 {
             for name in self.names() {
                 if let Some(real) = self.real.get_mut(&name)
-                    && let (true, SeenState::Running(since)) = (real.is_told, &real.state)
+                    && real.is_told
+                    && real.state == SeenState::Running
                 {
-                    real.state = exited(143, *since, self.way.now);
+                    real.state = exited(143, real.since, self.way.now);
                 }
                 self.look(&name);
             }
