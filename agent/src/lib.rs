@@ -1,7 +1,7 @@
 //! Makes one instance run the tasks assigned to it, through Docker.
 //!
 //! What is wanted comes as a view over the link, what is there comes from Docker, and [`run`] goes from one to the other, one
-//! [`op::Op`] of a task at a time: `next` decides, `docker` performs. Absence from the view is never an order: a task is
+//! `Op` of a task at a time: `next` decides, `docker` performs. Absence from the view is never an order: a task is
 //! stopped because the view says so, and what the view does not know is reported and left alone. Nothing but the identity and
 //! the mirror's port is on disk, so an agent that starts anew finds all that counts by the labels of its containers.
 
