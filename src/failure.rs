@@ -55,18 +55,7 @@ impl Failure {
 
     /// The whole chain of causes in one line.
     pub(crate) fn sentence(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            // Some libraries print their cause in their own message already.
-            let said = error.to_string();
-            if !text.contains(&said) {
-                text.push_str(": ");
-                text.push_str(&said);
-            }
-            cause = error.source();
-        }
-        text
+        model::chain(self)
     }
 
     /// The exit code that belongs to it.

@@ -177,37 +177,14 @@ fn template(api: &Api, wish: &RunWish, started_by: String) -> Result<Task, Probl
     let mut images = resolve(api, &state, definition)?;
     let containers = definition.container_definitions.iter().filter_map(|container| {
         let image = images.remove(&container.name)?;
-        Some(TaskContainer {
-            name: container.name.clone(),
-            image,
-            runtime_id: None,
-            exit_code: None,
-            reason: None,
-            restarts: 0,
-            log_tail: Vec::new(),
-        })
+        Some(TaskContainer::new(container.name.clone(), image))
     });
     Ok(Task {
-        id: TaskId::new(now, random()),
-        cluster: wish.cluster_name.clone(),
-        task_definition: definition.key(),
-        service: None,
-        deployment: None,
         started_by,
         overrides: wish.overrides.clone(),
         resources: definition.resources(),
-        placement: None,
         containers: containers.collect(),
-        last_status: TaskStatus::Provisioning,
-        desired_status: DesiredStatus::Running,
-        stopped: None,
-        created_at: now,
-        started_at: None,
-        healthy_at: None,
-        stopping_at: None,
-        stopped_at: None,
-        unrouted_at: None,
-        reaped: false,
+        ..Task::new(TaskId::new(now, random()), wish.cluster_name.clone(), definition.key(), now)
     })
 }
 

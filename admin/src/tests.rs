@@ -282,13 +282,9 @@ impl World {
         let definition = state.task_definition(&service.task_definition).unwrap();
         let container = &definition.container_definitions[0];
         let task = Task {
-            id: TaskId::new(now(), [n; 10]),
-            cluster: service.cluster.clone(),
-            task_definition: definition.key(),
             service: Some(service.id),
             deployment: service.deployment,
             started_by: "deployment".to_owned(),
-            overrides: Overrides::default(),
             resources: definition.resources(),
             placement: Some(Placement {
                 instance: instance_id(on),
@@ -300,25 +296,17 @@ impl World {
                     host_port: 20_000 + u16::from(n),
                 }],
             }),
-            containers: vec![TaskContainer {
-                name: container.name.clone(),
-                image: deployment.images[&container.name].clone(),
-                runtime_id: None,
-                exit_code: None,
-                reason: None,
-                restarts: 0,
-                log_tail: Vec::new(),
-            }],
+            containers: vec![TaskContainer::new(
+                container.name.clone(),
+                deployment.images[&container.name].clone(),
+            )],
             last_status: TaskStatus::Pending,
-            desired_status: DesiredStatus::Running,
-            stopped: None,
-            created_at: now(),
-            started_at: None,
-            healthy_at: None,
-            stopping_at: None,
-            stopped_at: None,
-            unrouted_at: None,
-            reaped: false,
+            ..Task::new(
+                TaskId::new(now(), [n; 10]),
+                service.cluster.clone(),
+                definition.key(),
+                now(),
+            )
         };
         let id = task.id;
         self.apply(vec![Change::CreateTask(task), report(id, on, TaskStatus::Running, None)]).await;

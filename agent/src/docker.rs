@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::errors::Error as BollardError;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
-use model::{ContainerName, Platform, TaskId, Timestamp};
+use model::{ContainerName, Platform, TaskId, Timestamp, chain};
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 
@@ -229,21 +229,6 @@ fn translate(error: BollardError) -> DockerError {
         }
         other => DockerError::Unreachable(chain(&other)),
     }
-}
-
-/// An error with its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn is_missing(error: &DockerError) -> bool {

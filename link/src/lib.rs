@@ -8,7 +8,6 @@
 
 pub mod authority;
 mod certificate;
-mod chain;
 pub mod client;
 pub mod host;
 pub mod message;

@@ -4,6 +4,7 @@
 //! every decision that is built on these types replays from its inputs alone. Words are those of ECS, ALB and OCI.
 
 pub mod access;
+mod chain;
 pub mod change;
 pub mod cluster;
 pub mod definition;
@@ -22,6 +23,7 @@ pub mod time;
 pub mod view;
 
 pub use access::{Credential, CredentialKind, JoinToken, PeerRole, Principal};
+pub use chain::chain;
 pub use change::{Change, Refusal};
 pub use cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};
 pub use definition::{

@@ -66,6 +66,37 @@ pub struct Task {
 }
 
 impl Task {
+    /// A task that waits for an instance; it has no container yet and reserves nothing.
+    pub fn new(
+        id: TaskId,
+        cluster: ClusterName,
+        task_definition: Revision,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            cluster,
+            task_definition,
+            service: None,
+            deployment: None,
+            started_by: String::new(),
+            overrides: Overrides::default(),
+            resources: Resources::default(),
+            placement: None,
+            containers: Vec::new(),
+            last_status: TaskStatus::Provisioning,
+            desired_status: DesiredStatus::Running,
+            stopped: None,
+            created_at,
+            started_at: None,
+            healthy_at: None,
+            stopping_at: None,
+            stopped_at: None,
+            unrouted_at: None,
+            reaped: false,
+        }
+    }
+
     /// Whether it holds resources of its instance.
     pub fn reserves(&self) -> bool {
         self.placement.is_some() && self.last_status != TaskStatus::Stopped
@@ -137,6 +168,21 @@ pub struct TaskContainer {
     /// Its last log lines, kept when it has exited; at most 20 lines of 1 KiB.
     #[serde(default)]
     pub log_tail: Vec<String>,
+}
+
+impl TaskContainer {
+    /// One that has not begun.
+    pub fn new(name: ContainerName, image: PinnedImage) -> Self {
+        Self {
+            name,
+            image,
+            runtime_id: None,
+            exit_code: None,
+            reason: None,
+            restarts: 0,
+            log_tail: Vec::new(),
+        }
+    }
 }
 
 /// Where a task is (ECS `lastStatus`); ordered as it moves.

@@ -2,8 +2,8 @@
 //! is said in a sentence.
 
 use model::{
-    Change, Deployment, DesiredStatus, RolloutState, Service, Task, TaskContainer, TaskDefinition,
-    TaskId, TaskStatus,
+    Change, Deployment, Placement, RolloutState, Service, Task, TaskContainer, TaskDefinition,
+    TaskId, TaskStatus, Timestamp,
 };
 
 use crate::deployment;
@@ -148,11 +148,7 @@ fn create(
     let mut started = Vec::new();
     for placement in placements {
         let id = TaskId::new(draft.now, draft.random());
-        let task = Task {
-            id,
-            placement: Some(placement),
-            ..blank(draft, service, deployment, &definition)
-        };
+        let task = task(id, placement, service, deployment, &definition, draft.now);
         if draft.propose(Change::CreateTask(task)) {
             started.push(id);
         }
@@ -160,47 +156,26 @@ fn create(
     started
 }
 
-/// A task of the deployment, before it has its own id and place.
-fn blank(
-    draft: &Draft<'_>,
+/// A task of the deployment in its place.
+fn task(
+    id: TaskId,
+    placement: Placement,
     service: &Service,
     deployment: &Deployment,
     definition: &TaskDefinition,
+    now: Timestamp,
 ) -> Task {
-    let container = |(name, image): (&model::ContainerName, &model::PinnedImage)| TaskContainer {
-        name: name.clone(),
-        image: image.clone(),
-        runtime_id: None,
-        exit_code: None,
-        reason: None,
-        restarts: 0,
-        log_tail: Vec::new(),
-    };
     let in_order = definition.container_definitions.iter();
-    let containers = in_order
-        .filter_map(|known| deployment.images.get_key_value(&known.name))
-        .map(container)
-        .collect();
+    let images = in_order.filter_map(|known| deployment.images.get_key_value(&known.name));
+    let containers = images.map(|(name, image)| TaskContainer::new(name.clone(), image.clone()));
     Task {
-        id: TaskId::new(draft.now, [0; 10]),
-        cluster: service.cluster.clone(),
-        task_definition: deployment.task_definition.clone(),
         service: Some(service.id),
         deployment: Some(deployment.id),
         started_by: format!("deployment/{}", deployment.id),
-        overrides: model::Overrides::default(),
         resources: definition.resources(),
-        placement: None,
-        containers,
+        placement: Some(placement),
+        containers: containers.collect(),
         last_status: TaskStatus::Pending,
-        desired_status: DesiredStatus::Running,
-        stopped: None,
-        created_at: draft.now,
-        started_at: None,
-        healthy_at: None,
-        stopping_at: None,
-        stopped_at: None,
-        unrouted_at: None,
-        reaped: false,
+        ..Task::new(id, service.cluster.clone(), definition.key(), now)
     }
 }

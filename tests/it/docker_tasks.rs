@@ -50,8 +50,8 @@ fn a_task_runs_by_itself_and_keeps_its_log_and_exit_code_after_its_end() {
     berth.down();
 }
 
-#[test]
-fn a_container_that_ran_too_shortly_for_its_restart_policy_ends_its_task() {
+/// A task that runs and whose container may be restarted in place.
+fn restarting() -> (Berth, String) {
     let berth = Berth::up();
     docker::login(&berth);
     docker::push(&berth, "job", "1", "none");
@@ -69,6 +69,12 @@ fn a_container_that_ran_too_shortly_for_its_restart_policy_ends_its_task() {
     let answer = berth.json(&["task", "run", "job"]);
     let id = answer["tasks"][0]["taskId"].as_str().expect("an id").to_owned();
     until("the task runs", || berth.json(&["task", "show", &id])["lastStatus"] == "RUNNING");
+    (berth, id)
+}
+
+#[test]
+fn a_container_that_ran_too_shortly_for_its_restart_policy_ends_its_task() {
+    let (berth, id) = restarting();
     // It has not run for its restartAttemptPeriod: by ECS's rule it is not restarted, and the task stops.
     let installation = berth.installation();
     docker::kill(&docker::containers(&installation, false)[0]);
@@ -80,23 +86,7 @@ fn a_container_that_ran_too_shortly_for_its_restart_policy_ends_its_task() {
 
 #[test]
 fn a_container_with_a_restart_policy_starts_again_in_place_while_the_server_is_away() {
-    let berth = Berth::up();
-    docker::login(&berth);
-    docker::push(&berth, "job", "1", "none");
-    let image = format!("{}/job:latest", berth.registry());
-    register(
-        &berth,
-        &serde_json::json!({
-            "family": "job",
-            "containerDefinitions": [{
-                "name": "main", "image": image, "memory": 64,
-                "restartPolicy": {"enabled": true, "restartAttemptPeriod": 60},
-            }],
-        }),
-    );
-    let answer = berth.json(&["task", "run", "job"]);
-    let id = answer["tasks"][0]["taskId"].as_str().expect("an id").to_owned();
-    until("the task runs", || berth.json(&["task", "show", &id])["lastStatus"] == "RUNNING");
+    let (berth, id) = restarting();
     let installation = berth.installation();
     let container = docker::containers(&installation, false).remove(0);
     let begun = docker::inspect(&container, "{{.State.StartedAt}}");

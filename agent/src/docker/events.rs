@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bollard::query_parameters::EventsOptions;
 use futures_util::StreamExt as _;
-use model::{Clock, ContainerName, TaskId};
+use model::{Clock, ContainerName, TaskId, chain};
 use tokio::sync::mpsc;
 
 use super::{Engine, filters};
@@ -77,7 +77,7 @@ impl Engine {
                         return "nobody listens".to_owned();
                     }
                 }
-                Some(Err(error)) => return super::chain(&error),
+                Some(Err(error)) => return chain(&error),
                 None => return "Docker has ended them".to_owned(),
             }
         }

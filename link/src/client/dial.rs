@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{Clock, Epoch};
+use model::{Clock, Epoch, chain};
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -20,7 +20,6 @@ use super::ClientError;
 use super::channel::{DownEnd, Ends, UpEnd};
 use super::exchange::{self, CONNECT_TIMEOUT};
 use super::identity::Identity;
-use crate::chain::chain;
 use crate::message::{BEATS_MISSED, DOWN_FRAME_BYTES, Down, Peer, SEND_TIMEOUT, Up, VERSION};
 use crate::snapshot::Assembly;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{AgentView, Change, InstanceId, RouterView, State, TaskId};
+use model::{AgentView, Change, InstanceId, RouterView, State, TaskId, chain};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -18,7 +18,6 @@ use super::record::{self, Proposal};
 use super::seats::Seat;
 use super::{Shared, SubmitError};
 use crate::certificate::PeerId;
-use crate::chain::chain;
 use crate::message::{
     AgentReport, BEATS_MISSED, Down, Hello, RouterReport, SEND_TIMEOUT, StreamRequest, Up, VERSION,
 };

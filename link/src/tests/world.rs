@@ -9,10 +9,10 @@ use std::time::Duration;
 use axum::Router as Mount;
 use axum::routing::get;
 use model::{
-    Change, Clock, Cluster, ClusterId, DesiredStatus, Digest, Epoch, HostIdentity, InstallationId,
-    InstanceId, JoinToken, JoinTokenId, Observed, Overrides, PeerRole, PinnedImage, Placement,
-    Platform, Principal, Resources, State, StateRevision, Task, TaskContainer, TaskDefinition,
-    TaskId, TaskStatus, Timestamp,
+    Change, Clock, Cluster, ClusterId, Digest, Epoch, HostIdentity, InstallationId, InstanceId,
+    JoinToken, JoinTokenId, Observed, PeerRole, PinnedImage, Placement, Platform, Principal,
+    Resources, State, StateRevision, Task, TaskContainer, TaskDefinition, TaskId, TaskStatus,
+    Timestamp,
 };
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -335,37 +335,20 @@ fn definition() -> TaskDefinition {
 
 fn task(now: Timestamp, placement: Placement) -> Task {
     Task {
-        id: TaskId::new(now, rand::random()),
-        cluster: "default".parse().unwrap(),
-        task_definition: definition().key(),
-        service: None,
-        deployment: None,
         started_by: "user/admin".to_owned(),
-        overrides: Overrides::default(),
         resources: definition().resources(),
         placement: Some(placement),
-        containers: vec![TaskContainer {
-            name: "web".parse().unwrap(),
-            image: PinnedImage {
-                repository: "hello".parse().unwrap(),
-                digest: Digest::Sha256([1; 32]),
-            },
-            runtime_id: None,
-            exit_code: None,
-            reason: None,
-            restarts: 0,
-            log_tail: Vec::new(),
-        }],
+        containers: vec![TaskContainer::new(
+            "web".parse().unwrap(),
+            PinnedImage { repository: "hello".parse().unwrap(), digest: Digest::Sha256([1; 32]) },
+        )],
         last_status: TaskStatus::Pending,
-        desired_status: DesiredStatus::Running,
-        stopped: None,
-        created_at: now,
-        started_at: None,
-        healthy_at: None,
-        stopping_at: None,
-        stopped_at: None,
-        unrouted_at: None,
-        reaped: false,
+        ..Task::new(
+            TaskId::new(now, rand::random()),
+            "default".parse().unwrap(),
+            definition().key(),
+            now,
+        )
     }
 }
 

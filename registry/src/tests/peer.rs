@@ -58,33 +58,19 @@ fn task(instance: InstanceId, repository: &str, now: Timestamp) -> Task {
     let address = Ipv4Addr::new(10, 90, 1, 2);
     let digest = Digest::Sha256([1; 32]);
     Task {
-        id: TaskId::new(now, [1; 10]),
-        cluster: "default".parse().unwrap(),
-        task_definition: Revision { family: "web".parse().unwrap(), number: 1 },
-        service: None,
-        deployment: None,
         started_by: "admin".to_owned(),
-        overrides: Overrides::default(),
         resources: Resources::new(100, 100),
         placement: Some(Placement { instance, address, ports: Vec::new() }),
-        containers: vec![TaskContainer {
-            name: "web".parse().unwrap(),
-            image: PinnedImage { repository: repository.parse().unwrap(), digest },
-            runtime_id: None,
-            exit_code: None,
-            reason: None,
-            restarts: 0,
-            log_tail: Vec::new(),
-        }],
+        containers: vec![TaskContainer::new(
+            "web".parse().unwrap(),
+            PinnedImage { repository: repository.parse().unwrap(), digest },
+        )],
         last_status: TaskStatus::Pending,
-        desired_status: DesiredStatus::Running,
-        stopped: None,
-        created_at: now,
-        started_at: None,
-        healthy_at: None,
-        stopping_at: None,
-        stopped_at: None,
-        unrouted_at: None,
-        reaped: false,
+        ..Task::new(
+            TaskId::new(now, [1; 10]),
+            "default".parse().unwrap(),
+            Revision { family: "web".parse().unwrap(), number: 1 },
+            now,
+        )
     }
 }

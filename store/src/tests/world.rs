@@ -142,38 +142,16 @@ pub(crate) fn task_id(n: u8) -> TaskId {
 /// Placed on an instance, or PROVISIONING.
 pub(crate) fn task(n: u8, on: Option<u8>) -> Task {
     Task {
-        id: task_id(n),
-        cluster: cluster(0),
-        task_definition: definition(1).key(),
-        service: None,
-        deployment: None,
         started_by: "user/admin".to_owned(),
-        overrides: Overrides::default(),
         resources: definition(1).resources(),
         placement: on.map(|on| Placement {
             instance: instance_id(on),
             address: Ipv4Addr::new(10, 90, on, 10 + n),
             ports: Vec::new(),
         }),
-        containers: vec![TaskContainer {
-            name: "web".parse().expect("a name of letters"),
-            image: image(1),
-            runtime_id: None,
-            exit_code: None,
-            reason: None,
-            restarts: 0,
-            log_tail: Vec::new(),
-        }],
+        containers: vec![TaskContainer::new("web".parse().expect("a name of letters"), image(1))],
         last_status: on.map_or(TaskStatus::Provisioning, |_| TaskStatus::Pending),
-        desired_status: DesiredStatus::Running,
-        stopped: None,
-        created_at: at(1),
-        started_at: None,
-        healthy_at: None,
-        stopping_at: None,
-        stopped_at: None,
-        unrouted_at: None,
-        reaped: false,
+        ..Task::new(task_id(n), cluster(0), definition(1).key(), at(1))
     }
 }
 

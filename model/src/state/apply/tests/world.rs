@@ -121,13 +121,9 @@ pub(super) fn deployment(n: u8, digest: u8) -> Deployment {
 
 pub(super) fn task(n: u8) -> Task {
     Task {
-        id: TaskId::new(at(i64::from(n)), seed(n)),
-        cluster: "default".parse().unwrap(),
-        task_definition: definition(1).key(),
         service: Some(service().id),
         deployment: Some(deployment(1, 1).id),
         started_by: "deployment".to_owned(),
-        overrides: Overrides::default(),
         resources: definition(1).resources(),
         placement: Some(Placement {
             instance: instance().id,
@@ -139,25 +135,14 @@ pub(super) fn task(n: u8) -> Task {
                 host_port: 20_000 + u16::from(n),
             }],
         }),
-        containers: vec![TaskContainer {
-            name: "web".parse().unwrap(),
-            image: image(1),
-            runtime_id: None,
-            exit_code: None,
-            reason: None,
-            restarts: 0,
-            log_tail: Vec::new(),
-        }],
+        containers: vec![TaskContainer::new("web".parse().unwrap(), image(1))],
         last_status: TaskStatus::Pending,
-        desired_status: DesiredStatus::Running,
-        stopped: None,
-        created_at: at(1),
-        started_at: None,
-        healthy_at: None,
-        stopping_at: None,
-        stopped_at: None,
-        unrouted_at: None,
-        reaped: false,
+        ..Task::new(
+            TaskId::new(at(i64::from(n)), seed(n)),
+            "default".parse().unwrap(),
+            definition(1).key(),
+            at(1),
+        )
     }
 }
 

@@ -1,14 +1,14 @@
-//! An error with its causes, in one line: what a log entry needs to be enough.
+//! An error with its causes, in one line: what a log entry, or a sentence for people, needs to be enough.
 
 use std::error::Error;
 
-/// The error and what caused it, each once.
-pub(crate) fn chain(error: &dyn Error) -> String {
+/// The error and what caused it, each once: some libraries print their cause in their own message already.
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
         let said = cause.to_string();
-        if !text.ends_with(&said) {
+        if !text.contains(&said) {
             text.push_str(": ");
             text.push_str(&said);
         }
