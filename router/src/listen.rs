@@ -32,6 +32,8 @@ const POOL: usize = 1_024;
 const MOST_ATTEMPTS: usize = 16;
 /// The most connections at a time, however many files may be open.
 const MOST_CONNECTIONS: u64 = 50_000;
+/// How many connections that wait to be accepted are still served when shutdown begins: as many as kernels let wait.
+const MOST_WAITING: usize = 4_096;
 /// How many open files are not for connections.
 const OTHER_FILES: u64 = 128;
 
@@ -64,8 +66,9 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Cancella
         () = accept => {}
     }
     begun.send_replace(true);
-    // Whoever has connected is not turned away because nobody came to the door in time.
-    while let Some(Ok((tcp, client))) = waiting(&listener).await {
+    // Whoever has connected is not turned away because nobody came to the door in time; but whoever comes without end is.
+    for _ in 0..MOST_WAITING {
+        let Some(Ok((tcp, client))) = waiting(&listener).await else { break };
         prepare(&tcp);
         connections.spawn(server.clone().serve(Gate::new(tcp, client)));
     }

@@ -15,6 +15,8 @@ use crate::state::RowKey;
 const LAST_PRIORITY: u16 = 50_000;
 /// ALB's longest pattern.
 const LONGEST_PATTERN: usize = 128;
+/// Patterns of one rule: more than ALB takes. Two rules are compared by every pair of host and path.
+const MOST_PATTERNS: usize = 20;
 
 impl Write<'_> {
     pub(super) fn create_listener(&mut self, listener: &Listener) -> Applied {
@@ -156,6 +158,11 @@ pub(super) fn forwards_to(rule: &Rule, id: TargetGroupId) -> bool {
 }
 
 fn check_patterns(conditions: &Conditions) -> Applied {
+    let count = conditions.host_header.len() + conditions.path_pattern.len();
+    if count > MOST_PATTERNS {
+        let message = format!("a rule has {count} hosts and paths; {MOST_PATTERNS} at most");
+        return Err(Refusal::Invalid(message));
+    }
     let bad = |what: &str, pattern: &str, rule: &str| {
         Err(Refusal::Invalid(format!("{what} `{pattern}` {rule}")))
     };

@@ -289,6 +289,9 @@ fn two_rules_cannot_claim_the_same_requests() {
     assert!(refused(&mut state, Change::CreateRule(again)).ends_with("both have priority 10"));
     let zero = Rule { priority: Some(0), ..rule(11) };
     assert!(refused(&mut state, Change::CreateRule(zero)).contains("use 1 to 50000"));
+    let mut many = rule(11);
+    many.conditions.path_pattern = (0..20).map(|n| format!("/{n}")).collect();
+    assert!(refused(&mut state, Change::CreateRule(many)).contains("21 hosts and paths; 20"));
 }
 
 #[test]
