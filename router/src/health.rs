@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::{HealthCheck, HealthCheckProtocol};
 use rand::RngExt as _;
 
+use self::probe::Fault;
 use crate::routes::Fresh;
 use crate::target::{Addresses, Target, Way};
 
@@ -35,18 +36,26 @@ pub(crate) async fn watch((group, target): Fresh) {
     }
 }
 
-/// The first way to the target on which the check passes, or why it passes on none.
+/// The first way to the target on which the check passes, or why it passes on none: what the target said, on the best way
+/// where it said anything.
 async fn examine(addresses: Addresses, check: &HealthCheck) -> Result<Way, String> {
-    let mut failure = "it has no address that this router could reach".to_owned();
+    let mut found: Option<Fault> = None;
     for way in addresses.ways() {
         match probe::probe(way, check).await {
             Ok(()) => return Ok(way),
-            Err(reason) => failure = reason,
+            Err(fault)
+                if found.as_ref().is_none_or(|known| !known.is_answer && fault.is_answer) =>
+            {
+                found = Some(fault);
+            }
+            Err(_) => {}
         }
     }
+    let why = found.map(|fault| fault.why);
+    let why = why.unwrap_or_else(|| "it has no address that this router could reach".to_owned());
     Err(match check.protocol {
-        HealthCheckProtocol::Http => format!("GET {}: {failure}", check.path),
-        HealthCheckProtocol::Tcp => failure,
+        HealthCheckProtocol::Http => format!("GET {}: {why}", check.path),
+        HealthCheckProtocol::Tcp => why,
     })
 }
 
