@@ -1,6 +1,6 @@
 //! Tasks, those that run and those that are history.
 
-use model::observed::TargetHealth;
+use model::observed::{TargetHealth, TargetSeen};
 use model::{Observed, State, StopCode, Task, TaskContainer, TaskStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,6 +27,8 @@ pub(crate) struct TaskShape {
     pub(crate) desired_status: &'static str,
     /// HEALTHY, UNHEALTHY or UNKNOWN.
     pub(crate) health_status: &'static str,
+    /// What the last check that failed said, of a task that is not healthy.
+    pub(crate) health_reason: Option<String>,
     pub(crate) stop_code: Option<String>,
     pub(crate) stopped_reason: Option<String>,
     pub(crate) containers: Vec<ContainerShape>,
@@ -96,6 +98,7 @@ impl TaskShape {
         let service = task.service.and_then(|id| state.service(id));
         let service_name = service_name.or_else(|| service.map(|one| one.name.to_string()));
         let instance = task.instance().and_then(|id| state.instance(id));
+        let (health_status, health_reason) = health(state, observed, task);
         Self {
             task_id: task.id.to_string(),
             cluster_name: task.cluster.to_string(),
@@ -112,7 +115,8 @@ impl TaskShape {
             address: task.placement.as_ref().map(|placement| placement.address.to_string()),
             last_status: status(task.last_status).to_owned(),
             desired_status: if task.wanted() { "RUNNING" } else { "STOPPED" },
-            health_status: health(state, observed, task),
+            health_status,
+            health_reason,
             stop_code: task.stopped.as_ref().map(|stopped| stop_code(stopped.code).to_owned()),
             stopped_reason: task.stopped.as_ref().map(|stopped| stopped.reason.clone()),
             containers: task.containers.iter().map(|one| container(task, one)).collect(),
@@ -146,15 +150,21 @@ fn container(task: &Task, container: &TaskContainer) -> ContainerShape {
     }
 }
 
-/// Healthy in all its target groups, unhealthy in any; unknown where no connected router has said.
-fn health(state: &State, observed: &Observed, task: &Task) -> &'static str {
+/// Healthy in all its target groups, unhealthy in any; unknown where no connected router has said. With why not, as far as
+/// a router has said that.
+fn health(state: &State, observed: &Observed, task: &Task) -> (&'static str, Option<String>) {
     let service = task.service.and_then(|id| state.service(id));
-    let mut word = "UNKNOWN";
+    let mut word = ("UNKNOWN", None);
     for balancer in service.iter().flat_map(|service| &service.load_balancers) {
-        match observed.target_health(balancer.target_group, task.id).map(|seen| seen.health) {
-            Some(TargetHealth::Unhealthy) => return "UNHEALTHY",
-            Some(TargetHealth::Healthy) => word = "HEALTHY",
-            Some(TargetHealth::Initial) | None => return "UNKNOWN",
+        match observed.target_health(balancer.target_group, task.id) {
+            Some(TargetSeen { health: TargetHealth::Unhealthy, reason, .. }) => {
+                return ("UNHEALTHY", reason);
+            }
+            Some(TargetSeen { health: TargetHealth::Healthy, .. }) => word = ("HEALTHY", None),
+            Some(TargetSeen { health: TargetHealth::Initial, reason, .. }) => {
+                return ("UNKNOWN", reason);
+            }
+            None => return ("UNKNOWN", None),
         }
     }
     word
