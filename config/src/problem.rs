@@ -79,5 +79,8 @@ pub enum Problem {
 }
 
 fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map(|known| format!(": did you mean `{known}`?")).unwrap_or_default()
+    nearest.map_or_else(
+        || "; `berth config print` lists all".to_owned(),
+        |known| format!(": did you mean `{known}`?"),
+    )
 }

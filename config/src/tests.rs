@@ -112,8 +112,8 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
     let file = "colour = 1\n[registry]\nlisten = \"127.0.0.1:5000\"\nlissten = \"127.0.0.1:1\"\n[agnet]\ncpu = 1";
     insta::assert_snapshot!(problems(with_file(file, &[("BERTH_ROUTER_LISTN", "x"), ("BERTH_TEST_FULL", "1")])), @"
     unknown setting `BERTH_ROUTER_LISTN` (environment BERTH_ROUTER_LISTN): did you mean `BERTH_ROUTER_LISTEN`?
-    unknown setting `agnet` (file berth.toml)
-    unknown setting `colour` (file berth.toml)
+    unknown setting `agnet` (file berth.toml); `berth config print` lists all
+    unknown setting `colour` (file berth.toml); `berth config print` lists all
     unknown setting `registry.lissten` (file berth.toml): did you mean `registry.listen`?
     ");
 }
