@@ -3,7 +3,18 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::failure::Failure;
+
+/// Lets this process have as many connections as the host allows: the soft limit on open files, which is much lower, is
+/// for programs that use select.
+pub(crate) fn allow_many() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
+}
 
 /// Listens on the address of a setting. Where it leaves the port open, the one of last time is taken again if it is free.
 pub(crate) fn bind(
@@ -93,6 +104,13 @@ mod tests {
         assert!(said.contains(&address.to_string()), "{said}");
         assert!(said.contains(&format!("pid {}", std::process::id())), "{said}");
         assert!(said.contains("`admin.listen` (BERTH_ADMIN_LISTEN)"), "{said}");
+    }
+
+    #[test]
+    fn as_many_files_may_be_open_as_the_host_allows() {
+        allow_many();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::role::{self, Role};
 /// Runs the router until it is asked to end.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     let mut role = Role::enter(Part::Router, config)?;
+    listen::allow_many();
     let last = Endpoints::read(role.layout()).router;
     let listener = listen::bind("router.listen", config.router.listen, last)?;
     let address = listener.local_addr().ok().map(dialable);

@@ -35,6 +35,7 @@ const CLOSE: Duration = Duration::from_secs(1);
 /// Runs the server until it is asked to end.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     let role = Role::enter(Part::Server, config)?;
+    listen::allow_many();
     let listeners = Listeners::bind(config, &Endpoints::read(role.layout()))?;
     let store = Store::open(&role.dir()).map_err(Failure::part("the server cannot start"))?;
     let server = Server { store, listeners, dir: role.dir(), layout: role.layout().clone() };

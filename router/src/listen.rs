@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pingora_core::server::configuration::ServerConf;
 use rustix::net::sockopt;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -124,17 +124,9 @@ fn prepare(tcp: &TcpStream) {
     }
 }
 
-/// How many connections there may be at a time: each may need another one to a target. The soft limit on open files is
-/// for programs that use select; it is raised to the hard one.
+/// How many connections there may be at a time: each may need another one to a target.
 fn places() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised =
-        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let files = match raised {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    let files = files.unwrap_or(u64::MAX);
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let places = (files.saturating_sub(OTHER_FILES) / 2).clamp(16, MOST_CONNECTIONS);
     usize::try_from(places).unwrap_or(usize::MAX)
 }
