@@ -56,7 +56,8 @@ impl Theatre {
         let (engine, _) = crate::docker::Engine::connect(None).await.unwrap();
         assert_eq!(engine.list(&self.owner).await.unwrap(), []);
         let networks = engine.networks().await.unwrap();
-        assert!(!networks.0.iter().any(|network| self.owner.has(&network.labels)));
+        let left = networks.0.iter().find(|network| self.owner.has(&network.labels));
+        assert!(left.is_none(), "{left:?}");
     }
 
     async fn strike(&self, stage: &Stage, mut tasks: Vec<AssignedTask>) {

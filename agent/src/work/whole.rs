@@ -18,7 +18,7 @@ pub(super) const SWEEP: Duration = Duration::from_mins(10);
 const SOON: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How long an agent that ends may take to tidy up.
-const LEAVE: Duration = Duration::from_secs(5);
+const LEAVE: Duration = Duration::from_secs(12);
 
 /// Whether something is asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,14 +248,21 @@ impl Work {
     pub(super) async fn leave(mut self) {
         let is_empty =
             self.is_listed && self.strays.is_empty() && self.tasks.values().all(Tended::is_empty);
-        self.jobs.shutdown().await;
         if !is_empty {
             return;
         }
-        let Hands { engine, owner, mirror, .. } = self.hands;
         let tidying = async {
-            engine.remove_network(&owner).await;
-            for name in engine.pulled(&mirror).await.unwrap_or_default() {
+            // What is being made can only be removed when it is there.
+            while matches!(self.bridge.asking, Asking::UnderWay | Asking::UnderWayAndDue)
+                && let Some(ended) = self.jobs.join_next().await
+            {
+                if let Ok(Input::Bridge(..)) = ended {
+                    self.bridge.asking = Asking::Done;
+                }
+            }
+            let Hands { engine, owner, mirror, .. } = &self.hands;
+            engine.remove_network(owner).await;
+            for name in engine.pulled(mirror).await.unwrap_or_default() {
                 engine.forget_image(&name).await;
             }
         };
