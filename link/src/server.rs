@@ -79,7 +79,7 @@ pub struct Server {
     pub mount: Router,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Bytes on connections of their own; clones of it open them.
+    /// Bytes on connections of their own; clones of it open them, before and while the server runs.
     pub streams: Streams,
     /// How often either side says that it is there: [`BEAT`], or less in tests.
     pub beat: Duration,
@@ -92,11 +92,6 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Opens streams to agents, before and while the server runs.
-    pub fn streams(&self) -> Streams {
-        self.streams.clone()
-    }
-
     /// Serves peers until shutdown, then tells them and waits a moment for what is under way.
     pub async fn serve(
         self,

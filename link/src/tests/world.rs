@@ -153,7 +153,7 @@ impl World {
             streams: Streams::default(),
             beat: BEAT,
         };
-        self.streams = server.streams();
+        self.streams = server.streams.clone();
         let stop = CancellationToken::new();
         let serving = server.serve(listener, stop.clone());
         let task = tokio::spawn(async { serving.await.unwrap() });
