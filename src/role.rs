@@ -48,13 +48,7 @@ impl Role {
         layout.create()?;
         let lock_path = layout.run_file(part, "lock");
         let lock = disk::Lock::acquire(&lock_path).map_err(Failure::file(&lock_path))?;
-        let lock = lock.ok_or_else(|| {
-            let pid = pid(&layout, part).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-            Failure::Taken(format!(
-                "`berth {part}` runs already on `{}`{pid}; `berth down` ends it, --data-dir names another directory",
-                config.data_dir.display()
-            ))
-        })?;
+        let lock = lock.ok_or_else(|| taken(&layout, part))?;
         if part != Part::Up {
             let dir = layout.dir(part);
             disk::create_dir(&dir, 0o700).map_err(Failure::file(&dir))?;
@@ -127,6 +121,15 @@ impl Role {
             std::fs::remove_file(self.layout.run_file(self.part, extension)).ok();
         }
     }
+}
+
+/// Another process has a part.
+pub(crate) fn taken(layout: &Layout, part: Part) -> Failure {
+    let pid = pid(layout, part).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    Failure::Taken(format!(
+        "`berth {part}` runs already on `{}`{pid}; `berth down` ends it, --data-dir names another directory",
+        layout.root().display()
+    ))
 }
 
 /// How many threads a role's runtime has on this host.

@@ -62,10 +62,7 @@ pub(crate) fn detach(config: &Config, flags: &Flags) -> Result<(), Failure> {
     let layout = Layout::new(&config.data_dir);
     layout.create()?;
     if control::status(&layout, Part::Up).is_some_and(|up| up.ready) {
-        return Err(Failure::Taken(format!(
-            "`berth up` runs already on `{}`",
-            config.data_dir.display()
-        )));
+        return Err(role::taken(&layout, Part::Up));
     }
     std::fs::remove_file(layout.run_file(Part::Up, "failure")).ok();
     let log = process::log_file(&layout, Part::Up)?;
@@ -122,8 +119,8 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<(), Fail
         output::note(&format!("ready after {:.1} s", watch.lap().as_secs_f64()));
         up.ready.send_replace(true);
         up.shutdown.cancelled().await;
+        output::note("ending router, agent and server; containers go on");
     }
-    output::note("ending router, agent and server; containers go on");
     crew.end().await;
     started
 }

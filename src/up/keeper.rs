@@ -39,6 +39,7 @@ pub(crate) struct Keeper {
     server: watch::Receiver<Seen>,
     token: Option<String>,
     told: Option<String>,
+    was_ready: bool,
 }
 
 /// Why a role is not watched any longer.
@@ -57,7 +58,7 @@ impl Keeper {
         seen: watch::Sender<Seen>,
         server: watch::Receiver<Seen>,
     ) -> Self {
-        Self { part, plan, seen, server, token: None, told: None }
+        Self { part, plan, seen, server, token: None, told: None, was_ready: false }
     }
 
     /// Keeps the role running until `stop`, then ends it.
@@ -150,6 +151,7 @@ impl Keeper {
                 return End::Stray;
             }
             if ready && !self.seen.borrow().ready {
+                self.was_ready = true;
                 self.told = None;
                 self.seen.send_replace(Seen { ready: true, said: None });
             }
@@ -183,7 +185,11 @@ impl Keeper {
         if why.contains("token") {
             self.token = None;
         }
-        if self.told.as_ref() != Some(&why) {
+        // Why a role cannot start at all is told by `up`, where it ends with that or in its summary.
+        let told_by_up = !self.was_ready && self.told.is_none() && said.is_some();
+        if told_by_up {
+            self.told = Some(why);
+        } else if self.told.as_ref() != Some(&why) {
             let again = match pause {
                 Duration::ZERO => "starting it again".to_owned(),
                 _ => "trying again and again".to_owned(),

@@ -1,10 +1,12 @@
 //! What `berth up` tells when everything is ready: where things are, and what to do next.
 
-use config::Config;
+use config::{Config, Origin};
 
 use crate::cli::output;
 use crate::endpoints::Endpoints;
-use crate::layout::Layout;
+use crate::layout::{Layout, Part};
+
+use super::process;
 
 /// What to tell.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) struct Summary {
     layout: Layout,
     /// Whether there was no administrator yet.
     first: bool,
+    /// How other commands find this data directory: they look where the environment says, but not where a flag did.
+    command: String,
 }
 
 impl Summary {
@@ -19,13 +23,25 @@ impl Summary {
     pub(crate) fn begin(config: &Config) -> Self {
         let layout = Layout::new(&config.data_dir);
         let first = !layout.admin_token().exists();
-        Self { layout, first }
+        let by_flag =
+            config.shown.iter().any(|one| one.key == "data_dir" && one.origin == Origin::Flag);
+        let command = if by_flag {
+            format!("berth --data-dir {}", config.data_dir.display())
+        } else {
+            "berth".to_owned()
+        };
+        Self { layout, first, command }
     }
 
-    /// Prints it; the password at the very first start only.
+    /// Prints it; the password and what to do with it at the very first start only.
     pub(crate) fn print(&self, detached: bool) {
         for line in self.text(detached).lines() {
             output::line(line);
+        }
+        if let Some(why) = process::failure(&self.layout, Part::Agent) {
+            output::note(&format!(
+                "\nwarning: no task can run on this host yet: {why}; it is tried again and again"
+            ));
         }
     }
 
@@ -40,23 +56,27 @@ impl Summary {
             port(admin),
             self.layout.root().display()
         );
-        let kept = self.layout.admin_token();
+        let (kept, berth) = (self.layout.admin_token(), &self.command);
         let token = std::fs::read_to_string(&kept).ok().filter(|_| self.first);
-        if let Some(token) = token {
-            text += &format!(
-                "The password of `admin`, printed this once and kept in {}:\n\n  {}\n\n",
+        text += &match token {
+            Some(token) => format!(
+                "The password of `admin`, printed this once and kept in {}:\n\n  {}\n\nNext:\n\n  docker login {registry} -u \
+                 admin\n  docker build -t {registry}/hello . && docker push {registry}/hello\n  {berth} deploy hello --replicas \
+                 3\n\n",
                 kept.display(),
                 token.trim()
-            );
-        }
-        text += &format!(
-            "Next:\n\n  docker login {registry} -u admin\n  docker build -t {registry}/hello . && docker push {registry}/hello\n  \
-             berth deploy hello --replicas 3\n\n"
-        );
-        text += if detached {
-            "`berth down` stops all tasks and ends it.\n"
+            ),
+            None => format!(
+                "`{berth} status` shows what runs. The password of `admin` is in {}.\n",
+                kept.display()
+            ),
+        };
+        text += &if detached {
+            format!("`{berth} down` stops all tasks and ends it.\n")
         } else {
-            "Ctrl-C ends Berth and leaves the containers running; `berth down` stops them too.\n"
+            format!(
+                "Ctrl-C ends Berth and leaves the containers running; `{berth} down` stops them too.\n"
+            )
         };
         text
     }
