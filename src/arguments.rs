@@ -22,30 +22,31 @@ use crate::{cli, demo, down, sample, up};
 pub(crate) struct Arguments {
     #[command(flatten)]
     global: Global,
-    /// How data is printed.
-    #[arg(short, long, global = true, value_enum, default_value_t)]
-    pub(crate) output: Format,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
-    /// Directory of all data [env: BERTH_DATA_DIR].
+    /// Directory of all data [env: BERTH_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Configuration file; berth.toml in the data directory unless it is given [env: BERTH_CONFIG].
+    /// Configuration file [env: BERTH_CONFIG] [default: berth.toml in the data directory]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, as `registry.listen=127.0.0.1:5001`; see `berth config print`.
+    /// One setting, as `log.level=debug`; `berth config print` lists them
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
-    /// URL of the admin API [env: BERTH_URL].
+    /// Admin API to talk to [env: BERTH_URL, with BERTH_TOKEN] [default: the one of the data directory]
     #[arg(long, global = true)]
     url: Option<String>,
-    /// Token for the admin API [env: BERTH_TOKEN].
+    /// Token for the admin API [env: BERTH_TOKEN]
     #[arg(long, global = true, hide = true)]
     token: Option<String>,
+    /// How data is printed
+    #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Format,
 }
 
 /// What `berth` can be asked for.
@@ -61,7 +62,7 @@ pub(crate) enum Command {
     Server(Supervised),
     /// Run the agent of this host: joins once, then runs tasks.
     Agent(Peer),
-    /// Run a router: joins once, then serves traffic. Or ask about routers.
+    /// Run a router: joins once, then serves traffic. Or ask about routers
     #[command(visible_alias = "routers", args_conflicts_with_subcommands = true)]
     Router(RouterArguments),
     /// Look at the configuration.
@@ -71,10 +72,10 @@ pub(crate) enum Command {
     Version,
     Demo(demo::Demo),
     /// The sample application of the demo.
-    #[command(hide = true)]
+    #[command(hide = true, name = "demo-application")]
     Sample(sample::Sample),
     /// An image of the sample application as `docker load` takes it, on stdout.
-    #[command(hide = true)]
+    #[command(hide = true, name = "demo-archive")]
     SampleArchive(sample::image::Archive),
 }
 
@@ -89,11 +90,11 @@ pub(crate) struct Supervised {
 /// A role that dials the server.
 #[derive(Debug, Args)]
 pub(crate) struct Peer {
-    /// `host:port` of the server's link; the server of this data directory unless it is given [env: BERTH_LINK_SERVER].
-    #[arg(long)]
+    /// Where the server's link listens [env: BERTH_LINK_SERVER] [default: the server of this data directory]
+    #[arg(long, value_name = "HOST:PORT")]
     server: Option<String>,
-    /// Token of `berth instance join-token`; needed once [env: BERTH_JOIN_TOKEN].
-    #[arg(long)]
+    /// Token of `berth instance join-token`, needed once [env: BERTH_JOIN_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
     join_token: Option<String>,
     #[command(flatten)]
     pub(crate) supervised: Supervised,
@@ -118,6 +119,11 @@ pub(crate) enum ConfigCommand {
 }
 
 impl Arguments {
+    /// How data is printed.
+    pub(crate) fn output(&self) -> Format {
+        self.global.output
+    }
+
     /// What the command line says about the configuration.
     pub(crate) fn flags(&self) -> Flags {
         let mut settings = self.global.set.clone();
@@ -143,7 +149,7 @@ impl Arguments {
             set("link.server", peer.server.as_ref());
             set("join_token", peer.join_token.as_ref());
         }
-        let Global { data_dir, config, set: _, url: _, token: _ } = &self.global;
+        let Global { data_dir, config, set: _, url: _, token: _, output: _ } = &self.global;
         Flags { data_dir: data_dir.clone(), file: config.clone(), settings }
     }
 }

@@ -21,7 +21,7 @@ mod service;
 mod status;
 mod task;
 mod task_definition;
-mod text;
+pub(crate) mod text;
 mod wait;
 
 /// Where the admin API is and who asks; found by the configuration, or said by flags and environment.
@@ -37,6 +37,7 @@ pub(crate) struct Connection {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Deploy an image of the registry as a service, and wait until it answers.
+    #[command(after_help = deploy::EXPLANATION)]
     Deploy(deploy::Deploy),
     /// Say how everything is.
     Status,

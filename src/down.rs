@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::cli::client::{CallError, Client};
 use crate::cli::output::{self, Progress};
+use crate::cli::text::count;
 use crate::connection;
 use crate::control;
 use crate::failure::Failure;
@@ -23,8 +24,8 @@ const ASK: Duration = Duration::from_millis(200);
 /// Stop all tasks, then everything that `berth up` started.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Down {
-    /// Seconds to wait until the last container is gone.
-    #[arg(long, default_value_t = 120)]
+    /// How long to wait until the last container is gone.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     timeout: u64,
     /// End Berth even if tasks are left; their containers go on.
     #[arg(long)]
@@ -34,8 +35,15 @@ pub(crate) struct Down {
 /// What is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 struct Left {
-    services: u32,
-    tasks: u32,
+    services: u64,
+    tasks: u64,
+}
+
+impl std::fmt::Display for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (services, tasks) = (count(self.services, "service"), count(self.tasks, "task"));
+        write!(f, "{services} and {tasks}")
+    }
 }
 
 /// Runs it.
@@ -94,10 +102,9 @@ async fn stop_tasks(down: &Down, config: &Config) -> Result<(), Failure> {
             asked = match answer {
                 Ok(Left { services: 0, tasks: 0 }) if asked => return Ok(()),
                 Ok(still) => {
-                    progress.say(&format!(
-                        "stopping {} services and {} tasks",
-                        still.services, still.tasks
-                    ));
+                    if still != (Left { services: 0, tasks: 0 }) {
+                        progress.say(&format!("stopping {still}"));
+                    }
                     left = Some(still);
                     true
                 }
@@ -113,7 +120,7 @@ async fn stop_tasks(down: &Down, config: &Config) -> Result<(), Failure> {
     waited.unwrap_or_else(|_late| {
         let left = left.map_or_else(
             || "the server does not answer".to_owned(),
-            |left| format!("{} services and {} tasks are left", left.services, left.tasks),
+            |left| format!("{left} are left"),
         );
         Err(Failure::Late(format!(
             "after {} s {left}; `berth status` shows them, `berth instance rm` gives up an instance that will not come \

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Only one provider is built in, and nobody has installed another before the first line of main.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let flags = arguments.flags();
+    let (flags, format) = (arguments.flags(), arguments.output());
     let config = match arguments.command {
         Command::Version => {
             output::line(&format!("berth {}", role::VERSION));
@@ -47,13 +47,19 @@ fn main() -> ExitCode {
         }
         Command::SampleArchive(archive) => return ended(archive.print()),
         Command::Demo(demo) => return wait(demo::run(demo)),
-        _ => config::load(&flags),
+        Command::Up(_)
+        | Command::Down(_)
+        | Command::Client(_)
+        | Command::Server(_)
+        | Command::Agent(_)
+        | Command::Router(_)
+        | Command::Config(_) => config::load(&flags),
     };
     let config = match config {
         Ok(config) => config,
         Err(error) => return ended(Err(error.into())),
     };
-    run(arguments.command, arguments.output, &config, &flags)
+    run(arguments.command, format, &config, &flags)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what needs no configuration has run already")]

@@ -32,7 +32,7 @@ pub(crate) fn print(config: &Config, format: Format) -> ExitCode {
 pub(crate) fn good(config: &Config) -> ExitCode {
     match &config.file {
         Some(file) => {
-            output::note(&format!("the configuration is good, with `{}`", file.display()))
+            output::note(&format!("the configuration is good, with `{}`", file.display()));
         }
         None => output::note("the configuration is good; there is no file"),
     }

@@ -10,22 +10,29 @@ use super::output::{self, Format};
 use super::text::{field, items};
 use super::{Failure, Outcome, wait};
 
-/// Deploy an image of the registry as a service, and wait until it answers.
-///
-/// The port comes from the image's EXPOSE, the host is NAME.localhost, and health is a GET of `/` that answers 200 to 399;
-/// whatever is inferred is shown. Deploying again changes what is given and leaves the rest.
+/// What its help says last.
+pub(crate) const EXPLANATION: &str = "\
+Without --port it is the image's EXPOSE, without --host NAME.localhost, and a task is healthy when a GET of / answers \
+200 to 399; what is inferred is shown. Deploying again changes what is given and leaves the rest.";
+
+/// What `berth deploy` is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Deploy {
     /// The service; its image is the repository of that name, tag `latest`.
     name: String,
-    /// Another image, as in `team/hello:v2`.
+    /// Another image of the registry, as in `team/hello:v2`.
     #[arg(long)]
     image: Option<String>,
     /// How many tasks.
-    #[arg(long, visible_alias = "desired-count")]
+    #[arg(
+        long,
+        visible_alias = "desired-count",
+        value_name = "COUNT",
+        allow_negative_numbers = true
+    )]
     replicas: Option<u32>,
     /// The port that the container listens on.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// The host that it answers for.
     #[arg(long)]
@@ -34,7 +41,7 @@ pub(crate) struct Deploy {
     #[arg(long)]
     path: Option<String>,
     /// The path of its health check.
-    #[arg(long)]
+    #[arg(long, value_name = "PATH")]
     health_path: Option<String>,
     /// Check health by a TCP connection alone.
     #[arg(long, conflicts_with = "health_path")]
@@ -43,10 +50,10 @@ pub(crate) struct Deploy {
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
     /// CPU units per task; 1024 is one core.
-    #[arg(long)]
+    #[arg(long, value_name = "UNITS")]
     cpu: Option<u64>,
-    /// MiB of memory per task.
-    #[arg(long)]
+    /// Memory per task.
+    #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
     /// The cluster.
     #[arg(long, default_value = "default")]
@@ -54,8 +61,8 @@ pub(crate) struct Deploy {
     /// Do not wait until it answers.
     #[arg(long)]
     detach: bool,
-    /// How long to wait, in seconds.
-    #[arg(long, default_value_t = 600)]
+    /// How long to wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
     /// The command to run instead of the image's.
     #[arg(last = true)]

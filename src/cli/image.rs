@@ -7,7 +7,7 @@ use super::Outcome;
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{field, items, query, rows, short_digest, size};
+use super::text::{field, items, query, short_digest, size, time};
 
 /// What can be asked of images.
 #[derive(Debug, Subcommand)]
@@ -27,8 +27,11 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
         Command::Ls => {
             let answer: Value = client.get("/api/v1/repositories").await?;
             let header = ["REPOSITORY", "TAGS", "CREATED"];
-            let fields = ["repositoryName", "tagsCount", "createdAt"];
-            output::data(format, &answer, &header, rows(&answer["repositories"], &fields));
+            let rows = items(&answer["repositories"]).iter().map(|repository| {
+                let name = field(repository, "repositoryName");
+                vec![name, field(repository, "tagsCount"), time(repository, "createdAt")]
+            });
+            output::data(format, &answer, &header, rows.collect());
         }
         Command::Tags { repository } => {
             let query = query(&[("repository", Some(repository))]);
@@ -40,8 +43,8 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                     short_digest(&field(tag, "digest")),
                     tag["sizeBytes"].as_u64().map_or_else(|| "-".to_owned(), size),
                     field(tag, "platforms"),
-                    field(tag, "pushedAt"),
-                    field(tag, "pushedBy"),
+                    time(tag, "pushedAt"),
+                    field(tag, "pushedBy").trim_start_matches("user/").to_owned(),
                 ]
             });
             output::data(format, &answer, &header, rows.collect());

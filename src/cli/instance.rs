@@ -7,7 +7,7 @@ use super::Outcome;
 use super::client::{CallError, Client};
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{escape, field, items, text};
+use super::text::{escape, field, items, text, time};
 
 /// What can be asked of instances.
 #[derive(Debug, Subcommand)]
@@ -42,11 +42,11 @@ pub(crate) enum Command {
         /// Which role may join with it.
         #[arg(long, value_enum, default_value_t = Role::Agent)]
         role: Role,
-        /// How often it may be used.
-        #[arg(long, default_value_t = 1)]
+        /// How often it may be used, 1000 at most.
+        #[arg(long, value_name = "COUNT", default_value_t = 1)]
         uses: u32,
-        /// How long it is good for, in seconds.
-        #[arg(long, default_value_t = 3600)]
+        /// How long it is good for, a week at most.
+        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
         expires_in: u32,
         /// The cluster that the instance joins.
         #[arg(long, default_value = "default")]
@@ -62,24 +62,20 @@ pub(crate) enum Command {
 /// A role that joins.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Role {
-    /// An instance's agent.
     Agent,
-    /// A router.
     Router,
 }
 
 /// People's wish for an instance.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Status {
-    /// It takes new tasks.
     Active,
-    /// It takes none, and its service tasks are replaced elsewhere.
     Draining,
 }
 
 /// Columns of the list.
-pub(crate) const COLUMNS: [&str; 8] =
-    ["INSTANCE", "NAME", "STATUS", "LEASE", "RUNNING", "PENDING", "CPU FREE", "MEMORY FREE"];
+pub(crate) const COLUMNS: [&str; 7] =
+    ["INSTANCE", "NAME", "STATUS", "LEASE", "TASKS", "CPU FREE", "MEMORY FREE"];
 
 /// Rows of the list.
 pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
@@ -87,17 +83,15 @@ pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
         let amount = |key: &str| field(&instance[key], dimension).replace('-', "0");
         format!("{}/{}", amount("remainingResources"), amount("registeredResources"))
     };
-    items(list)
-        .iter()
-        .map(|instance| {
-            let mut row: Vec<String> =
-                ["instanceId", "name", "status", "lease", "runningTasksCount", "pendingTasksCount"]
-                    .map(|key| field(instance, key))
-                    .to_vec();
-            row.extend([free(instance, "CPU"), free(instance, "MEMORY")]);
-            row
-        })
-        .collect()
+    let row = |instance: &Value| {
+        let tasks = ["runningTasksCount", "pendingTasksCount"];
+        let tasks: u64 = tasks.iter().filter_map(|key| instance[*key].as_u64()).sum();
+        let mut row =
+            ["instanceId", "name", "status", "lease"].map(|key| field(instance, key)).to_vec();
+        row.extend([tasks.to_string(), free(instance, "CPU"), free(instance, "MEMORY")]);
+        row
+    };
+    items(list).iter().map(row).collect()
 }
 
 /// Runs one command.
@@ -134,8 +128,13 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             }
         }
         Command::Rm { instance } => {
+            let known: Value = client.get(&path(&instance)).await?;
             client.delete::<Value>(&path(&instance)).await?;
-            output::note(&format!("instance {instance} is removed"));
+            let id = field(&known, "instanceId");
+            output::note(&format!(
+                "instance {instance} is removed; what still runs on its host is left to you: `docker rm -f $(docker ps -aq \
+                 --filter label=berth.instance={id})` there removes it"
+            ));
         }
     }
     Ok(Exit::Success)
@@ -180,7 +179,7 @@ fn show(instance: &Value, format: Format) {
         ("docker", "dockerVersion"),
         ("joined", "registeredAt"),
     ];
-    output::pairs(&fields.map(|(name, key)| (name, field(instance, key))));
+    output::pairs(&fields.map(|(name, key)| (name, time(instance, key))));
     let amounts = |key: &str| instance[key].as_object().cloned().unwrap_or_default();
     let (all, free) = (amounts("registeredResources"), amounts("remainingResources"));
     let row = |(name, amount): (&String, &Value)| {

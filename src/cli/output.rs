@@ -4,17 +4,20 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+
+/// A last column narrower than this is not broken into lines: the terminal does that better.
+const NARROWEST: u16 = 20;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// Columns for people.
+    // For people.
     #[default]
     Table,
-    /// The API's JSON.
+    // As the API answers.
     Json,
 }
 
@@ -22,7 +25,7 @@ pub(crate) enum Format {
 pub(crate) fn data(format: Format, value: &Value, header: &[&str], rows: Vec<Vec<String>>) {
     match format {
         Format::Json => json(value),
-        Format::Table => line(&table(header, rows).to_string()),
+        Format::Table => line(&table(header, rows)),
     }
 }
 
@@ -31,16 +34,44 @@ pub(crate) fn json(value: &Value) {
     line(&format!("{value:#}"));
 }
 
-/// A table without rules, that fits the terminal.
-pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
+/// A table without rules. On a terminal that is too narrow for it, the last column is broken into lines between its words;
+/// elsewhere every row is one line, whatever its length, for `grep` and `awk`.
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    lay_out(header, rows, terminal_width())
+}
+
+fn lay_out(header: &[&str], rows: Vec<Vec<String>>, terminal: Option<u16>) -> String {
+    let last_cells = rows.iter().filter_map(|row| row.last());
+    let words = last_cells.flat_map(|cell| cell.split(' ')).map(str::len);
+    let longest_word = words.max().unwrap_or_default();
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());
     table.add_rows(rows);
+    let widths = table.column_max_content_widths();
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table
+    let (last, fixed) = widths.split_last().map_or((0, 0), |(last, others)| {
+        (*last, others.iter().map(|width| width + 2).sum::<u16>())
+    });
+    if let Some(room) = terminal.and_then(|width| width.checked_sub(fixed))
+        && (NARROWEST..last).contains(&room)
+        && longest_word <= usize::from(room)
+        && let Some(column) = table.column_mut(widths.len() - 1)
+    {
+        column.set_padding((0, 0));
+        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(room)));
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(fixed + room);
+    }
+    table.trim_fmt()
+}
+
+fn terminal_width() -> Option<u16> {
+    let out = std::io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out))?;
+    size.ok().map(|size| size.ws_col).filter(|width| *width > 0)
 }
 
 /// Prints names and values, one pair to a line.
@@ -129,5 +160,41 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(terminal: Option<u16>) -> String {
+        let row = |at: &str, event: &str| vec![at.to_owned(), event.to_owned()];
+        let rows = vec![row("12:00", "the container exited with code 3"), row("11:00", "started")];
+        lay_out(&["AT", "EVENT"], rows, terminal)
+    }
+
+    #[test]
+    fn a_row_is_one_line_where_there_is_no_terminal() {
+        assert_eq!(
+            events(None),
+            "AT     EVENT\n12:00  the container exited with code 3\n11:00  started"
+        );
+    }
+
+    #[test]
+    fn the_last_column_fits_a_narrow_terminal() {
+        assert_eq!(
+            events(Some(30)),
+            "AT     EVENT\n12:00  the container exited\n       with code 3\n11:00  started"
+        );
+        assert_eq!(events(Some(20)), events(None), "too narrow for two columns");
+        assert_eq!(events(Some(200)), events(None));
+    }
+
+    #[test]
+    fn no_word_is_broken() {
+        let url = || vec![vec!["hello".to_owned(), "http://hello.localhost:8080".to_owned()]];
+        let text = lay_out(&["SERVICE", "URL"], url(), Some(30));
+        assert_eq!(text, lay_out(&["SERVICE", "URL"], url(), None));
     }
 }

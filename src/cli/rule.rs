@@ -42,7 +42,7 @@ pub(crate) enum Command {
     },
 }
 
-const HEADER: [&str; 6] = ["RULE", "PRIORITY", "HOST", "PATH", "ACTION", "SERVICE"];
+const HEADER: [&str; 5] = ["RULE", "PRIORITY", "HOST", "PATH", "GOES TO"];
 
 fn row(rule: &Value) -> Vec<String> {
     let or = |value: &Value, other: &str| match text(value) {
@@ -50,9 +50,10 @@ fn row(rule: &Value) -> Vec<String> {
         some => some,
     };
     let action = &rule["action"];
-    let action = match action["type"].as_str() {
-        Some("forward") => format!("forward to {}", field(action, "targetGroupName")),
-        Some("fixed-response") => format!("answer {}", field(action, "statusCode")),
+    let goes_to = match (action["type"].as_str(), rule["serviceName"].as_str()) {
+        (_, Some(service)) => format!("service {service}"),
+        (Some("forward"), None) => format!("target group {}", field(action, "targetGroupName")),
+        (Some("fixed-response"), None) => format!("answer {}", field(action, "statusCode")),
         _ => "-".to_owned(),
     };
     vec![
@@ -60,8 +61,7 @@ fn row(rule: &Value) -> Vec<String> {
         or(&rule["priority"], "derived"),
         or(&rule["hostHeader"], "*"),
         or(&rule["pathPattern"], "*"),
-        action,
-        field(rule, "serviceName"),
+        goes_to,
     ]
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format, Progress};
-use super::text::{escape, field, items, query};
+use super::text::{escape, field, items, query, time};
 use super::wait::{self, primary, service_path};
 use super::{Failure, Outcome};
 
@@ -37,19 +37,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         named: Named,
         /// `family:revision`, or `family` for the newest.
-        #[arg(long)]
+        #[arg(long, value_name = "REVISION")]
         task_definition: Option<String>,
         /// How many tasks it keeps.
-        #[arg(long)]
+        #[arg(long, value_name = "COUNT")]
         desired_count: Option<u32>,
         /// At least this many percent stay healthy while it rolls.
-        #[arg(long)]
+        #[arg(long, value_name = "PERCENT")]
         minimum_healthy_percent: Option<u32>,
         /// At most this many percent run while it rolls.
-        #[arg(long)]
+        #[arg(long, value_name = "PERCENT")]
         maximum_percent: Option<u32>,
         /// Whether pushes roll out by themselves.
-        #[arg(long)]
+        #[arg(long, value_name = "BOOL")]
         follow_tags: Option<bool>,
         /// Replace all tasks though nothing changed.
         #[arg(long)]
@@ -79,10 +79,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         named: Named,
         /// How many.
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
         limit: u32,
     },
 }
+
+const EVENT_HEADER: [&str; 2] = ["AT", "EVENT"];
+/// How many of the newest `show` prints.
+const EVENTS_SHOWN: usize = 10;
 
 /// A service by name.
 #[derive(Debug, clap::Args)]
@@ -100,33 +104,52 @@ pub(crate) struct Waiting {
     /// Do not wait until it is done.
     #[arg(long)]
     detach: bool,
-    /// How long to wait, in seconds.
-    #[arg(long, default_value_t = 600)]
+    /// How long to wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 }
 
 /// Columns of the list.
-pub(crate) const HEADER: [&str; 8] =
-    ["SERVICE", "STATUS", "DESIRED", "RUNNING", "PENDING", "TASK DEFINITION", "ROLLOUT", "URL"];
+pub(crate) const HEADER: [&str; 6] =
+    ["SERVICE", "STATUS", "RUNNING", "DEFINITION", "ROLLOUT", "URL"];
 
 /// Rows of the list.
 pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
     let row = |service: &Value| {
-        let mut row: Vec<String> = [
-            "serviceName",
-            "status",
-            "desiredCount",
-            "runningCount",
-            "pendingCount",
-            "taskDefinition",
+        let running =
+            format!("{}/{}", field(service, "runningCount"), field(service, "desiredCount"));
+        vec![
+            field(service, "serviceName"),
+            field(service, "status"),
+            running,
+            field(service, "taskDefinition"),
+            field(primary(service), "rolloutState"),
+            field(service, "url"),
         ]
-        .map(|key| field(service, key))
-        .to_vec();
-        row.push(field(primary(service), "rolloutState"));
-        row.push(field(service, "url"));
-        row
     };
     items(list).iter().map(row).collect()
+}
+
+/// Prints the list, and below it what is wrong with which service.
+pub(crate) fn list(services: &Value) {
+    output::line(&output::table(&HEADER, rows(services)));
+    let troubled = items(services).iter().filter_map(|service| Some((service, trouble(service)?)));
+    for (index, (service, (what, why))) in troubled.enumerate() {
+        if index == 0 {
+            output::line("");
+        }
+        output::line(&format!("{}: {what}: {why}", field(service, "serviceName")));
+    }
+}
+
+/// In which way a service is not as it should be, and why; None where nothing is known to be wrong.
+fn trouble(service: &Value) -> Option<(&'static str, String)> {
+    if let Some(reason) = service["placementFailure"].as_str() {
+        return Some(("not placed", reason.to_owned()));
+    }
+    let primary = primary(service);
+    let failed = primary["rolloutState"] == "FAILED";
+    failed.then(|| ("failed", field(primary, "rolloutStateReason")))
 }
 
 /// Runs one command.
@@ -135,7 +158,10 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
         Command::Ls { cluster } => {
             let query = query(&[("cluster", Some(cluster))]);
             let answer: Value = client.get(&format!("/api/v1/services{query}")).await?;
-            output::data(format, &answer, &HEADER, rows(&answer["services"]));
+            match format {
+                Format::Json => output::json(&answer),
+                Format::Table => list(&answer["services"]),
+            }
             Ok(Exit::Success)
         }
         Command::Show(named) => show(&named, client, format).await,
@@ -171,6 +197,13 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 ("maximumPercent", maximum_percent),
             ];
             percentages(&named, &bounds, &mut change, client).await?;
+            if change == json!({}) {
+                let message = format!(
+                    "what of service {} should change? `berth service update --help` shows what can",
+                    named.name
+                );
+                return Err(Failure::new(Exit::Usage, message));
+            }
             update(&named, &change, &waiting, client, format).await
         }
         Command::Rollback { named, waiting } => rollback(&named, &waiting, client, format).await,
@@ -180,8 +213,7 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 query(&[("cluster", Some(named.cluster)), ("limit", Some(limit.to_string()))]);
             let path = format!("/api/v1/services/{}/events{query}", escape(&named.name));
             let answer: Value = client.get(&path).await?;
-            let rows = super::text::rows(&answer["events"], &["createdAt", "message"]);
-            output::data(format, &answer, &["AT", "EVENT"], rows);
+            output::data(format, &answer, &EVENT_HEADER, event_rows(items(&answer["events"])));
             Ok(Exit::Success)
         }
     }
@@ -214,35 +246,63 @@ async fn show(named: &Named, client: &Client, format: Format) -> Outcome {
         output::json(&service);
         return Ok(Exit::Success);
     }
-    output::line(&output::table(&HEADER, rows(&json!([service]))).to_string());
-    if let Some(reason) = service["placementFailure"].as_str() {
-        output::line(&format!("\nnot placed: {reason}"));
-    }
-    let header = ["DEPLOYMENT", "STATUS", "ROLLOUT", "RUNNING", "PENDING", "FAILED", "IMAGES"];
-    let deployments = items(&service["deployments"]).iter().map(|deployment| {
-        let mut row: Vec<String> =
-            ["id", "status", "rolloutState", "runningCount", "pendingCount", "failedTasks"]
-                .map(|key| field(deployment, key))
-                .to_vec();
-        row.push(images(&deployment["images"]));
-        row
-    });
-    output::line(&format!("\n{}", output::table(&header, deployments.collect())));
-    let query = query(&[
+    let tasks = query(&[
         ("serviceName", Some(named.name.clone())),
         ("cluster", Some(named.cluster.clone())),
     ]);
-    let tasks: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
-    let tasks = super::task::rows(&tasks["tasks"]);
-    output::line(&format!("\n{}", output::table(&super::task::HEADER, tasks)));
+    let tasks: Value = client.get(&format!("/api/v1/tasks{tasks}")).await?;
+    output::pairs(&facts(&service));
+    let header = ["DEPLOYMENT", "STATUS", "ROLLOUT", "RUNNING", "PENDING", "FAILED"];
+    let fields = ["id", "status", "rolloutState", "runningCount", "pendingCount", "failedTasks"];
+    let deployments = super::text::rows(&service["deployments"], &fields);
+    output::line(&format!("\n{}", output::table(&header, deployments)));
+    output::line("");
+    super::task::list_of_service(&tasks["tasks"]);
     let events = items(&service["events"]);
-    let events: Vec<Vec<String>> = events
-        .iter()
-        .take(10)
-        .map(|event| vec![field(event, "createdAt"), field(event, "message")])
-        .collect();
-    output::line(&format!("\n{}", output::table(&["AT", "EVENT"], events)));
+    let events = event_rows(&events[..events.len().min(EVENTS_SHOWN)]);
+    output::line(&format!("\n{}", output::table(&EVENT_HEADER, events)));
     Ok(Exit::Success)
+}
+
+/// What to know about a service at first sight.
+fn facts(service: &Value) -> Vec<(&'static str, String)> {
+    let primary = primary(service);
+    let mut facts = vec![
+        ("service", field(service, "serviceName")),
+        ("status", field(service, "status")),
+        ("url", field(service, "url")),
+        (
+            "tasks",
+            format!(
+                "{} of {} running, {} pending",
+                field(service, "runningCount"),
+                field(service, "desiredCount"),
+                field(service, "pendingCount")
+            ),
+        ),
+        ("task definition", field(service, "taskDefinition")),
+        ("image", images(&primary["images"])),
+        ("rollout", field(primary, "rolloutState")),
+    ];
+    if let Some(failed) = primary["rollbackOf"].as_str() {
+        facts.push(("rolled back", format!("deployment {failed} failed; the events say why")));
+    }
+    facts.extend(trouble(service));
+    if service["followTags"] == false {
+        facts.push(("pushes", "do not roll out (follow-tags is off)".to_owned()));
+    }
+    facts
+}
+
+/// Events with their times; the service they are about is known.
+fn event_rows(events: &[Value]) -> Vec<Vec<String>> {
+    let row = |event: &Value| {
+        let message = field(event, "message");
+        let rest = message.strip_prefix("(service ").and_then(|rest| rest.split_once(") "));
+        let message = rest.map_or(message.as_str(), |(_, rest)| rest);
+        vec![time(event, "createdAt"), message.to_owned()]
+    };
+    events.iter().map(row).collect()
 }
 
 /// `repository@sha256:0123...` of each container.

@@ -26,7 +26,14 @@ fn print(status: &Value) {
     output::line(&format!("  link      {}", field(status, "linkAddress")));
     section(status, "instances", &instance::COLUMNS, instance::rows);
     section(status, "routers", &router::HEADER, |list| rows(list, &router::FIELDS));
-    section(status, "services", &service::HEADER, service::rows);
+    if items(&status["services"]).is_empty() {
+        output::line(
+            "\nno services; `berth deploy NAME` makes one of the image NAME that was pushed",
+        );
+    } else {
+        output::line("");
+        service::list(&status["services"]);
+    }
 }
 
 fn section(status: &Value, name: &str, header: &[&str], rows: impl Fn(&Value) -> Vec<Vec<String>>) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{escape, field, items, query, short_image, text};
+use super::text::{escape, field, items, query, short_image, text, time};
 use super::{Failure, Outcome};
 
 /// What can be asked of tasks.
@@ -63,7 +63,7 @@ pub(crate) enum Command {
         #[arg(long, short)]
         follow: bool,
         /// Begin with this many of the last lines.
-        #[arg(long, short = 'n')]
+        #[arg(long, short = 'n', value_name = "LINES")]
         tail: Option<u32>,
         /// Only this container.
         #[arg(long)]
@@ -71,26 +71,31 @@ pub(crate) enum Command {
     },
 }
 
-/// Columns of the list.
-pub(crate) const HEADER: [&str; 7] =
-    ["TASK", "TASK DEFINITION", "GROUP", "STATUS", "HEALTH", "INSTANCE", "REASON"];
+const HEADER: [&str; 6] = ["TASK", "SERVICE", "DEFINITION", "STATUS", "HEALTH", "INSTANCE"];
 
-/// Rows of the list.
-pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
-    let row = |task: &Value| {
-        [
-            "taskId",
-            "taskDefinition",
-            "group",
-            "lastStatus",
-            "healthStatus",
-            "instanceName",
-            "stoppedReason",
-        ]
-        .map(|key| field(task, key))
-        .to_vec()
-    };
-    items(list).iter().map(row).collect()
+fn rows(list: &Value) -> Vec<Vec<String>> {
+    let fields =
+        ["taskId", "serviceName", "taskDefinition", "lastStatus", "healthStatus", "instanceName"];
+    super::text::rows(list, &fields)
+}
+
+/// Prints those that have stopped, with why.
+fn list_stopped(list: &Value) {
+    let rows =
+        super::text::rows(list, &["taskId", "serviceName", "taskDefinition", "stoppedReason"]);
+    output::line(&output::table(&["TASK", "SERVICE", "DEFINITION", "REASON"], rows));
+}
+
+/// Prints the tasks of one service, and below them why some are not healthy.
+pub(crate) fn list_of_service(list: &Value) {
+    let fields = ["taskId", "taskDefinition", "lastStatus", "healthStatus", "instanceName"];
+    let header = ["TASK", "DEFINITION", "STATUS", "HEALTH", "INSTANCE"];
+    output::line(&output::table(&header, super::text::rows(list, &fields)));
+    for task in items(list) {
+        if let Some(reason) = task["healthReason"].as_str() {
+            output::line(&format!("\ntask {} is not healthy: {reason}", field(task, "taskId")));
+        }
+    }
 }
 
 /// Runs one command.
@@ -104,7 +109,11 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 ("cluster", Some(cluster)),
             ]);
             let answer: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
-            output::data(format, &answer, &HEADER, rows(&answer["tasks"]));
+            match format {
+                Format::Json => output::json(&answer),
+                Format::Table if stopped => list_stopped(&answer["tasks"]),
+                Format::Table => output::line(&output::table(&HEADER, rows(&answer["tasks"]))),
+            }
         }
         Command::Show { task } => {
             let answer = client.get(&format!("/api/v1/tasks/{}", escape(&task))).await?;
@@ -172,13 +181,16 @@ fn show(task: &Value, format: Format) {
         ("status", "lastStatus"),
         ("desired status", "desiredStatus"),
         ("health", "healthStatus"),
+        ("not healthy", "healthReason"),
         ("stop code", "stopCode"),
         ("stopped reason", "stoppedReason"),
         ("created", "createdAt"),
         ("started", "startedAt"),
         ("stopped", "stoppedAt"),
     ];
-    output::pairs(&fields.map(|(name, key)| (name, field(task, key))));
+    let said = |(_, key): &(&str, &str)| !task[*key].is_null();
+    let fields = fields.into_iter().filter(said).map(|(name, key)| (name, time(task, key)));
+    output::pairs(&fields.collect::<Vec<_>>());
     let header = ["CONTAINER", "IMAGE", "PORTS", "EXIT CODE", "RESTARTS", "REASON"];
     let containers = items(&task["containers"]);
     let row = |container: &Value| {

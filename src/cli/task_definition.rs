@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{escape, field, items, query};
+use super::text::{escape, field, items, query, time};
 use super::{Failure, Outcome};
 
 /// What can be asked of task definitions.
@@ -37,7 +37,7 @@ fn row(definition: &Value) -> Vec<String> {
     let containers = items(&definition["containerDefinitions"]);
     let images: Vec<String> =
         containers.iter().map(|container| field(container, "image")).collect();
-    vec![field(definition, "taskDefinition"), images.join(", "), field(definition, "registeredAt")]
+    vec![field(definition, "taskDefinition"), images.join(", "), time(definition, "registeredAt")]
 }
 
 const HEADER: [&str; 3] = ["TASK DEFINITION", "IMAGES", "REGISTERED"];

@@ -22,6 +22,20 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
+/// A time to the second; the API's has fractions of one.
+pub(crate) fn time(value: &Value, key: &str) -> String {
+    let text = field(value, key);
+    match text.split_once('.') {
+        Some((seconds, fraction)) if fraction.ends_with('Z') => format!("{seconds}Z"),
+        _ => text,
+    }
+}
+
+/// `1 task`, `2 tasks`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// The rows of a list: one per item, one field per column.
 pub(crate) fn rows(list: &Value, fields: &[&str]) -> Vec<Vec<String>> {
     items(list).iter().map(|item| fields.iter().map(|key| field(item, key)).collect()).collect()
@@ -95,6 +109,14 @@ mod tests {
     fn sizes_read_as_people_write_them() {
         let sizes = [0, 1023, 1024, 1536, 31 << 20, 5 << 40].map(size);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "31.0 MiB", "5.0 TiB"]);
+    }
+
+    #[test]
+    fn times_are_shown_to_the_second() {
+        let service =
+            serde_json::json!({"createdAt": "2026-11-24T12:33:35.332Z", "stoppedAt": null});
+        assert_eq!(time(&service, "createdAt"), "2026-11-24T12:33:35Z");
+        assert_eq!(time(&service, "stoppedAt"), "-");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{CallError, Client};
 use super::exit::Exit;
 use super::output::{self, Progress};
-use super::text::{escape, field, items, query};
+use super::text::{count, escape, field, items, query};
 use super::{Failure, Outcome};
 
 /// Between two looks.
@@ -16,6 +16,10 @@ const PERIOD: Duration = Duration::from_millis(100);
 const UNPLACED: Duration = Duration::from_secs(5);
 /// How long a server may be away, as while it is restarted.
 const SILENT: Duration = Duration::from_secs(30);
+/// Looks between two questions why tasks are not healthy yet.
+const LOOKS: u32 = 10;
+/// How the reason of a task begins that was stopped for not becoming healthy.
+const UNHEALTHY: &str = "failed its health checks";
 /// Log lines shown of a task that failed.
 const LOG_LINES: usize = 20;
 
@@ -34,6 +38,7 @@ pub(crate) async fn rollout(
     let mut unplaced = Duration::ZERO;
     let mut silent = Duration::ZERO;
     let mut wanted = wanted.to_owned();
+    let mut tasks = Tasks::default();
     // Its record goes with its last task: what it said last is kept here.
     let mut record = Value::Null;
     loop {
@@ -54,8 +59,15 @@ pub(crate) async fn rollout(
         if let Some(known) = all.find(|one| one["id"] == *wanted) {
             record = known.clone();
         }
-        progress.say(&summary(&service));
-        match stage(&service, &wanted) {
+        let stage = stage(&service, &wanted);
+        if stage == Stage::Rolling
+            && let Err(failure) = tasks.look(client, &service, &progress).await
+            && failure.exit() != Exit::Unreachable
+        {
+            return Err(failure);
+        }
+        progress.say(&summary(&service, tasks.waiting.as_deref()));
+        match stage {
             Stage::Done => return Ok(Exit::Success),
             Stage::Failed => {
                 drop(progress);
@@ -75,11 +87,80 @@ pub(crate) async fn rollout(
         }
         if waited >= timeout {
             drop(progress);
-            return Err(timed_out(&service, timeout));
+            return Err(timed_out(&service, timeout, tasks.waiting.as_deref()));
         }
         tokio::time::sleep(PERIOD).await;
         waited += PERIOD;
     }
+}
+
+/// What becomes of the tasks of a deployment while it rolls.
+#[derive(Debug, Default)]
+struct Tasks {
+    looks: u32,
+    failed: u64,
+    /// Why the running ones do not count yet.
+    waiting: Option<String>,
+}
+
+impl Tasks {
+    /// Says of each task that failed why it did, and finds out why others are not healthy yet.
+    async fn look(
+        &mut self,
+        client: &Client,
+        service: &Value,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let primary = primary(service);
+        let failed = primary["failedTasks"].as_u64().unwrap_or_default();
+        if failed > self.failed {
+            let stopped = tasks_of(client, service, true).await?;
+            let blamed = items(&stopped).iter().filter(|task| is_blamed(task, &primary["id"]));
+            let news = usize::try_from(failed - self.failed).unwrap_or_default();
+            for task in blamed.take(news) {
+                progress.keep(&stop_of(task));
+            }
+            (self.failed, self.looks, self.waiting) = (failed, 0, None);
+        }
+        let all_run = primary["rolloutState"] == "IN_PROGRESS"
+            && primary["pendingCount"] == 0
+            && primary["runningCount"] != 0;
+        if !all_run {
+            (self.waiting, self.looks) = (None, 0);
+        } else if self.looks.is_multiple_of(LOOKS) {
+            let running = tasks_of(client, service, false).await?;
+            let of_it = items(&running).iter().filter(|task| task["deploymentId"] == primary["id"]);
+            let mut of_it = of_it;
+            let reason = of_it.find_map(|task| task["healthReason"].as_str());
+            self.waiting = reason.map(ToOwned::to_owned);
+            self.looks = 1;
+        } else {
+            self.looks += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The service's tasks that run, or those that have stopped.
+async fn tasks_of(client: &Client, service: &Value, stopped: bool) -> Result<Value, Failure> {
+    let query = query(&[
+        ("serviceName", Some(field(service, "serviceName"))),
+        ("cluster", Some(field(service, "clusterName"))),
+        ("desiredStatus", stopped.then(|| "STOPPED".to_owned())),
+    ]);
+    let mut answer: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
+    Ok(answer["tasks"].take())
+}
+
+/// Whether a task stopped by a fault of its own deployment, and not only because others failed.
+fn is_blamed(task: &Value, deployment: &Value) -> bool {
+    let reason = task["stoppedReason"].as_str().unwrap_or_default();
+    let by_itself = task["stopCode"] != "ServiceSchedulerInitiated";
+    task["deploymentId"] == *deployment && (by_itself || reason.starts_with(UNHEALTHY))
+}
+
+fn stop_of(task: &Value) -> String {
+    format!("task {} stopped: {}", field(task, "taskId"), field(task, "stoppedReason"))
 }
 
 /// Where a deployment that somebody waits for is.
@@ -113,20 +194,25 @@ fn stage(service: &Value, wanted: &str) -> Stage {
 fn not_placed(service: &Value) -> Failure {
     let name = field(service, "serviceName");
     let reason = field(service, "placementFailure");
+    let goes_on = match service["runningCount"].as_u64() {
+        Some(running) if running > 0 => format!(", and {} run as before", count(running, "task")),
+        _ => String::new(),
+    };
     Failure::new(
         Exit::Failure,
         format!(
-            "service {name} cannot be placed: {reason}. It is placed by itself once there is room: stop something, ask for \
-             less with --cpu and --memory, or add a host with `berth instance join-token`"
+            "service {name} cannot be placed: {reason}. It is placed by itself once there is room{goes_on}: stop something, \
+             ask for less with --cpu and --memory, or add a host with `berth instance join-token`"
         ),
     )
 }
 
-fn timed_out(service: &Value, timeout: Duration) -> Failure {
+fn timed_out(service: &Value, timeout: Duration, waiting: Option<&str>) -> Failure {
     let name = field(service, "serviceName");
     let seconds = timeout.as_secs();
+    let why = waiting.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let message = format!(
-        "service {name} is not complete after {seconds} s; it goes on by itself: `berth service show {name}`"
+        "service {name} is not complete after {seconds} s{why}; it goes on by itself: `berth service show {name}`"
     );
     Failure::new(Exit::Timeout, message)
 }
@@ -143,14 +229,17 @@ pub(crate) fn primary(service: &Value) -> &Value {
     deployments.find(|one| one["status"] == "PRIMARY").unwrap_or(&Value::Null)
 }
 
-fn summary(service: &Value) -> String {
+fn summary(service: &Value, waiting: Option<&str>) -> String {
     let primary = primary(service);
+    let rolling = primary["rolloutState"] == "IN_PROGRESS";
+    // Once it is complete, tasks that an older one has left count too.
+    let counted = if rolling { primary } else { service };
     let mut text = format!(
         "{}: {} of {} running, {} pending ({}, {})",
         field(service, "serviceName"),
-        field(primary, "runningCount"),
+        field(counted, "runningCount"),
         field(service, "desiredCount"),
-        field(primary, "pendingCount"),
+        field(counted, "pendingCount"),
         field(primary, "taskDefinition"),
         field(primary, "rolloutState"),
     );
@@ -158,36 +247,29 @@ fn summary(service: &Value) -> String {
         text.push_str(&format!(", {} failed", field(primary, "failedTasks")));
     }
     if let Some(reason) = service["placementFailure"].as_str() {
-        text.push_str(&format!("; waiting: {reason}"));
+        text.push_str(&format!("; not placed: {reason}"));
+    } else if let Some(reason) = waiting {
+        text.push_str(&format!("; not healthy yet: {reason}"));
     }
     text
 }
 
-/// Says what went wrong: the deployment's reason, the last task of it that stopped, and its last log lines.
+/// Says what went wrong: the deployment's reason, the last log lines of the last task of it that stopped, and what to do.
 async fn failed(client: &Client, service: &Value, id: &str, record: &Value) -> Outcome {
     let name = field(service, "serviceName");
-    let query = query(&[
-        ("serviceName", Some(name.clone())),
-        ("cluster", Some(field(service, "clusterName"))),
-        ("desiredStatus", Some("STOPPED".to_owned())),
-    ]);
-    let stopped: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
-    let of_it = |task: &&Value| task["deploymentId"] == *id;
+    let stopped = tasks_of(client, service, true).await?;
+    let tasks = items(&stopped).iter();
     // The newest may have been stopped only because the others failed.
-    let blamed = |task: &&Value| {
-        let reason = task["stoppedReason"].as_str().unwrap_or_default();
-        let by_itself = task["stopCode"] != "ServiceSchedulerInitiated";
-        of_it(task) && (by_itself || reason.starts_with("failed its health checks"))
-    };
-    let tasks = items(&stopped["tasks"]).iter();
-    if let Some(task) = tasks.clone().find(blamed).or_else(|| tasks.clone().find(of_it)) {
-        output::note(&format!(
-            "task {} stopped: {}",
-            field(task, "taskId"),
-            field(task, "stoppedReason")
-        ));
+    let blamed = tasks.clone().find(|task| is_blamed(task, &id.into()));
+    let task = blamed.or_else(|| tasks.clone().find(|task| task["deploymentId"] == *id));
+    let mut advice = String::new();
+    if let Some(task) = task {
+        output::note(&stop_of(task));
         for container in items(&task["containers"]) {
             log_tail(container);
+        }
+        if field(task, "stoppedReason").starts_with(UNHEALTHY) {
+            advice = health_advice(service);
         }
     }
     let after = if primary(service)["rollbackOf"] == *id {
@@ -197,11 +279,22 @@ async fn failed(client: &Client, service: &Value, id: &str, record: &Value) -> O
         "there was nothing to roll back to".to_owned()
     };
     let message = format!(
-        "deployment {id} of service {name} failed{}; {after}. See `berth service events {name}`, push a mended image, or \
-         deploy again",
+        "deployment {id} of service {name} failed{}; {after}.{advice} See `berth service events {name}`, push a mended image, \
+         or deploy again",
         reason(service, id, record)
     );
     Err(Failure::new(Exit::DeploymentFailed, message))
+}
+
+/// What to look at where an application runs but does not answer as it should.
+fn health_advice(service: &Value) -> String {
+    let ports = items(&service["loadBalancers"]).iter();
+    let ports: Vec<String> = ports.map(|one| field(one, "containerPort")).collect();
+    format!(
+        " Does the application listen on port {} of all addresses (0.0.0.0), and is its health there? `--port`, \
+         `--health-path` and `--health-tcp` say it otherwise.",
+        ports.join(" and ")
+    )
 }
 
 /// Why it failed, as its record says; where that is gone already, as the service's events say.

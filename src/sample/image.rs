@@ -25,7 +25,7 @@ pub(crate) struct Version {
     pub(crate) reference: String,
 }
 
-/// What `berth sample-archive` is asked for.
+/// What `berth demo-archive` is asked for.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Archive {
     /// What the application calls itself.
@@ -83,7 +83,7 @@ fn config(version: &Version, diff_id: &str) -> serde_json::Value {
         "os": "linux",
         "created": "2026-01-01T00:00:00Z",
         "config": {
-            "Entrypoint": ["/berth", "sample"],
+            "Entrypoint": ["/berth", "demo-application"],
             "Env": [format!("SAMPLE_VERSION={}", version.version), format!("SAMPLE_FAULT={fault}")],
             "ExposedPorts": {"8080/tcp": {}},
             "User": "65532:65532",

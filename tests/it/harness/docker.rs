@@ -40,7 +40,7 @@ pub(crate) fn login(berth: &Berth) {
 fn load(berth: &Berth, repository: &str, version: &str, more: &[&str]) -> String {
     let reference = format!("{}/{repository}:{version}", berth.registry());
     let archive = Command::new(env!("CARGO_BIN_EXE_berth"))
-        .args(["sample-archive", "--version", version])
+        .args(["demo-archive", "--version", version])
         .args(more)
         .arg(&reference)
         .output()
