@@ -1,7 +1,8 @@
 //! ECS's task definitions as people have them: in a file of their own or as `aws ecs describe-task-definition` prints them.
 //!
-//! What Berth does not do is refused by name and place; a field of ECS's that says nothing, or nothing but what Berth
-//! does anyway, is overlooked. So nothing that somebody wrote is silently dropped.
+//! What Berth does not do is refused by name and place, all of it at once, or left out and named where people ask for that;
+//! a field of ECS's that says nothing, or nothing but what Berth does anyway, is overlooked. So nothing that somebody wrote
+//! is silently dropped.
 
 use model::{ContainerDefinition, Family};
 use serde::Deserialize;
@@ -12,8 +13,9 @@ use crate::problem::Problem;
 use crate::request::place;
 
 /// Fields that only describe a definition: whatever they hold, registering one does not need them.
-const DESCRIPTION: [&str; 10] = [
+const DESCRIPTION: [&str; 11] = [
     "taskDefinition",
+    "leftOut",
     "taskDefinitionArn",
     "status",
     "revision",
@@ -110,24 +112,40 @@ impl Amount {
     }
 }
 
-/// Reads a definition; errors name the place in it.
-pub(crate) fn read(document: Value) -> Result<Registration, Problem> {
+/// Reads a definition; errors name the place in it. Fields that Berth does not have are an error, or left out and told.
+pub(crate) fn read(
+    document: Value,
+    leave_out: bool,
+) -> Result<(Registration, Vec<String>), Problem> {
     let Value::Object(document) = document else {
         return Err(Problem::invalid("the body is no task definition: it is not a JSON object"));
     };
     let mut definition = unwrap(document);
-    let awsvpc = simplify(&mut definition)?;
+    let mut unsupported = Vec::new();
+    let awsvpc = simplify(&mut definition, &mut unsupported)?;
     if let Some(Value::Array(containers)) = definition.get_mut("containerDefinitions") {
         for (index, container) in containers.iter_mut().enumerate() {
             if let Value::Object(container) = container {
-                simplify_container(container, index, awsvpc)?;
+                simplify_container(container, index, awsvpc, &mut unsupported);
             }
         }
     }
-    serde_path_to_error::deserialize(Value::Object(definition)).map_err(|error| {
+    if !unsupported.is_empty() && !leave_out {
+        return Err(refused(&unsupported));
+    }
+    let definition = Value::Object(definition);
+    let definition = serde_path_to_error::deserialize(definition).map_err(|error| {
         let place = place(error.path());
         Problem::invalid(format!("the task definition cannot be read{place}: {}", error.inner()))
-    })
+    })?;
+    Ok((definition, unsupported))
+}
+
+fn refused(unsupported: &[String]) -> Problem {
+    Problem::unsupported(format!(
+        "Berth does not have {}. Take out what is not needed, or let `berth task-definition register --leave-out` do it",
+        unsupported.join(", ")
+    ))
 }
 
 /// `aws ecs describe-task-definition` prints a definition inside an object, with its tags beside it.
@@ -142,7 +160,10 @@ fn unwrap(mut document: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Takes out what says nothing here; whether its network mode was `awsvpc`.
-fn simplify(definition: &mut Map<String, Value>) -> Result<bool, Problem> {
+fn simplify(
+    definition: &mut Map<String, Value>,
+    unsupported: &mut Vec<String>,
+) -> Result<bool, Problem> {
     for field in DESCRIPTION {
         definition.remove(field);
     }
@@ -172,7 +193,7 @@ fn simplify(definition: &mut Map<String, Value>) -> Result<bool, Problem> {
             return Err(Problem::invalid(detail));
         }
     };
-    take_out(definition, &NOT_HERE, "")?;
+    take_out(definition, &NOT_HERE, "", unsupported);
     Ok(awsvpc)
 }
 
@@ -180,13 +201,14 @@ fn simplify_container(
     container: &mut Map<String, Value>,
     index: usize,
     awsvpc: bool,
-) -> Result<(), Problem> {
+    unsupported: &mut Vec<String>,
+) {
     let place = format!("containerDefinitions[{index}].");
     if container.get("versionConsistency").is_some_and(|word| word == "enabled") {
         // A deployment is pinned to digests anyway.
         container.remove("versionConsistency");
     }
-    take_out(container, &NOT_IN_CONTAINERS, &place)?;
+    take_out(container, &NOT_IN_CONTAINERS, &place, unsupported);
     let mappings = container.get_mut("portMappings").and_then(Value::as_array_mut);
     for (number, mapping) in mappings.into_iter().flatten().enumerate() {
         let Value::Object(mapping) = mapping else { continue };
@@ -198,21 +220,22 @@ fn simplify_container(
             mapping.remove("hostPort");
         }
         let place = format!("{place}portMappings[{number}].");
-        take_out(mapping, &["appProtocol", "containerPortRange"], &place)?;
+        take_out(mapping, &["appProtocol", "containerPortRange"], &place, unsupported);
     }
-    Ok(())
 }
 
-/// Removes fields that say nothing; refuses those that say something.
-fn take_out(object: &mut Map<String, Value>, fields: &[&str], place: &str) -> Result<(), Problem> {
+/// Removes fields, and names those that said something.
+fn take_out(
+    object: &mut Map<String, Value>,
+    fields: &[&str],
+    place: &str,
+    unsupported: &mut Vec<String>,
+) {
     for field in fields {
         if object.remove(*field).is_some_and(|value| !says_nothing(&value)) {
-            let detail =
-                format!("`{place}{field}` is not supported by Berth: take it out{}", hint(field));
-            return Err(Problem::unsupported(detail));
+            unsupported.push(format!("`{place}{field}`{}", hint(field)));
         }
     }
-    Ok(())
 }
 
 fn says_nothing(value: &Value) -> bool {
@@ -229,9 +252,9 @@ fn says_nothing(value: &Value) -> bool {
 /// What to do instead, where there is something.
 fn hint(field: &str) -> &'static str {
     match field {
-        "logConfiguration" => "; the log of every container is kept, see `berth task logs`",
-        "healthCheck" => "; routers check health by the service's target group",
-        "secrets" | "environmentFiles" => "; give the values in `environment`",
+        "logConfiguration" => " (it keeps the log of every container: `berth task logs`)",
+        "healthCheck" => " (its routers check health: `berth deploy --health-path`)",
+        "secrets" | "environmentFiles" => " (give the values in `environment`)",
         _ => "",
     }
 }

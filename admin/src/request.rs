@@ -23,7 +23,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
         let mut json = serde_json::Deserializer::from_slice(text);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let place = place(error.path());
-            Problem::invalid(format!("the body is not what this takes{place}: {}", error.inner()))
+            let cause = error.inner().to_string();
+            // Where the field is named, its line and column in the body say nothing more.
+            let cause = match cause.rfind(" at line ") {
+                Some(end) if !place.is_empty() => &cause[..end],
+                _ => &cause,
+            };
+            Problem::invalid(format!("the body is not what this takes{place}: {cause}"))
         })?;
         json.end().map_err(|error| {
             Problem::invalid(format!("the body goes on behind its JSON: {error}"))

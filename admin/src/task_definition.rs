@@ -35,6 +35,16 @@ pub(crate) struct OfFamily {
     family: Option<Family>,
 }
 
+/// How to register.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Registering {
+    /// Whether fields of ECS's that Berth does not have are left out, instead of refused.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    leave_out: bool,
+}
+
 /// A definition as ECS describes it.
 pub(crate) fn shape(definition: &TaskDefinition) -> Value {
     let mut value = serde_json::to_value(definition).unwrap_or_default();
@@ -78,14 +88,15 @@ pub(crate) fn find<'a>(state: &'a model::State, name: &str) -> Result<&'a TaskDe
     found.ok_or_else(|| Problem::missing("task definition", name))
 }
 
-/// Registers a new revision.
-#[utoipa::path(post, path = "/task-definitions", request_body = Registration, responses((status = 201, body = Object), (status = "4XX", body = Problem)), extensions(("x-action" = json!("taskDefinition:Register"))))]
+/// Registers a new revision. The answer names in `leftOut` which fields were left out.
+#[utoipa::path(post, path = "/task-definitions", params(Registering), request_body = Registration, responses((status = 201, body = Object), (status = "4XX", body = Problem)), extensions(("x-action" = json!("taskDefinition:Register"))))]
 pub(crate) async fn register(
     _: May<TaskDefinitionRegister>,
     State(api): State<Api>,
+    Parameters(how): Parameters<Registering>,
     Body(wish): Body<Value>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let wish = ecs::read(wish)?;
+    let (wish, left_out) = ecs::read(wish, how.leave_out)?;
     for container in &wish.container_definitions {
         check_registry(&api, &container.image)?;
     }
@@ -100,7 +111,11 @@ pub(crate) async fn register(
         registered_at: api.now(),
     };
     api.apply(vec![Change::RegisterTaskDefinition(definition.clone())]).await?;
-    Ok((StatusCode::CREATED, Json(shape(&definition))))
+    let mut answer = shape(&definition);
+    if !left_out.is_empty() {
+        answer["leftOut"] = left_out.into();
+    }
+    Ok((StatusCode::CREATED, Json(answer)))
 }
 
 /// Berth runs images of its own registry only, however people write its address.

@@ -9,16 +9,19 @@ use serde_json::Value;
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::text::{escape, field, items, query, time};
+use super::text::{escape, field, items, query, text, time};
 use super::{Failure, Outcome};
 
 /// What can be asked of task definitions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Register a new revision from a file: an ECS task definition's JSON as it is.
+    /// Register a new revision from a file with an ECS task definition's JSON.
     Register {
         /// The file; `-` reads from standard input.
         file: PathBuf,
+        /// Leave out what ECS has and Berth does not, and say what that was.
+        #[arg(long)]
+        leave_out: bool,
     },
     /// List task definitions.
     Ls {
@@ -45,9 +48,14 @@ const HEADER: [&str; 3] = ["TASK DEFINITION", "IMAGES", "REGISTERED"];
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
-        Command::Register { file } => {
+        Command::Register { file, leave_out } => {
             let body = read(&file)?;
-            let answer: Value = client.post("/api/v1/task-definitions", &body).await?;
+            let query = query(&[("leaveOut", leave_out.then(|| "true".to_owned()))]);
+            let path = format!("/api/v1/task-definitions{query}");
+            let answer: Value = client.post(&path, &body).await?;
+            for field in items(&answer["leftOut"]) {
+                output::note(&format!("left out: {}", text(field)));
+            }
             output::data(format, &answer, &HEADER, vec![row(&answer)]);
         }
         Command::Ls { family } => {

@@ -116,6 +116,26 @@ async fn what_is_not_supported_or_not_known_is_refused_by_name_and_place() {
 }
 
 #[tokio::test]
+async fn all_that_is_not_supported_is_named_at_once_and_left_out_where_that_is_wished() {
+    let world = World::new().await;
+    let mut container = container();
+    container["logConfiguration"] = json!({"logDriver": "awslogs"});
+    let mut wish = definition(&container);
+    wish["tags"] = json!([{"key": "team", "value": "web"}]);
+    let answer = world.post("/task-definitions", wish.clone()).await;
+    let detail = answer.problem(400, "Unsupported");
+    assert!(detail.contains("`tags`"), "{detail}");
+    assert!(detail.contains("`containerDefinitions[0].logConfiguration`"), "{detail}");
+    let answer = world.post("/task-definitions?leaveOut=true", wish).await.ok();
+    assert_eq!(answer["leftOut"].as_array().map(Vec::len), Some(2));
+    assert_eq!(answer["taskDefinition"], "web:1");
+    let mut unknown = definition(&container);
+    unknown["famili"] = json!("x");
+    let answer = world.post("/task-definitions?leaveOut=true", unknown).await;
+    answer.problem(400, "InvalidParameter");
+}
+
+#[tokio::test]
 async fn what_cannot_run_is_refused_with_the_rule() {
     let world = World::new().await;
     let two = json!({"family": "web", "containerDefinitions": [container(), container()]});
