@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 
 /// Text that is not 32 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an id: an id is 32 hexadecimal digits")]
+#[error("`{text}` is not an id: an id is 32 hexadecimal digits, as the `ls` commands show")]
 pub struct IdError {
     text: String,
 }
@@ -148,6 +148,9 @@ mod tests {
     #[test]
     fn what_is_not_an_id_is_refused_with_the_text() {
         let error = "hello".parse::<TaskId>().unwrap_err();
-        assert_eq!(error.to_string(), "`hello` is not an id: an id is 32 hexadecimal digits");
+        assert_eq!(
+            error.to_string(),
+            "`hello` is not an id: an id is 32 hexadecimal digits, as the `ls` commands show"
+        );
     }
 }

@@ -97,7 +97,7 @@ async fn a_name_that_breaks_its_rule_is_told_the_rule() {
     let answer = world.get("/tasks/abc").await;
     assert_eq!(
         answer.problem(400, "InvalidParameter"),
-        "`abc` is not an id: an id is 32 hexadecimal digits"
+        "`abc` is not an id: an id is 32 hexadecimal digits, as the `ls` commands show"
     );
 }
 

@@ -272,7 +272,7 @@ impl Write<'_> {
         service.placement_failure = None;
         let what = match deployment.rollback_of {
             Some(failed) => format!("rolls back deployment {failed} to {key}"),
-            None => format!("started: {key}"),
+            None => format!("started: {key}, {}", digests(deployment)),
         };
         self.event(&service, &format!("deployment {} {what}", deployment.id));
         self.put_service(service);
@@ -376,4 +376,11 @@ fn check_counts(desired: u32, configuration: &DeploymentConfiguration) -> Applie
         return Err(Refusal::Invalid(message.to_owned()));
     }
     Ok(())
+}
+
+/// Which images a deployment runs, short enough for a sentence whatever they are named.
+fn digests(deployment: &Deployment) -> String {
+    let short: Vec<_> = deployment.images.values().map(|image| image.digest.short()).collect();
+    let noun = if short.len() == 1 { "image" } else { "images" };
+    format!("{noun} {}", short.join(", "))
 }
