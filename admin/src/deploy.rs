@@ -39,7 +39,9 @@ pub(crate) struct DeployWish {
     /// `NAME:latest` by default.
     #[schema(value_type = Option<String>)]
     image: Option<ImageReference>,
-    /// The lowest port of the image's EXPOSE by default.
+    /// `family:revision`, or `family` for the newest: runs this instead of one made from the image.
+    task_definition: Option<String>,
+    /// The lowest port of the image's EXPOSE by default, or the first that the task definition maps.
     port: Option<u16>,
     /// `NAME.localhost` by default.
     host: Option<String>,
@@ -182,22 +184,7 @@ impl Context<'_> {
         draft: &mut Draft,
     ) -> Result<Service, Problem> {
         let (now, wish) = (self.api.now(), self.wish);
-        let group = TargetGroup {
-            id: TargetGroupId::new(now, random()),
-            cluster: wish.cluster_name.clone(),
-            name: wish.name.as_str().parse().expect("a service name is a target group name"),
-            health_check: self.health_check(None, draft)?,
-            deregistration_delay_seconds: DEREGISTRATION_DELAY,
-            created_at: now,
-        };
-        let containers = definition.container_definitions.iter();
-        let ports =
-            containers.flat_map(|one| one.port_mappings.iter().map(move |port| (one, port)));
-        let balancers = ports.take(1).map(|(container, port)| LoadBalancer {
-            target_group: group.id,
-            container_name: container.name.clone(),
-            container_port: port.container_port,
-        });
+        let balancer = self.balancer(definition, draft)?;
         let service = Service {
             id: ServiceId::new(now, random()),
             cluster: wish.cluster_name.clone(),
@@ -208,7 +195,7 @@ impl Context<'_> {
             desired_count: draft.choose("replicas", wish.desired_count, || (1, "the default")),
             deployment_configuration: DeploymentConfiguration::default(),
             health_check_grace_period_seconds: 0,
-            load_balancers: balancers.collect(),
+            load_balancers: balancer.into_iter().collect(),
             follow_tags: true,
             deployment: None,
             last_tried: std::collections::BTreeMap::new(),
@@ -218,10 +205,31 @@ impl Context<'_> {
             created_at: now,
             created_by: may.principal.to_string(),
         };
-        draft
-            .changes
-            .extend([Change::PutTargetGroup(group), Change::CreateService(service.clone())]);
+        draft.changes.push(Change::CreateService(service.clone()));
         Ok(service)
+    }
+
+    /// Where the traffic of a new service goes, with a target group of its own; None where its definition maps no port.
+    fn balancer(
+        &self,
+        definition: &TaskDefinition,
+        draft: &mut Draft,
+    ) -> Result<Option<LoadBalancer>, Problem> {
+        let (now, wish) = (self.api.now(), self.wish);
+        let Some((container_name, container_port)) = self.taker(definition, draft)? else {
+            return Ok(None);
+        };
+        let group = TargetGroup {
+            id: TargetGroupId::new(now, random()),
+            cluster: wish.cluster_name.clone(),
+            name: wish.name.as_str().parse().expect("a service name is a target group name"),
+            health_check: self.health_check(None, draft)?,
+            deregistration_delay_seconds: DEREGISTRATION_DELAY,
+            created_at: now,
+        };
+        let target_group = group.id;
+        draft.changes.push(Change::PutTargetGroup(group));
+        Ok(Some(LoadBalancer { target_group, container_name, container_port }))
     }
 
     /// Whether the service runs or rolls out exactly this already.

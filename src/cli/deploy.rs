@@ -18,11 +18,14 @@ Without --port it is the image's EXPOSE, without --host NAME.localhost, and a ta
 /// What `berth deploy` is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Deploy {
-    /// The service; its image is the repository of that name, tag `latest`.
+    /// The service; its image is the repository of that name, tag `latest`, unless it is said.
     name: String,
     /// Another image of the registry, as in `team/hello:v2`.
     #[arg(long)]
     image: Option<String>,
+    /// A registered task definition instead of an image: `family:revision`, or `family` for the newest.
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["image", "env", "cpu", "memory", "command"])]
+    task_definition: Option<String>,
     /// How many tasks.
     #[arg(
         long,
@@ -83,6 +86,9 @@ pub(crate) async fn run(deploy: Deploy, client: &Client, format: Format) -> Outc
     }
     match format {
         Format::Json => output::json(&answer),
+        Format::Table if answer["url"].is_null() => {
+            output::note(&format!("service {} takes no traffic: it maps no port", deploy.name));
+        }
         Format::Table => output::line(&field(&answer, "url")),
     }
     Ok(Exit::Success)
@@ -116,6 +122,7 @@ fn body(deploy: &Deploy) -> Result<Value, Failure> {
         }
     };
     set("image", json!(deploy.image));
+    set("taskDefinition", json!(deploy.task_definition));
     set("desiredCount", json!(deploy.replicas));
     set("port", json!(deploy.port));
     set("host", json!(deploy.host));

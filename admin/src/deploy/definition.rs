@@ -6,9 +6,9 @@ use model::{
     ServiceName, Tag, TaskDefinition, TransportProtocol,
 };
 
-use super::{Context, Draft};
+use super::{Context, DeployWish, Draft};
 use crate::problem::Problem;
-use crate::task_definition::{check_registry, no_image};
+use crate::task_definition::{check_registry, find, no_image};
 
 /// CPU units of a task that says nothing: a quarter of a core under contention.
 const DEFAULT_CPU: u64 = 256;
@@ -18,6 +18,9 @@ const DEFAULT_MEMORY: u64 = 256;
 impl Context<'_> {
     /// The definition that this deployment runs: a new revision, or the one that runs now where it says the same.
     pub(super) fn definition(&self, draft: &mut Draft) -> Result<TaskDefinition, Problem> {
+        if let Some(name) = &self.wish.task_definition {
+            return self.registered(name);
+        }
         let before = self.container()?;
         let image = draft.choose("image", self.wish.image.clone(), || match before {
             Some(before) => (before.image.clone(), "as before"),
@@ -36,6 +39,56 @@ impl Context<'_> {
         Ok(definition)
     }
 
+    /// A definition that was registered before, as it is.
+    fn registered(&self, name: &str) -> Result<TaskDefinition, Problem> {
+        let DeployWish { image, environment, cpu, memory, command, .. } = self.wish;
+        let says_more = image.is_some()
+            || environment.is_some()
+            || cpu.is_some()
+            || memory.is_some()
+            || command.is_some();
+        if says_more {
+            let detail = "a task definition says image, environment, cpu, memory and command itself: register a revision that \
+                          says them otherwise with `berth task-definition register`";
+            return Err(Problem::invalid(detail));
+        }
+        if self.known.is_some() && self.wish.port.is_some() {
+            let detail = format!(
+                "service `{}` takes its traffic at the port that the task definition maps: say no port",
+                self.wish.name
+            );
+            return Err(Problem::invalid(detail));
+        }
+        find(self.state, name).cloned()
+    }
+
+    /// Which container of a new service takes its traffic, and at which port.
+    pub(super) fn taker(
+        &self,
+        definition: &TaskDefinition,
+        draft: &mut Draft,
+    ) -> Result<Option<(ContainerName, u16)>, Problem> {
+        let containers = definition.container_definitions.iter();
+        let mut ports = containers.flat_map(|container| {
+            let tcp = |port: &&PortMapping| port.protocol == TransportProtocol::Tcp;
+            let ports = container.port_mappings.iter().filter(tcp);
+            ports.map(|port| (container.name.clone(), port.container_port))
+        });
+        let Some(wanted) = self.wish.port else {
+            let first = ports.next();
+            if let (Some((container, port)), Some(_)) = (&first, &self.wish.task_definition) {
+                let value = format!("{port} of container {container}");
+                draft.infer("port", &value, "the first that the task definition maps");
+            }
+            return Ok(first);
+        };
+        let found = ports.find(|(_, port)| *port == wanted);
+        found.map(Some).ok_or_else(|| {
+            let key = definition.key();
+            Problem::invalid(format!("task definition `{key}` maps no TCP port {wanted}"))
+        })
+    }
+
     /// The one container that `berth deploy` is about; None where the service is new.
     fn container(&self) -> Result<Option<&ContainerDefinition>, Problem> {
         match self.old.map(|old| old.container_definitions.as_slice()) {
@@ -43,10 +96,11 @@ impl Context<'_> {
             Some([only]) => Ok(Some(only)),
             Some(several) => {
                 let detail = format!(
-                    "service `{}` runs {} containers per task: register a task definition with `berth task-definition \
-                     register` and roll it out with `berth service update`",
-                    self.wish.name,
-                    several.len()
+                    "service `{name}` runs {} containers per task: register a task definition with `berth task-definition \
+                     register` and deploy it with `berth deploy {name} --task-definition FAMILY`; `berth service scale {name}` \
+                     changes how many tasks it keeps",
+                    several.len(),
+                    name = self.wish.name,
                 );
                 Err(Problem::conflict("SeveralContainers", detail))
             }

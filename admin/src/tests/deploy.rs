@@ -241,7 +241,7 @@ async fn what_cannot_be_deployed_says_why() {
 }
 
 #[tokio::test]
-async fn a_service_of_several_containers_is_not_for_deploy() {
+async fn an_image_is_not_deployed_over_several_containers() {
     let world = World::with_hello().await;
     let container = |name: &str| json!({"name": name, "image": "hello"});
     let definition =
@@ -250,7 +250,9 @@ async fn a_service_of_several_containers_is_not_for_deploy() {
     let wish = json!({"serviceName": "pair", "taskDefinition": "pair", "desiredCount": 1});
     world.post("/services", wish).await.ok();
     let answer = world.post("/deploy", json!({"name": "pair"})).await;
-    assert!(answer.problem(409, "SeveralContainers").contains("berth service update"));
+    assert!(
+        answer.problem(409, "SeveralContainers").contains("berth deploy pair --task-definition")
+    );
 }
 
 #[tokio::test]
@@ -266,4 +268,52 @@ async fn a_service_without_traffic_is_deployed_without_a_port() {
     assert_eq!((&answer["taskDefinition"], &answer["url"]), (&"job:2".into(), &Value::Null));
     assert_eq!(container(&world, "job").name.as_str(), "main");
     assert_eq!(container(&world, "job").memory, None, "no limit stays no limit");
+}
+
+#[tokio::test]
+async fn a_registered_definition_of_several_containers_is_deployed_as_it_is() {
+    let world = World::new().await;
+    world.push("hello", "latest", 1, &[]).await;
+    let containers = json!([
+        {"name": "side", "image": "hello", "portMappings": [{"containerPort": 53, "protocol": "udp"}]},
+        {"name": "web", "image": "hello", "portMappings": [{"containerPort": 80}, {"containerPort": 81}]}
+    ]);
+    let definition = json!({"family": "pair", "containerDefinitions": containers});
+    world.post("/task-definitions", definition.clone()).await.ok();
+    let wish = |more: Value| {
+        let mut wish = json!({"name": "web", "taskDefinition": "pair"});
+        wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        wish
+    };
+    let answer = world.post("/deploy", wish(json!({"port": 8080}))).await;
+    assert!(answer.problem(400, "InvalidParameter").contains("maps no TCP port 8080"));
+    let answer = world.post("/deploy", wish(json!({"cpu": 1}))).await;
+    assert!(answer.problem(400, "InvalidParameter").contains("task-definition register"));
+    let answer = world.post("/deploy", wish(json!({"taskDefinition": "other"}))).await;
+    answer.problem(404, "TaskDefinitionNotFound");
+    assert_eq!(world.state().services().count(), 0);
+
+    let answer = world.post("/deploy", wish(json!({}))).await.ok();
+    assert_eq!(inferred(&answer, "port").0, "80 of container web");
+    assert_eq!(answer["url"], "http://web.localhost:8080");
+    assert_eq!(world.service("web").task_definition.to_string(), "pair:1");
+    world.post("/task-definitions", definition).await.ok();
+    let answer = world.post("/deploy", wish(json!({"desiredCount": 3}))).await.ok();
+    assert_eq!(answer["taskDefinition"], "pair:2");
+    assert!(answer["deploymentId"].is_string());
+    assert_eq!(world.service("web").desired_count, 3);
+}
+
+#[tokio::test]
+async fn a_definition_without_a_port_makes_a_service_without_traffic() {
+    let world = World::new().await;
+    world.push("hello", "latest", 1, &[]).await;
+    let containers = json!([{"name": "worker", "image": "hello"}]);
+    let definition = json!({"family": "worker", "containerDefinitions": containers});
+    world.post("/task-definitions", definition).await.ok();
+    let wish = json!({"name": "worker", "taskDefinition": "worker"});
+    let answer = world.post("/deploy", wish).await.ok();
+    assert_eq!(answer["url"], Value::Null);
+    assert!(world.service("worker").load_balancers.is_empty());
+    assert_eq!((world.state().rules().count(), world.state().target_groups().count()), (0, 0));
 }
