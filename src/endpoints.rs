@@ -1,7 +1,7 @@
 //! The addresses that the listeners really have, for whoever looks for them: commands, the local agent and router, and the
 //! next start, which takes the same ports again where the configuration leaves the choice open.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,28 @@ pub(crate) fn dialable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
+/// Where other hosts most likely reach a listener that this one dials at `dialled`.
+pub(crate) fn for_others(listen: SocketAddr, dialled: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        let outward = outward_address(listen.ip()).unwrap_or(dialled.ip());
+        SocketAddr::new(outward, dialled.port())
+    } else {
+        dialled
+    }
+}
+
+/// This host's address on its way out; None where it has none.
+fn outward_address(any: IpAddr) -> Option<IpAddr> {
+    // Addresses for documentation, which nobody has. Nothing is sent: the kernel only chooses a way.
+    let outside = match any {
+        IpAddr::V4(_) => SocketAddr::from(([198, 51, 100, 1], 9)),
+        IpAddr::V6(_) => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 9)),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(outside).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +101,17 @@ mod tests {
         assert_eq!(dialled("0.0.0.0:8080"), "127.0.0.1:8080");
         assert_eq!(dialled("[::]:8080"), "[::1]:8080");
         assert_eq!(dialled("10.0.0.7:80"), "10.0.0.7:80");
+    }
+
+    #[test]
+    fn other_hosts_are_told_no_unspecified_address() {
+        let told = |listen: &str, dialled: &str| {
+            for_others(listen.parse().unwrap(), dialled.parse().unwrap())
+        };
+        assert_eq!(told("10.0.0.7:7071", "10.0.0.7:7071").to_string(), "10.0.0.7:7071");
+        let outward = told("0.0.0.0:0", "127.0.0.1:7071");
+        assert!(!outward.ip().is_unspecified(), "{outward}");
+        assert_eq!(outward.port(), 7071);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
-use crate::endpoints::{Endpoints, dialable};
+use crate::endpoints::{Endpoints, dialable, for_others};
 use crate::failure::Failure;
 use crate::layout::{Layout, Part};
 use crate::listen;
@@ -212,7 +212,8 @@ fn info(
         router_port: Arc::new(move || {
             Endpoints::read(&layout).router.map_or(router.port(), |at| at.port())
         }),
-        link_address: link.unwrap_or_else(|| shown(endpoints.link)),
+        link_address: link
+            .unwrap_or_else(|| shown(endpoints.link.map(|at| for_others(config.link.listen, at)))),
         ca_fingerprint: authority.fingerprint(),
     }
 }

@@ -126,6 +126,12 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 Format::Json => output::json(&answer),
                 Format::Table => output::line(&field(&answer, "command")),
             }
+            if field(&answer, "command").contains(" --server 127.0.0.1:") {
+                output::note(
+                    "the link listens on this host only; for others, start the server with \
+                     BERTH_LINK_LISTEN=0.0.0.0:7071",
+                );
+            }
         }
         Command::Rm { instance } => {
             let known: Value = client.get(&path(&instance)).await?;
