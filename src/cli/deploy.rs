@@ -18,7 +18,7 @@ Without --port it is the image's EXPOSE, without --host NAME.localhost, and a ta
 /// What `berth deploy` is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Deploy {
-    /// The service; its image is the repository of that name, tag `latest`, unless it is said.
+    /// The service; its image is the repository of that name, tag `latest`.
     name: String,
     /// Another image of the registry, as in `team/hello:v2`.
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `berth service`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -305,11 +306,11 @@ fn event_rows(events: &[Value]) -> Vec<Vec<String>> {
     events.iter().map(row).collect()
 }
 
-/// `repository@sha256:0123...` of each container.
+/// `repository@sha256:0123...` of the containers, each image once.
 fn images(images: &Value) -> String {
     let Some(images) = images.as_object() else { return "-".to_owned() };
     let short = images.values().filter_map(Value::as_str).map(super::text::short_image);
-    short.collect::<Vec<_>>().join(", ")
+    short.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
 
 async fn update(

@@ -380,7 +380,8 @@ fn check_counts(desired: u32, configuration: &DeploymentConfiguration) -> Applie
 
 /// Which images a deployment runs, short enough for a sentence whatever they are named.
 fn digests(deployment: &Deployment) -> String {
-    let short: Vec<_> = deployment.images.values().map(|image| image.digest.short()).collect();
-    let noun = if short.len() == 1 { "image" } else { "images" };
+    let digests: BTreeSet<_> = deployment.images.values().map(|image| image.digest).collect();
+    let noun = if digests.len() == 1 { "image" } else { "images" };
+    let short: Vec<_> = digests.into_iter().map(|digest| digest.short()).collect();
     format!("{noun} {}", short.join(", "))
 }
