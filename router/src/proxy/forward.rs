@@ -16,16 +16,12 @@ const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PORT: &str = "x-forwarded-port";
 const REAL_IP: &str = "x-real-ip";
 
-/// What only the router may say: no client is a trusted proxy, so what clients send of these goes no further.
-const OURS: [&str; 7] = [
-    FORWARDED_FOR,
-    FORWARDED_PROTO,
-    FORWARDED_HOST,
-    FORWARDED_PORT,
-    REAL_IP,
-    request_id::HEADER,
-    "forwarded",
-];
+/// What only a proxy may say, besides all that begins with `x-forwarded`: no client is a trusted one, so what clients send
+/// of these goes no further. Some programs take the path from two of them, which would be another than the one that was
+/// matched; CGI programs take `proxy` for the address of one.
+const OURS: [&str; 6] =
+    ["forwarded", "proxy", "x-original-url", REAL_IP, request_id::HEADER, "x-rewrite-url"];
+const OURS_ALL: &str = "x-forwarded";
 
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,10 +74,9 @@ pub(super) fn rewrite(
     port: u16,
 ) -> Result<()> {
     request.set_raw_path(context.forwarded.as_bytes())?;
-    for name in look_alikes(request) {
+    for name in claims(request) {
         request.remove_header(&name);
     }
-    request.remove_header("forwarded");
     if let Some(client) = client.map(|address| address.to_canonical().to_string()) {
         request.insert_header(FORWARDED_FOR, client.as_str())?;
         request.insert_header(REAL_IP, client.as_str())?;
@@ -94,10 +89,11 @@ pub(super) fn rewrite(
     request.insert_header(request_id::HEADER, context.id.as_str())
 }
 
-/// Headers that many programs take for ours, as they see no difference between `_` and `-`.
-fn look_alikes(request: &RequestHeader) -> Vec<HeaderName> {
+/// What a client says in a proxy's place. Many programs see no difference between `_` and `-`.
+fn claims(request: &RequestHeader) -> Vec<HeaderName> {
     let is_one = |name: &&HeaderName| {
-        name.as_str().contains('_') && OURS.contains(&name.as_str().replace('_', "-").as_str())
+        let plain = name.as_str().replace('_', "-");
+        plain.starts_with(OURS_ALL) || OURS.contains(&plain.as_str())
     };
     request.headers.keys().filter(is_one).cloned().collect()
 }
@@ -138,6 +134,11 @@ mod tests {
             ("X-Real-IP", "4.4.4.4"),
             ("Forwarded", "for=5.5.5.5"),
             ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Prefix", "/elsewhere"),
+            ("X_Forwarded_Server", "elsewhere"),
+            ("X-Original-URL", "/elsewhere"),
+            ("X-Rewrite-URL", "/elsewhere"),
+            ("Proxy", "elsewhere:80"),
         ];
         let mut request = request("/", &forged);
         let context =
