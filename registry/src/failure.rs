@@ -100,8 +100,7 @@ impl Failure {
     pub(crate) fn disk(what: &'static str, error: &io::Error) -> Self {
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             tracing::error!(%error, "the registry's disk is full: {what}");
-            let message =
-                "the registry's disk is full; remove images or add space, then push again";
+            let message = "the registry's disk is full; add space, then push again";
             return Self::new(StatusCode::INSUFFICIENT_STORAGE, Code::Unavailable, message);
         }
         tracing::error!(%error, "the registry's files failed: {what}");

@@ -19,6 +19,8 @@ pub(crate) mod serve;
 
 /// How long an upload may lie idle.
 const IDLE: Duration = Duration::from_hours(1);
+/// How long it may where there are as many as may be: clients that were killed shut nobody out for longer.
+const IDLE_IF_FULL: Duration = Duration::from_mins(1);
 /// Uploads that one principal may have open.
 const MOST_PER_PRINCIPAL: usize = 256;
 /// Uploads that may be open in all.
@@ -53,9 +55,9 @@ impl Upload {
         self.touched_millis.store(now.as_millis(), Ordering::Release);
     }
 
-    fn is_idle(&self, now: Timestamp) -> bool {
+    fn is_idle(&self, since: Duration, now: Timestamp) -> bool {
         let touched = Timestamp::from_millis(self.touched_millis.load(Ordering::Acquire));
-        now.since(touched) >= IDLE && self.progress.try_lock().is_ok()
+        now.since(touched) >= since && self.progress.try_lock().is_ok()
     }
 }
 
@@ -68,18 +70,33 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens one. Also answers which have lain idle for too long and are none any more: their files can go.
+    /// Ends what has lain idle for too long, and answers which those were: their files can go.
+    pub(crate) fn end_idle(&self, principal: &Principal, now: Timestamp) -> Vec<UploadId> {
+        let mut open = self.open();
+        let mut ended: Vec<_> =
+            open.extract_if(|_, upload| upload.is_idle(IDLE, now)).map(|(id, _)| id).collect();
+        if is_full(&open, principal) {
+            // Nobody's limit costs others their uploads, the limit of all does.
+            let is_full_for_all = open.len() >= MOST;
+            let is_over = |upload: &Upload| {
+                (is_full_for_all || upload.principal == *principal)
+                    && upload.is_idle(IDLE_IF_FULL, now)
+            };
+            ended.extend(open.extract_if(|_, upload| is_over(upload)).map(|(id, _)| id));
+        }
+        ended
+    }
+
+    /// Opens one.
     pub(crate) fn start(
         &self,
         repository: &RepositoryName,
         principal: &Principal,
         now: Timestamp,
-    ) -> Result<(Arc<Upload>, Vec<UploadId>), Failure> {
+    ) -> Result<Arc<Upload>, Failure> {
         let mut open = self.open();
-        let idle = open.extract_if(|_, upload| upload.is_idle(now)).map(|(id, _)| id).collect();
-        let own = open.values().filter(|upload| upload.principal == *principal).count();
-        if open.len() >= MOST || own >= MOST_PER_PRINCIPAL {
-            let message = "too many uploads are open; finish or cancel some, or wait: idle ones end after an hour";
+        if is_full(&open, principal) {
+            let message = "too many uploads are open; finish or cancel some, or wait: while there are so many, those that lie idle end after a minute";
             let failure =
                 Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message);
             return Err(failure.with(http::header::RETRY_AFTER, http::HeaderValue::from(60)));
@@ -93,7 +110,7 @@ impl Uploads {
             progress: Arc::default(),
         });
         open.insert(upload.id, Arc::clone(&upload));
-        Ok((upload, idle))
+        Ok(upload)
     }
 
     /// One's own upload in this repository.
@@ -113,4 +130,10 @@ impl Uploads {
     pub(crate) fn end(&self, id: UploadId) {
         self.open().remove(&id);
     }
+}
+
+/// Whether a principal may open no more.
+fn is_full(open: &HashMap<UploadId, Arc<Upload>>, principal: &Principal) -> bool {
+    let own = open.values().filter(|upload| upload.principal == *principal).count();
+    open.len() >= MOST || own >= MOST_PER_PRINCIPAL
 }

@@ -277,6 +277,22 @@ async fn uploads_that_lie_idle_end_and_too_many_are_refused() {
 }
 
 #[tokio::test]
+async fn uploads_that_killed_clients_left_shut_nobody_out_for_longer_than_a_minute() {
+    let world = World::new().await;
+    for _ in 0..256 {
+        world.upload("a").await;
+    }
+    world.ask("POST", "/v2/a/blobs/uploads/").send().await.refused(429, "TOOMANYREQUESTS");
+    world.pass(59);
+    world.ask("POST", "/v2/a/blobs/uploads/").send().await.refused(429, "TOOMANYREQUESTS");
+    assert_eq!(world.uploads_on_disk(), 256);
+    world.pass(1);
+    let location = world.upload("a").await;
+    assert_eq!(world.uploads_on_disk(), 1);
+    world.ask("PUT", &finish(&location, b"x")).body(b"x").send().await.expect(CREATED);
+}
+
+#[tokio::test]
 async fn a_restart_ends_uploads_and_keeps_blobs() {
     let mut world = World::new().await;
     let digest = world.blob("a", b"kept").await;

@@ -53,14 +53,20 @@ pub(crate) async fn start(
 
 async fn open(ask: &Ask, repository: &RepositoryName) -> Result<Arc<Upload>, Failure> {
     let uploads = &ask.shared.uploads;
-    let (upload, idle) = uploads.start(repository, &ask.caller.principal, ask.now)?;
+    let idle = uploads.end_idle(&ask.caller.principal, ask.now);
+    if !idle.is_empty() {
+        let files = Arc::clone(&ask.shared.files);
+        let discarded = blocking("idle uploads cannot be removed", move || {
+            for id in idle {
+                files.discard(id);
+            }
+            Ok(())
+        });
+        discarded.await?;
+    }
+    let upload = uploads.start(repository, &ask.caller.principal, ask.now)?;
     let (id, files) = (upload.id, Arc::clone(&ask.shared.files));
-    let created = blocking("an upload cannot be started", move || {
-        for id in idle {
-            files.discard(id);
-        }
-        files.create(id).map(drop)
-    });
+    let created = blocking("an upload cannot be started", move || files.create(id).map(drop));
     if let Err(failure) = created.await {
         uploads.end(id);
         return Err(failure);
