@@ -10,4 +10,5 @@ mod docker_registry;
 mod docker_routing;
 mod docker_tasks;
 mod harness;
+mod readme;
 mod tidy;

@@ -37,7 +37,7 @@ pub(crate) fn login(berth: &Berth) {
 }
 
 /// Loads an image of the sample application into Docker under the registry's name; returns that name.
-fn load(berth: &Berth, repository: &str, version: &str, more: &[&str]) -> String {
+pub(crate) fn load(berth: &Berth, repository: &str, version: &str, more: &[&str]) -> String {
     let reference = format!("{}/{repository}:{version}", berth.registry());
     let archive = Command::new(env!("CARGO_BIN_EXE_berth"))
         .args(["demo-archive", "--version", version])
@@ -94,6 +94,12 @@ pub(crate) fn inspect(id: &str, format: &str) -> String {
 pub(crate) fn kill(id: &str) {
     let output = Command::new("docker").args(["kill", id]).output().expect("docker runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Removes images by name or id.
+pub(crate) fn remove_images(images: &[String]) {
+    // One that shares its id with another is gone already.
+    Command::new("docker").args(["image", "rm", "--force"]).args(images).output().ok();
 }
 
 /// Removes whatever a failed test left.
