@@ -137,10 +137,13 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             let known: Value = client.get(&path(&instance)).await?;
             client.delete::<Value>(&path(&instance)).await?;
             let id = field(&known, "instanceId");
-            output::note(&format!(
-                "instance {instance} is removed; what still runs on its host is left to you: `docker rm -f $(docker ps -aq \
-                 --filter label=berth.instance={id})` there removes it"
-            ));
+            output::note(&format!("instance {instance} is removed"));
+            if known["runningTasksCount"].as_u64().is_some_and(|running| running > 0) {
+                output::note(&format!(
+                    "what still runs on its host is left to you: `docker rm -f $(docker ps -aq --filter \
+                     label=berth.instance={id})` there removes it"
+                ));
+            }
         }
     }
     Ok(Exit::Success)
