@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use model::{Change, StopCode};
+use model::{Change, Lease, Service, StopCode, Task, TaskStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,9 +17,24 @@ pub(crate) struct Left {
     tasks: usize,
 }
 
+/// What stays in State only for a router that is away, to keep its address from others, is not waited for: nothing of it
+/// runs, and that router may never come back.
 fn left(api: &Api) -> Json<Left> {
-    let state = api.state();
-    Json(Left { services: state.services().count(), tasks: state.tasks().count() })
+    let (state, seen, now) = (api.state(), api.seen(), api.now());
+    let away = |id| seen.router_lease(id, &api.lease, now) >= Lease::Disconnected;
+    let some_away = state.routers().any(|router| away(router.id));
+    let counts = |task: &&Task| !some_away || may_have_containers(&state, task);
+    let has_left =
+        |service: &&Service| !some_away || state.tasks_of(service.id).any(|task| counts(&task));
+    Json(Left {
+        services: state.services().filter(has_left).count(),
+        tasks: state.tasks().filter(counts).count(),
+    })
+}
+
+fn may_have_containers(state: &model::State, task: &Task) -> bool {
+    let is_on_a_host = task.instance().is_some_and(|id| state.instance(id).is_some());
+    task.last_status != TaskStatus::Stopped || (is_on_a_host && !task.reaped)
 }
 
 /// How many services and tasks are still there.

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::exit::Exit;
-use super::output::{self, Format, Progress};
+use super::output::{self, Format};
 use super::text::{escape, field, items, query, time};
 use super::wait::{self, primary, service_path};
 use super::{Failure, Outcome};
+
+mod removal;
 
 /// What can be asked of services.
 #[derive(Debug, Subcommand)]
@@ -208,7 +210,7 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             update(&named, &change, &waiting, client, format).await
         }
         Command::Rollback { named, waiting } => rollback(&named, &waiting, client, format).await,
-        Command::Rm { named, yes, waiting } => remove(&named, yes, &waiting, client).await,
+        Command::Rm { named, yes, waiting } => removal::remove(&named, yes, &waiting, client).await,
         Command::Events { named, limit } => {
             let query =
                 query(&[("cluster", Some(named.cluster)), ("limit", Some(limit.to_string()))]);
@@ -347,51 +349,4 @@ async fn wait_and_show(
     }
     output::data(format, &service, &HEADER, rows(&json!([service])));
     Ok(Exit::Success)
-}
-
-async fn remove(named: &Named, yes: bool, waiting: &Waiting, client: &Client) -> Outcome {
-    let name = &named.name;
-    if !yes {
-        match output::ask(&format!("Remove service {name} and stop its tasks?")) {
-            Some(true) => {}
-            Some(false) => return Ok(Exit::Failure),
-            None => {
-                let message = format!(
-                    "removing service {name} stops its tasks: say --yes, since there is no terminal to ask on"
-                );
-                return Err(Failure::new(Exit::Failure, message));
-            }
-        }
-    }
-    let path = service_path(name, &named.cluster);
-    client.delete::<Value>(&path).await?;
-    if waiting.detach {
-        output::note(&format!("service {name} is being removed"));
-        return Ok(Exit::Success);
-    }
-    let timeout = Duration::from_secs(waiting.timeout);
-    let gone = tokio::time::timeout(timeout, gone(name, &path, client)).await;
-    gone.unwrap_or_else(|_late| {
-        let message = format!(
-            "service {name} is not gone after {} s; it goes once its last container has: `berth task ls --service {name} \
-             --stopped` shows which are left",
-            waiting.timeout
-        );
-        Err(Failure::new(Exit::Timeout, message))
-    })?;
-    output::note(&format!("service {name} is removed"));
-    Ok(Exit::Success)
-}
-
-/// Waits until the service is gone: it goes with its last container.
-async fn gone(name: &str, path: &str, client: &Client) -> Result<(), Failure> {
-    let mut progress = Progress::new();
-    loop {
-        match client.get::<Value>(path).await {
-            Ok(_) => progress.say(&format!("{name}: its tasks are being stopped")),
-            Err(error) if error.exit() == Exit::NotFound => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }

@@ -26,6 +26,13 @@ fn print(status: &Value) {
     output::line(&format!("  link      {}", field(status, "linkAddress")));
     section(status, "instances", &instance::COLUMNS, instance::rows);
     section(status, "routers", &router::HEADER, |list| rows(list, &router::FIELDS));
+    for router in items(&status["routers"]).iter().filter(|router| router["lease"] == "LOST") {
+        output::line(&format!(
+            "\nrouter {} is lost: what it may still send requests to is kept from others; `berth router rm {}` gives it up",
+            field(router, "name"),
+            field(router, "routerId")
+        ));
+    }
     if items(&status["services"]).is_empty() {
         output::line(
             "\nno services; `berth deploy NAME` makes one of the image NAME that was pushed",

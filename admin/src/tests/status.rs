@@ -91,3 +91,28 @@ async fn down_stops_every_task_and_may_be_asked_for_again() {
     );
     assert_eq!(world.get("/down").await.ok(), json!({"services": 1, "tasks": 1}));
 }
+
+#[tokio::test]
+async fn down_does_not_wait_for_what_is_only_kept_for_a_router_that_is_away() {
+    let world = World::with_hello().await;
+    let task = world.running_task("hello", 1, 1).await;
+    let id = RouterId::new(now(), [7; 10]);
+    let router =
+        Router { id, name: "edge".to_owned(), version: "1".to_owned(), registered_at: now() };
+    world.apply(vec![Change::RegisterRouter(router)]).await;
+    let hear = |connected, at| {
+        world.observed.send_modify(|observed| {
+            observed.hear_router(id, connected, at);
+        });
+    };
+    hear(false, Timestamp::EPOCH);
+    let left = world.ask("POST", "/down", Body::empty()).await.ok();
+    assert_eq!(left, json!({"services": 1, "tasks": 1}), "its container is still there");
+    let stopped = report(task, 1, TaskStatus::Stopped, None);
+    let reaped = Change::TaskReaped { instance: instance_id(1), task };
+    world.apply(vec![Change::TaskDrained(task), stopped, reaped]).await;
+    assert_eq!(world.state().tasks().count(), 1);
+    assert_eq!(world.get("/down").await.ok(), json!({"services": 0, "tasks": 0}));
+    hear(true, now());
+    assert_eq!(world.get("/down").await.ok(), json!({"services": 1, "tasks": 1}));
+}
