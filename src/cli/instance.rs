@@ -138,7 +138,8 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             client.delete::<Value>(&path(&instance)).await?;
             let id = field(&known, "instanceId");
             output::note(&format!("instance {instance} is removed"));
-            if known["runningTasksCount"].as_u64().is_some_and(|running| running > 0) {
+            // Also of tasks that should have stopped, and hold on to what they reserve.
+            if known["remainingResources"] != known["registeredResources"] {
                 output::note(&format!(
                     "what still runs on its host is left to you: `docker rm -f $(docker ps -aq --filter \
                      label=berth.instance={id})` there removes it"
