@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::id::{DeploymentId, ServiceId, TargetGroupId};
 use crate::image::PinnedImage;
 use crate::name::{ClusterName, ContainerName, ServiceName};
+use crate::task::Task;
 use crate::time::Timestamp;
 
 /// Keeps `desired_count` tasks of a task definition running.
@@ -180,6 +181,18 @@ pub struct Deployment {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Deployment {
+    /// Whether a task runs what the deployment wants: its own do. One that goes back also keeps the tasks that ran the
+    /// same before, so that going back is as quick as stopping what failed.
+    pub fn owns(&self, task: &Task) -> bool {
+        let runs_the_same = || {
+            task.task_definition == self.task_definition
+                && task.containers.iter().all(|c| self.images.get(&c.name) == Some(&c.image))
+        };
+        task.deployment == Some(self.id) || (self.rollback_of.is_some() && runs_the_same())
+    }
 }
 
 /// How far a deployment is; the words of ECS's `rolloutState`.

@@ -171,16 +171,6 @@ fn last_failure(state: &State, deployment: &Deployment) -> Option<String> {
         .map(|(_, _, stopped)| stopped.reason.clone())
 }
 
-/// Whether a task runs what the deployment wants: its own do. One that goes back also keeps the tasks that ran the same
-/// before, so that going back is as quick as stopping what failed.
-pub(crate) fn owns(deployment: &Deployment, task: &Task) -> bool {
-    let runs_the_same = || {
-        task.task_definition == deployment.task_definition
-            && task.containers.iter().all(|c| deployment.images.get(&c.name) == Some(&c.image))
-    };
-    task.deployment == Some(deployment.id) || (deployment.rollback_of.is_some() && runs_the_same())
-}
-
 /// When tasks of the deployment may be started again after failures: its own, or its instances'.
 pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timestamp> {
     let own = deployment.last_failure_at.and_then(|at| pause(deployment.failed_tasks, at));

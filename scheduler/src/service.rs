@@ -105,7 +105,7 @@ fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> 
             condition: health::condition(draft, service, task),
             runs: task.last_status == TaskStatus::Running,
         };
-        if keeps && deployment::owns(deployment, task) {
+        if keeps && deployment.owns(task) {
             roster.fresh.push(member);
         } else {
             roster.stale.push(member);
@@ -131,7 +131,7 @@ fn stop(
             return;
         }
         Cause::ScaledIn => format!("scaled in to {} tasks", service.desired_count),
-        Cause::Replaced if !deployment::owns(deployment, task) => {
+        Cause::Replaced if !deployment.owns(task) => {
             format!("replaced by deployment {}", deployment.id)
         }
         Cause::Replaced => match host {
@@ -153,7 +153,7 @@ fn complete(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) {
     }
     let state = draft.state.clone();
     let tasks = state.tasks_of(service.id).filter(|task| task.wanted());
-    let (own, older): (Vec<_>, Vec<_>) = tasks.partition(|task| deployment::owns(deployment, task));
+    let (own, older): (Vec<_>, Vec<_>) = tasks.partition(|task| deployment.owns(task));
     if !older.is_empty() {
         return;
     }

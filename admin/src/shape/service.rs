@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::history::ServiceEvent;
-use model::{Deployment, RolloutState, Service, ServiceStatus, State};
+use model::{Deployment, RolloutState, Service, ServiceStatus, State, Task};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -107,7 +107,7 @@ impl ServiceShape {
         let mut deployments: Vec<_> = state
             .deployments()
             .filter(|deployment| deployment.service == service.id)
-            .map(|deployment| DeploymentShape::of(state, service, deployment))
+            .filter_map(|deployment| DeploymentShape::of(state, service, deployment))
             .collect();
         deployments.reverse();
         deployments.sort_by_key(|deployment| deployment.status != "PRIMARY");
@@ -158,19 +158,38 @@ impl ServiceShape {
 }
 
 impl DeploymentShape {
-    fn of(state: &State, service: &Service, deployment: &Deployment) -> Self {
+    /// Each task counts for one: for the PRIMARY deployment if that keeps it, else for its own. None for an older one
+    /// whose tasks are all kept.
+    fn of(state: &State, service: &Service, deployment: &Deployment) -> Option<Self> {
+        let primary = service.deployment.and_then(|id| state.deployment(id));
         let counts = service.deployment == Some(deployment.id);
-        let tasks =
-            || state.tasks_of(service.id).filter(|task| task.deployment == Some(deployment.id));
+        let is_kept = |task: &Task| primary.is_some_and(|primary| primary.owns(task));
+        let own = || {
+            let all = state.tasks_of(service.id);
+            all.filter(|task| task.deployment == Some(deployment.id))
+        };
+        if !counts && own().next().is_some() && own().all(is_kept) {
+            return None;
+        }
+        let tasks = || {
+            let all = state.tasks_of(service.id).filter(|task| task.wanted());
+            all.filter(|task| {
+                if counts {
+                    deployment.owns(task)
+                } else {
+                    task.deployment == Some(deployment.id) && !is_kept(task)
+                }
+            })
+        };
         let images = deployment.images.iter();
-        Self {
+        Some(Self {
             id: deployment.id.to_string(),
             status: if counts { "PRIMARY" } else { "ACTIVE" },
             task_definition: deployment.task_definition.to_string(),
             images: images.map(|(name, image)| (name.to_string(), image.to_string())).collect(),
             desired_count: if counts { service.desired_count } else { 0 },
-            running_count: tasks().filter(|task| task.wanted() && runs(task.last_status)).count(),
-            pending_count: tasks().filter(|task| task.wanted() && pends(task.last_status)).count(),
+            running_count: tasks().filter(|task| runs(task.last_status)).count(),
+            pending_count: tasks().filter(|task| pends(task.last_status)).count(),
             failed_tasks: deployment.failed_tasks,
             rollout_state: match deployment.rollout_state {
                 RolloutState::InProgress => "IN_PROGRESS",
@@ -181,6 +200,6 @@ impl DeploymentShape {
             rollback_of: deployment.rollback_of.map(|id| id.to_string()),
             created_at: at(deployment.created_at),
             updated_at: at(deployment.updated_at),
-        }
+        })
     }
 }

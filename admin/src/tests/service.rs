@@ -94,6 +94,25 @@ async fn a_rollback_goes_to_what_completed_before() {
 }
 
 #[tokio::test]
+async fn a_rollback_counts_the_tasks_that_it_keeps_as_its_own() {
+    let world = World::with_hello().await;
+    world.running_task("hello", 1, 1).await;
+    let first = world.service("hello").deployment.unwrap();
+    world.push("hello", "latest", 2, &[8080]).await;
+    world.post("/deploy", json!({"name": "hello"})).await.ok();
+    let answer = world.get("/services/hello").await.ok();
+    assert_eq!(primary(&answer)["runningCount"], 0);
+    let older = &answer["deployments"][1];
+    assert_eq!((&older["id"], &older["runningCount"]), (&json!(first.to_string()), &json!(1)));
+
+    let answer = world.ask("POST", "/services/hello/rollback", Body::empty()).await.ok();
+    assert_eq!(primary(&answer)["runningCount"], 1);
+    let ids: Vec<_> =
+        answer["deployments"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert!(!ids.contains(&&json!(first.to_string())), "{ids:?}");
+}
+
+#[tokio::test]
 async fn a_removed_service_drains_and_then_is_gone_with_its_routing() {
     let world = World::with_hello().await;
     let answer = world.delete("/services/hello").await.ok();
