@@ -10,6 +10,9 @@ use crate::id::{CredentialId, InstallationId, InstanceId, JoinTokenId, RouterId}
 use crate::state::RowKey;
 use crate::task::TaskStatus;
 
+/// Expired join tokens that a new one takes with it.
+const EXPIRED_PER_TOKEN: usize = 16;
+
 impl Write<'_> {
     pub(super) fn install(&mut self, id: InstallationId) -> Applied {
         if let Some(known) = self.state.installation {
@@ -153,12 +156,19 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Each new one takes expired ones with it, a few at a time: a batch touches only so many rows.
     pub(super) fn create_join_token(&mut self, token: &JoinToken) -> Applied {
         if self.state.join_token(token.id).is_some() {
             return Err(exists("join token", token.id));
         }
         if self.state.cluster(&token.cluster).is_none() {
             return Err(not_found("cluster", &token.cluster));
+        }
+        let expired = self.state.join_tokens().filter(|token| token.expires_at <= self.at);
+        let expired: Vec<_> = expired.map(|token| token.id).take(EXPIRED_PER_TOKEN).collect();
+        for id in expired {
+            self.state.join_tokens.remove_mut(&id);
+            self.touch(RowKey::JoinToken(id));
         }
         self.state.join_tokens.insert_mut(token.id, Arc::new(token.clone()));
         self.touch(RowKey::JoinToken(token.id));

@@ -348,6 +348,29 @@ fn a_join_token_ends_by_use_and_by_time() {
 }
 
 #[test]
+fn join_tokens_that_have_expired_go_when_new_ones_come() {
+    let mut state = world();
+    let token = |n: u8, expires_at| JoinToken {
+        id: JoinTokenId::new(at(1), seed(n)),
+        role: PeerRole::Agent,
+        cluster: "default".parse().unwrap(),
+        hash: digest(1),
+        uses_left: 1,
+        created_at: at(1),
+        expires_at,
+    };
+    for n in 0..20 {
+        let change = Change::CreateJoinToken(token(n, at(if n == 7 { 1_000 } else { 50 })));
+        state.apply(&change, at(1)).unwrap();
+    }
+    let touched = state.apply(&Change::CreateJoinToken(token(20, at(1_000))), at(50)).unwrap();
+    assert_eq!((touched.rows.len(), state.join_tokens().count()), (17, 5));
+    state.apply(&Change::CreateJoinToken(token(21, at(1_000))), at(50)).unwrap();
+    assert!([7, 20, 21].iter().all(|n| state.join_token(token(*n, at(1)).id).is_some()));
+    assert_eq!(state.join_tokens().count(), 3);
+}
+
+#[test]
 fn an_instance_keeps_its_subnet_while_tasks_have_addresses_of_it() {
     let mut state = world();
     apply(&mut state, Change::CreateTask(task(1)));
