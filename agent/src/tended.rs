@@ -104,11 +104,6 @@ impl Tended {
         self.flight = Some(Flight { number, op, abort });
     }
 
-    /// Whether there is no container, and none about to be.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.flight.is_none() && self.known.is_empty()
-    }
-
     /// Whether an Op is under way that may bring a container to life: until it has ended the task has not.
     pub(crate) fn is_waking(&self) -> bool {
         self.flight.as_ref().is_some_and(|flight| {

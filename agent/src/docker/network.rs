@@ -117,7 +117,8 @@ impl Engine {
         let network = owner.network();
         match within(CALL, self.docker.remove_network(&network)).await {
             Ok(()) => tracing::info!("removed the Docker network `{network}`, which nobody uses"),
-            Err(error) => tracing::debug!("the Docker network `{network}` stays: {error}"),
+            Err(error) if is_missing(&error) => {}
+            Err(error) => tracing::warn!("the Docker network `{network}` stays: {error}"),
         }
     }
 

@@ -244,14 +244,17 @@ impl Work {
         containers.map(|container| self.hands.mirror.name(&container.image)).collect()
     }
 
-    /// Ends. An instance on which nothing is left leaves nothing behind in Docker either.
+    /// Ends. An instance on which nothing is left leaves nothing behind in Docker either: Docker says whether that is so, not
+    /// what was last heard of it.
     pub(super) async fn leave(mut self) {
-        let is_empty =
-            self.is_listed && self.strays.is_empty() && self.tasks.values().all(Tended::is_empty);
-        if !is_empty {
+        if self.tasks.values().any(Tended::is_waking) {
             return;
         }
         let tidying = async {
+            let left = self.hands.engine.list(&self.hands.owner).await;
+            if !left.is_ok_and(|left| left.is_empty()) {
+                return;
+            }
             // What is being made can only be removed when it is there.
             while matches!(self.bridge.asking, Asking::UnderWay | Asking::UnderWayAndDue)
                 && let Some(ended) = self.jobs.join_next().await
