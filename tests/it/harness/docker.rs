@@ -107,4 +107,12 @@ pub(crate) fn remove_all(installation: &str) {
     for id in containers(installation, true) {
         Command::new("docker").args(["rm", "--force", &id]).output().ok();
     }
+    let label = format!("label=berth.installation={installation}");
+    let networks =
+        Command::new("docker").args(["network", "ls", "-q", "--filter", &label]).output();
+    let networks = networks.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    for id in networks.unwrap_or_default().lines() {
+        // One that an agent still uses is that agent's to remove.
+        Command::new("docker").args(["network", "rm", id]).output().ok();
+    }
 }
