@@ -4,11 +4,13 @@
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use model::{AssignedTask, StopCode, TaskStatus, Wanted};
 
 use super::registry::Registry;
 use super::stage::{Stage, new_task, somebody, view};
 use super::task;
+use crate::docker::Lines;
 use crate::owner::Owner;
 
 /// What a test works with.
@@ -294,7 +296,7 @@ async fn a_server_that_is_away_is_waited_for_and_stopping_ends_the_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_stopped_while_its_image_is_pulled_is_over_at_once() {
     let theatre = Theatre::open().await;
-    theatre.registry.slow_down();
+    theatre.registry.get_stuck();
     let mut task = theatre.task(WAITS);
     let stage = theatre.stage(std::slice::from_ref(&task)).await;
     theatre.registry.until_halfway().await;
@@ -363,9 +365,14 @@ impl Theatre {
     async fn until_log(&self, stage: &Stage, task: &AssignedTask, text: &str) {
         let name = self.name(task);
         let waiting = async {
-            while !stage.engine.tail(&name).await.unwrap().iter().any(|line| line == text) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            let mut log = Box::pin(stage.engine.log(&name, true, None));
+            let mut lines = Lines::default();
+            while let Some(output) = log.next().await {
+                if lines.take(output.unwrap()).iter().any(|line| line == text) {
+                    return;
+                }
             }
+            panic!("its log ends without `{text}`");
         };
         tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it writes that");
     }

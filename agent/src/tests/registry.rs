@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use model::{Digest, PinnedImage};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -28,7 +28,7 @@ enum Mood {
     #[default]
     Fine,
     Away,
-    Slow,
+    Stuck,
     Lying,
 }
 
@@ -101,9 +101,9 @@ impl Registry {
         self.feel(Mood::Fine);
     }
 
-    /// From now on its layers take half a minute.
-    pub(crate) fn slow_down(&self) {
-        self.feel(Mood::Slow);
+    /// From now on its layers stop halfway.
+    pub(crate) fn get_stuck(&self) {
+        self.feel(Mood::Stuck);
     }
 
     /// From now on its bytes are others.
@@ -118,7 +118,7 @@ impl Registry {
 
     /// Waits until it is in the middle of a layer.
     pub(crate) async fn until_halfway(&self) {
-        self.until("a layer is asked for", |seen| seen.is_halfway.then_some(())).await;
+        self.until("half of a layer is sent", |seen| seen.is_halfway.then_some(())).await;
     }
 
     /// Waits until whoever reads has hung up.
@@ -145,21 +145,19 @@ impl Registry {
     }
 }
 
-/// The bytes in pieces, each after a while.
-fn slowly(
+/// Half of the bytes, and then nothing more until whoever reads hangs up.
+fn half(
     bytes: &[u8],
-    told: LetGo,
+    content: Arc<Content>,
 ) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> + use<> {
-    let pieces: Vec<Bytes> = bytes.chunks(24_000).map(Bytes::copy_from_slice).collect();
-    stream::unfold((pieces.into_iter(), Some(told)), |(mut pieces, mut told)| async move {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        let piece = pieces.next();
-        if piece.is_none() {
-            // All of it was taken: nobody has hung up.
-            std::mem::forget(told.take());
-        }
-        Some((Ok(piece?), (pieces, told)))
-    })
+    let half = Bytes::copy_from_slice(&bytes[..bytes.len() / 2]);
+    let told = LetGo(Arc::clone(&content));
+    let rest = stream::once(async move {
+        let _told = told;
+        content.seen.send_modify(|seen| seen.is_halfway = true);
+        std::future::pending().await
+    });
+    stream::iter([Ok::<_, Infallible>(half)]).chain(rest)
 }
 
 /// Tells when whoever reads hangs up.
@@ -183,7 +181,7 @@ async fn answer(State(content): State<Arc<Content>>, request: Request) -> Respon
     let mood = content.seen.borrow().mood;
     match mood {
         Mood::Away => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Mood::Fine | Mood::Lying | Mood::Slow => {}
+        Mood::Fine | Mood::Lying | Mood::Stuck => {}
     }
     let wanted = request.uri().path().rsplit('/').next().unwrap().parse::<Digest>();
     let found = content.blobs.iter().find(|(digest, _)| wanted.as_ref() == Ok(digest));
@@ -192,9 +190,8 @@ async fn answer(State(content): State<Arc<Content>>, request: Request) -> Respon
     if mood == Mood::Lying {
         bytes[0] ^= 1;
     }
-    if mood == Mood::Slow && bytes.len() > 2_000 {
-        content.seen.send_modify(|seen| seen.is_halfway = true);
-        return Body::from_stream(slowly(&bytes, LetGo(content))).into_response();
+    if mood == Mood::Stuck && bytes.len() > 2_000 {
+        return Body::from_stream(half(&bytes, content)).into_response();
     }
     let kind = if bytes.len() < 2_000 { MANIFEST } else { "application/octet-stream" };
     let digest = digest.to_string();
