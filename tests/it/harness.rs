@@ -21,7 +21,8 @@ pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) {
     until_within(PATIENCE, what, holds);
 }
 
-/// The same for a state that may take longer.
+/// The same for a state that may take longer. What other processes, Docker and the API show has nothing to wake this one by,
+/// so it looks again after a moment; only the state ends the wait, never the time that has passed.
 #[track_caller]
 pub(crate) fn until_within(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = now() + patience;
