@@ -7,9 +7,8 @@
 use axum::Json;
 use axum::extract::State;
 use model::{
-    Change, ClusterName, Deployment, DeploymentConfiguration, HealthCheckProtocol, ImageReference,
-    KeyValue, LoadBalancer, RolloutState, SchedulingStrategy, Service, ServiceId, ServiceName,
-    ServiceStatus, TargetGroup, TargetGroupId, TaskDefinition,
+    Change, ClusterName, Deployment, HealthCheckProtocol, ImageReference, KeyValue, LoadBalancer,
+    RolloutState, Service, ServiceId, ServiceName, TargetGroup, TargetGroupId, TaskDefinition,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -186,24 +185,16 @@ impl Context<'_> {
         let (now, wish) = (self.api.now(), self.wish);
         let balancer = self.balancer(definition, draft)?;
         let service = Service {
-            id: ServiceId::new(now, random()),
-            cluster: wish.cluster_name.clone(),
-            name: wish.name.clone(),
-            status: ServiceStatus::Active,
-            scheduling_strategy: SchedulingStrategy::Replica,
-            task_definition: definition.key(),
             desired_count: draft.choose("replicas", wish.desired_count, || (1, "the default")),
-            deployment_configuration: DeploymentConfiguration::default(),
-            health_check_grace_period_seconds: 0,
             load_balancers: balancer.into_iter().collect(),
-            follow_tags: true,
-            deployment: None,
-            last_tried: std::collections::BTreeMap::new(),
-            last_completed: None,
-            previous_completed: None,
-            placement_failure: None,
-            created_at: now,
             created_by: may.principal.to_string(),
+            ..Service::new(
+                ServiceId::new(now, random()),
+                wish.cluster_name.clone(),
+                wish.name.clone(),
+                definition.key(),
+                now,
+            )
         };
         draft.changes.push(Change::CreateService(service.clone()));
         Ok(service)

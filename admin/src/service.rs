@@ -7,7 +7,7 @@ use model::change::ServiceUpdate as Settings;
 use model::service::CompletedDeployment;
 use model::{
     Change, ClusterName, Deployment, DeploymentConfiguration, DeploymentId, History, RolloutState,
-    SchedulingStrategy, Service, ServiceId, ServiceName, ServiceStatus, TaskDefinition,
+    Service, ServiceId, ServiceName, TaskDefinition,
 };
 use serde::{Deserialize, Serialize};
 use store::HistoryQuery;
@@ -123,24 +123,17 @@ pub(crate) async fn create(
     let definition = find(&state, &wish.task_definition)?;
     let (cluster, name) = (wish.cluster_name.clone(), wish.service_name.clone());
     let service = Service {
-        id: ServiceId::new(api.now(), random()),
-        cluster: wish.cluster_name,
-        name: wish.service_name,
-        status: ServiceStatus::Active,
-        scheduling_strategy: SchedulingStrategy::Replica,
-        task_definition: definition.key(),
         desired_count: wish.desired_count,
         deployment_configuration: wish.deployment_configuration,
-        health_check_grace_period_seconds: 0,
-        load_balancers: Vec::new(),
         follow_tags: wish.follow_tags,
-        deployment: None,
-        last_tried: std::collections::BTreeMap::new(),
-        last_completed: None,
-        previous_completed: None,
-        placement_failure: None,
-        created_at: api.now(),
         created_by: may.principal.to_string(),
+        ..Service::new(
+            ServiceId::new(api.now(), random()),
+            wish.cluster_name,
+            wish.service_name,
+            definition.key(),
+            api.now(),
+        )
     };
     let deployment = deployment(&api, &state, service.id, definition)?;
     api.apply(vec![Change::CreateService(service), Change::StartDeployment(deployment)]).await?;

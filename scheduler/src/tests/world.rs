@@ -188,24 +188,16 @@ impl World {
             self.apply(&Change::PutTargetGroup(group));
         }
         self.apply(&Change::CreateService(Service {
-            id,
-            cluster: "default".parse().unwrap(),
-            name: name.parse().unwrap(),
-            status: ServiceStatus::Active,
-            scheduling_strategy: SchedulingStrategy::Replica,
-            task_definition: definition(name, 1, &serde_json::json!([])).key(),
             desired_count: desired,
-            deployment_configuration: DeploymentConfiguration::default(),
-            health_check_grace_period_seconds: 0,
             load_balancers,
-            follow_tags: true,
-            deployment: None,
-            last_tried: BTreeMap::new(),
-            last_completed: None,
-            previous_completed: None,
-            placement_failure: None,
-            created_at: self.now,
             created_by: "user/admin".to_owned(),
+            ..Service::new(
+                id,
+                "default".parse().unwrap(),
+                name.parse().unwrap(),
+                definition(name, 1, &serde_json::json!([])).key(),
+                self.now,
+            )
         }));
         id
     }

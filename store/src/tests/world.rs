@@ -93,24 +93,14 @@ pub(crate) fn service_id(n: u8) -> ServiceId {
 
 fn service(n: u8) -> Service {
     Service {
-        id: service_id(n),
-        cluster: cluster(0),
-        name: format!("service-{n}").parse().expect("a name of letters, a hyphen and a digit"),
-        status: ServiceStatus::Active,
-        scheduling_strategy: SchedulingStrategy::Replica,
-        task_definition: definition(1).key(),
-        desired_count: 1,
-        deployment_configuration: DeploymentConfiguration::default(),
-        health_check_grace_period_seconds: 0,
-        load_balancers: Vec::new(),
-        follow_tags: true,
-        deployment: None,
-        last_tried: BTreeMap::new(),
-        last_completed: None,
-        previous_completed: None,
-        placement_failure: None,
-        created_at: at(1),
         created_by: "user/admin".to_owned(),
+        ..Service::new(
+            service_id(n),
+            cluster(0),
+            format!("service-{n}").parse().expect("a name of letters, a hyphen and a digit"),
+            definition(1).key(),
+            at(1),
+        )
     }
 }
 

@@ -66,28 +66,20 @@ pub(super) fn group() -> TargetGroup {
 
 pub(super) fn service() -> Service {
     Service {
-        id: ServiceId::new(at(1), seed(3)),
-        cluster: "default".parse().unwrap(),
-        name: "hello".parse().unwrap(),
-        status: ServiceStatus::Active,
-        scheduling_strategy: SchedulingStrategy::Replica,
-        task_definition: definition(1).key(),
         desired_count: 2,
-        deployment_configuration: DeploymentConfiguration::default(),
-        health_check_grace_period_seconds: 0,
         load_balancers: vec![LoadBalancer {
             target_group: group().id,
             container_name: "web".parse().unwrap(),
             container_port: 8080,
         }],
-        follow_tags: true,
-        deployment: None,
-        last_tried: BTreeMap::new(),
-        last_completed: None,
-        previous_completed: None,
-        placement_failure: None,
-        created_at: at(1),
         created_by: "user/admin".to_owned(),
+        ..Service::new(
+            ServiceId::new(at(1), seed(3)),
+            "default".parse().unwrap(),
+            "hello".parse().unwrap(),
+            definition(1).key(),
+            at(1),
+        )
     }
 }
 
