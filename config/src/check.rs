@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::LeaseTimes;
+use model::{LeaseTimes, Region};
 
 use crate::problem::Problem;
 use crate::setting::SETTINGS;
@@ -26,6 +26,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
     let agent = agent(sources);
     let lease = lease(sources);
     let port_range = sources.get::<RangeInclusive<u16>>("scheduler.port_range");
+    let region = sources.get::<Region>("region");
     let client = Client {
         url: sources.get::<Url>("url").map(|(url, _)| url.0),
         token: optional(sources, "token"),
@@ -44,6 +45,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
         agent,
         lease: lease?,
         port_range: port_range?.0,
+        region: region?.0,
         client,
         join_token,
         color,

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use model::LeaseTimes;
+use model::{LeaseTimes, Region};
 
 mod check;
 mod duration;
@@ -62,6 +62,8 @@ pub struct Config {
     pub lease: LeaseTimes,
     /// Host ports for mappings that leave the choice to the scheduler.
     pub port_range: RangeInclusive<u16>,
+    /// The region in the ARNs of this installation.
+    pub region: Region,
     /// How commands find Berth.
     pub client: Client,
     /// A token to join with, once.

@@ -62,6 +62,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("lease.lost_after", Some("1m"), "silence after which its tasks are replaced"),
     setting("scheduler.port_range", Some("20000-32000"), "host ports that the scheduler gives out"),
+    setting("region", Some("local"), "region in the ARNs of services, tasks and all else"),
     setting("log.format", Some("text"), "`text` or `json`"),
     setting("log.level", Some("info"), "filter, as `info` or `info,link=debug`"),
     setting("url", None, "URL of the admin API, for commands"),

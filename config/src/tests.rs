@@ -51,6 +51,7 @@ fn defaults_need_no_file_and_no_environment() {
     assert_eq!(config.link.listen.to_string(), "127.0.0.1:7071");
     assert_eq!(config.lease, LeaseTimes::default());
     assert_eq!(config.port_range, 20_000..=32_000);
+    assert_eq!(config.region.as_str(), "local");
     assert_eq!(config.file, None);
     assert!(!config.agent.name.is_empty());
 }
@@ -94,6 +95,7 @@ fn every_setting_can_come_from_the_environment() {
             "scheduler.port_range" => "30000-30100",
             "log.format" => "json",
             "log.level" => "debug,link=trace",
+            "region" => "eu-home-1",
             "url" => "https://berth.example.com",
             _ => "text",
         };

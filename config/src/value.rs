@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::Region;
+
 use crate::LogFormat;
 use crate::duration;
 use crate::problem::Problem;
@@ -69,6 +71,14 @@ impl Value for RangeInclusive<u16> {
         let (low, high) = text.split_once('-')?;
         let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
         (0 < low && low < high).then_some(low..=high)
+    }
+}
+
+impl Value for Region {
+    const EXPECTED: &'static str = "1 to 63 lowercase letters, digits and hyphens, as `eu-home-1`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 

@@ -4,6 +4,7 @@
 //! every decision that is built on these types replays from its inputs alone. Words are those of ECS, ALB and OCI.
 
 pub mod access;
+pub mod arn;
 mod chain;
 pub mod change;
 pub mod cluster;
@@ -23,6 +24,7 @@ pub mod time;
 pub mod view;
 
 pub use access::{Credential, CredentialKind, JoinToken, PeerRole, Principal};
+pub use arn::{Arn, ArnResource};
 pub use chain::chain;
 pub use change::{Change, Refusal};
 pub use cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};
@@ -38,7 +40,7 @@ pub use id::{
 };
 pub use image::{ImageReference, PinnedImage, Reference, Repository, Tag};
 pub use name::{
-    ClusterName, ContainerName, Family, NameError, RepositoryName, ServiceName, TagName,
+    ClusterName, ContainerName, Family, NameError, Region, RepositoryName, ServiceName, TagName,
     TargetGroupName,
 };
 pub use observed::{Lease, LeaseTimes, Observed};

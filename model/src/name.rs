@@ -87,6 +87,8 @@ names! {
     ServiceName, "service name", is_dns_label, "use 1 to 63 lowercase letters, digits and hyphens, with a letter or digit at both ends";
     /// A target group's name.
     TargetGroupName, "target group name", is_ecs_name, "use 1 to 255 letters, digits, hyphens and underscores";
+    /// Where an installation says that it is: the region in its ARNs.
+    Region, "region", is_dns_label, "use 1 to 63 lowercase letters, digits and hyphens, with a letter or digit at both ends";
     /// A repository's name (OCI distribution spec, "Pulling manifests").
     RepositoryName, "repository name", is_repository, "use lowercase letters and digits, separated by single `.`, `_` or `/`, by `__` or by hyphens, 255 characters at most";
     /// A tag (OCI distribution spec, "Pulling manifests").
