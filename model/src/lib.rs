@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod arn;
+mod backoff;
 mod chain;
 pub mod change;
 pub mod cluster;
@@ -13,6 +14,7 @@ pub mod digest;
 pub mod history;
 pub mod id;
 pub mod image;
+pub mod limits;
 pub mod name;
 pub mod observed;
 pub mod resources;
@@ -25,6 +27,7 @@ pub mod view;
 
 pub use access::{Credential, CredentialKind, JoinToken, PeerRole, Principal};
 pub use arn::{Arn, ArnResource};
+pub use backoff::Backoff;
 pub use chain::chain;
 pub use change::{Change, Refusal};
 pub use cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};

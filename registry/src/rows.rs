@@ -18,7 +18,7 @@ use store::{RowWrite, Store};
 
 use crate::failure::Failure;
 
-/// Rows that one batch of edges writes, and that one step of a scan reads.
+/// Rows that one step of a scan reads.
 pub(crate) const STEP: usize = 90;
 
 pub(crate) fn blob(digest: &Digest) -> Vec<u8> {

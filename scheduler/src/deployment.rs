@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{
-    Change, CircuitBreaker, CompletedDeployment, ContainerName, Deployment, DeploymentId, Digest,
-    ImageReference, PinnedImage, Reference, Revision, RolloutState, Service, ServiceId,
+    Backoff, Change, CircuitBreaker, CompletedDeployment, ContainerName, Deployment, DeploymentId,
+    Digest, ImageReference, PinnedImage, Reference, Revision, RolloutState, Service, ServiceId,
     ServiceStatus, State, StopCode, Task, TaskStatus, Timestamp,
 };
 
 use crate::draft::Draft;
+use crate::hash::fnv1a;
 
-/// The pause after the first failed task; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// The pauses before tasks are started again after failures.
+const LAUNCHES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_mins(1));
 
 /// Starts what a push, or the lack of any deployment, asks for.
 pub(crate) fn follow(draft: &mut Draft<'_>, id: ServiceId) {
@@ -173,6 +173,10 @@ fn last_failure(state: &State, deployment: &Deployment) -> Option<String> {
 
 /// When tasks of the deployment may be started again after failures: its own, or its instances'.
 pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timestamp> {
+    let pause = |failures: u32, last: Timestamp| {
+        let draw = fnv1a(&format!("{failures}/{}", deployment.id));
+        (failures > 0).then(|| last.plus(LAUNCHES.after(failures, draw)))
+    };
     let own = deployment.last_failure_at.and_then(|at| pause(deployment.failed_tasks, at));
     let mut count = 0;
     let mut last = None;
@@ -183,12 +187,6 @@ pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timest
         }
     }
     own.max(last.and_then(|at| pause(count, at)))
-}
-
-fn pause(failures: u32, last: Timestamp) -> Option<Timestamp> {
-    let doublings = failures.checked_sub(1)?;
-    let pause = FIRST_PAUSE.saturating_mul(1 << doublings.min(20)).min(LONGEST_PAUSE);
-    Some(last.plus(pause))
 }
 
 /// Whether its instance could not give the task what it had promised. No deployment is blamed for that.
@@ -203,5 +201,5 @@ fn was_let_down(task: &Task) -> bool {
 pub(crate) fn remembered_until(state: &State, task: &Task) -> Option<Timestamp> {
     let service = state.service(task.service?)?;
     let counts = service.status == ServiceStatus::Active && service.deployment == task.deployment;
-    (counts && was_let_down(task)).then_some(task.stopped_at?.plus(LONGEST_PAUSE))
+    (counts && was_let_down(task)).then_some(task.stopped_at?.plus(LAUNCHES.longest()))
 }

@@ -2,38 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use model::{Change, History, InstanceId, Lease, Observed, State, Timestamp, Touched};
+use model::limits::{Batches, Weight};
+use model::{Change, InstanceId, Lease, Observed, State, Timestamp};
 
 use crate::place::Places;
 use crate::{Plan, Settings, instance};
-
-/// What one batch writes at most. A commit takes one hundred rows and 1 MiB.
-const MOST: Weight = Weight { rows: 90, bytes: 512 * 1024 };
-
-/// How much Changes write.
-#[derive(Debug, Clone, Copy, Default)]
-struct Weight {
-    rows: usize,
-    bytes: usize,
-}
-
-impl Weight {
-    fn of(state: &State, touched: &Touched) -> Self {
-        let Touched { rows, history } = touched;
-        let values =
-            rows.iter().filter_map(|key| state.row(key)).chain(history.iter().map(History::row));
-        // A row of history, and what finds it by service and by task.
-        Self { rows: rows.len() + 3 * history.len(), bytes: values.map(|value| value.len()).sum() }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self { rows: self.rows + other.rows, bytes: self.bytes + other.bytes }
-    }
-
-    fn fits(self) -> bool {
-        self.rows <= MOST.rows && self.bytes <= MOST.bytes
-    }
-}
 
 pub(crate) struct Draft<'a> {
     /// With everything proposed so far applied.
@@ -47,7 +20,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) lost: BTreeSet<InstanceId>,
     places: Option<Places>,
     random: &'a mut dyn FnMut() -> [u8; 10],
-    groups: Vec<(Vec<Change>, Weight)>,
+    batches: Batches,
     wake_at: Option<Timestamp>,
 }
 
@@ -68,7 +41,7 @@ impl<'a> Draft<'a> {
             lost: BTreeSet::new(),
             places: None,
             random,
-            groups: Vec::new(),
+            batches: Batches::default(),
             wake_at: None,
         };
         draft.lost = instance::lost(&mut draft);
@@ -85,7 +58,7 @@ impl<'a> Draft<'a> {
         match self.state.apply_all(&changes, self.now) {
             Ok(touched) if touched.is_empty() => false,
             Ok(touched) => {
-                self.groups.push((changes, Weight::of(&self.state, &touched)));
+                self.batches.push(changes, Weight::of(&self.state, &touched));
                 true
             }
             Err(refusal) => {
@@ -131,18 +104,6 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn finish(self) -> Plan {
-        let mut batches: Vec<Vec<Change>> = Vec::new();
-        let mut sum = Weight::default();
-        for (group, weight) in self.groups {
-            sum = sum.plus(weight);
-            match batches.last_mut() {
-                Some(batch) if sum.fits() => batch.extend(group),
-                _ => {
-                    batches.push(group);
-                    sum = weight;
-                }
-            }
-        }
-        Plan { batches, wake_at: self.wake_at }
+        Plan { batches: self.batches.into_vec(), wake_at: self.wake_at }
     }
 }

@@ -12,6 +12,7 @@ use model::{Change, Observed, State, Timestamp};
 
 mod deployment;
 mod draft;
+mod hash;
 mod health;
 mod instance;
 mod launch;

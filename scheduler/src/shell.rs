@@ -9,7 +9,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Change, Clock, DeploymentId, Observed, State, StateRevision, TaskId, Timestamp};
+use model::{
+    Backoff, Change, Clock, DeploymentId, Observed, State, StateRevision, TaskId, Timestamp,
+};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,9 +20,8 @@ use crate::{Plan, Settings, plan};
 
 /// Between two plans at least: what comes in a burst is planned once.
 const SPACING: Duration = Duration::from_millis(20);
-/// After a refusal.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The pauses after refusals in a row.
+const REFUSALS: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 /// How long the watch may lag behind an answered commit.
 const LAG: Duration = Duration::from_secs(2);
 /// How much later than its tick the loop may come round before it distrusts its own clock.
@@ -42,7 +43,7 @@ pub async fn run<S, F>(
     let mut scheduler = Shell {
         planned_at: clock.now(),
         awake_since: Timestamp::EPOCH,
-        pause: FIRST_PAUSE,
+        backoff: REFUSALS,
         state,
         observed,
         clock,
@@ -69,7 +70,7 @@ struct Shell {
     planned_at: Timestamp,
     /// Since when the loop comes round in time: silence before that was its own.
     awake_since: Timestamp,
-    pause: Duration,
+    backoff: Backoff,
 }
 
 impl Shell {
@@ -100,11 +101,10 @@ impl Shell {
             let creates: Vec<_> = batch.iter().filter_map(Created::of).collect();
             if let Err(refusal) = submit(batch).await {
                 tracing::info!(%refusal, "a planned change was refused; planning again");
-                sleep(self.pause).await;
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                sleep(self.backoff.fail(rand::random())).await;
                 break;
             }
-            self.pause = FIRST_PAUSE;
+            self.backoff.reset();
             created.extend(creates);
             done += 1;
         }

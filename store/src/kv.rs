@@ -1,7 +1,7 @@
 //! The seam below the store: ordered keys, atomic batches guarded by the leader's epoch, and a watch from a revision.
 //!
 //! It asks for no more than etcd can give, so that another engine may take redb's place: a batch touches at most
-//! [`MOST_KEYS`] keys, each once, and at most [`MOST_BYTES`]; there is no interactive transaction. Whoever leads has an
+//! [`BATCH_ROWS`] keys, each once, and at most [`BATCH_BYTES`]; there is no interactive transaction. Whoever leads has an
 //! epoch, and a commit under an older one changes nothing. One conformance suite runs against every engine.
 
 use std::collections::BTreeSet;
@@ -9,6 +9,7 @@ use std::fmt::Debug;
 
 use futures_util::future::BoxFuture;
 use model::Epoch;
+use model::limits::{BATCH_BYTES, BATCH_ROWS};
 
 pub mod memory;
 pub mod redb;
@@ -18,11 +19,6 @@ mod ring;
 mod conformance;
 
 pub use ring::Watch;
-
-/// Keys that one batch may touch.
-pub const MOST_KEYS: usize = 100;
-/// Bytes of keys and values that one batch may have.
-pub const MOST_BYTES: usize = 1 << 20;
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -127,10 +123,10 @@ pub trait Kv: Debug + Send + Sync + 'static {
 
 /// Whether a batch is within the bounds that every engine keeps.
 pub fn check_bounds(writes: &[Write]) -> Result<(), KvError> {
-    if writes.len() > MOST_KEYS {
+    if writes.len() > BATCH_ROWS {
         return Err(KvError::OutOfBounds("touches more than 100 keys"));
     }
-    if writes.iter().map(Write::bytes).sum::<usize>() > MOST_BYTES {
+    if writes.iter().map(Write::bytes).sum::<usize>() > BATCH_BYTES {
         return Err(KvError::OutOfBounds("is larger than 1 MiB"));
     }
     let keys: BTreeSet<&[u8]> = writes.iter().map(Write::key).collect();

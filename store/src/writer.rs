@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::limits::BATCH_ROWS;
 use model::{Epoch, State, StateRevision, Timestamp, Touched};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::history::HistoryLimits;
-use crate::kv::{Kv, KvError, MOST_KEYS, Range, Write, check_bounds};
+use crate::kv::{Kv, KvError, Range, Write, check_bounds};
 use crate::{Batch, CommitError, OpenError, RowGuard, RowWrite, history, key};
 
 /// Batches in one commit at most.
@@ -148,7 +149,7 @@ impl Writer {
         let mut writes = std::mem::take(&mut group.writes);
         let history_rows = self.history_rows + group.history_rows;
         let (gone, gone_rows) = self.prune(history_rows, group.last_at).await?;
-        writes.extend(gone.chunks(MOST_KEYS).map(<[Write]>::to_vec));
+        writes.extend(gone.chunks(BATCH_ROWS).map(<[Write]>::to_vec));
         self.kv.commit(self.epoch, writes).await?;
         self.history_rows = history_rows.saturating_sub(gone_rows);
         Ok(())

@@ -2,6 +2,7 @@
 //! Whoever says the same again changes nothing.
 
 use model::change::{InstanceReport, TaskReport};
+use model::limits::{Batches, Weight};
 use model::{Change, Refusal, Router, State, TaskContainer, TaskStatus, Timestamp};
 
 use crate::certificate::PeerId;
@@ -10,12 +11,9 @@ use crate::message::{AgentReport, Hello, SeenTask};
 /// As much of a container's last lines, and of any sentence, as is kept.
 const TAIL_LINES: usize = 20;
 const LINE_BYTES: usize = 1024;
-/// A batch has room for 100 rows and 1 MiB.
-const BATCH_CHANGES: usize = 20;
-const BATCH_BYTES: usize = 512 * 1024;
 
 /// What is to be recorded of what a peer says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Proposal {
     /// News, in batches that fit.
     pub(super) batches: Vec<Vec<Change>>,
@@ -32,31 +30,18 @@ pub(super) fn propose(
     at: Timestamp,
 ) -> Proposal {
     let mut state = state.clone();
-    let mut proposal = Proposal::default();
-    let mut bytes = 0;
+    let mut batches = Batches::default();
+    let mut refused = Vec::new();
     let seen = report.into_iter().flat_map(|report| &report.tasks);
     let said = greeting(&state, peer, hello, at).into_iter();
     for change in said.chain(seen.flat_map(|seen| task(peer, seen))) {
         match state.apply(&change, at) {
             Ok(touched) if touched.is_empty() => {}
-            Ok(_) => {
-                let size = weight(&change);
-                let last = proposal.batches.last_mut();
-                let room = |last: &&mut Vec<Change>| {
-                    last.len() < BATCH_CHANGES && bytes + size <= BATCH_BYTES
-                };
-                if let Some(last) = last.filter(room) {
-                    last.push(change);
-                } else {
-                    proposal.batches.push(vec![change]);
-                    bytes = 0;
-                }
-                bytes += size;
-            }
-            Err(refusal) => proposal.refused.push(refusal),
+            Ok(touched) => batches.push(vec![change], Weight::of(&state, &touched)),
+            Err(refusal) => refused.push(refusal),
         }
     }
-    proposal
+    Proposal { batches: batches.into_vec(), refused }
 }
 
 fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option<Change> {
@@ -123,10 +108,6 @@ fn container(seen: &TaskContainer) -> TaskContainer {
 fn cut(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(LINE_BYTES)];
     text.replace(|letter: char| letter.is_control() && letter != '\t', "\u{fffd}")
-}
-
-fn weight(change: &Change) -> usize {
-    serde_json::to_vec(change).map_or(BATCH_BYTES, |bytes| bytes.len())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::StatusCode;
+use model::limits::FILL_ROWS;
 use model::{Change, Digest, Refusal, RepositoryName, TagName};
 use store::{Batch, CommitError, RowGuard, RowWrite};
 
@@ -15,10 +16,7 @@ use crate::ask::Ask;
 use crate::blob::accepted;
 use crate::blocking;
 use crate::failure::{Code, Failure};
-use crate::rows::{self, ManifestRow, STEP};
-
-/// Tags that one batch removes.
-const TAGS: usize = 40;
+use crate::rows::{self, ManifestRow};
 
 /// Removes a tag and leaves its manifest.
 pub(crate) async fn tag(
@@ -60,7 +58,7 @@ pub(crate) async fn manifest(
     let guards = vec![RowGuard::Present(key)];
     store.commit(Batch { at: ask.now, changes: Vec::new(), rows, guards }).await?;
     // Edges without a manifest count for nothing, so they may go one batch after the other.
-    for edges in edges.chunks(STEP) {
+    for edges in edges.chunks(FILL_ROWS) {
         let rows = edges.iter().map(|key| RowWrite::Delete { key: key.clone() }).collect();
         store.commit(Batch { at: ask.now, changes: Vec::new(), rows, guards: Vec::new() }).await?;
     }
@@ -79,7 +77,7 @@ async fn remove_tags(
     let changes: Vec<Change> = on_it
         .map(|tag| Change::RemoveTag { repository: repository.clone(), tag: tag.name.clone() })
         .collect();
-    for changes in changes.chunks(TAGS) {
+    for changes in changes.chunks(FILL_ROWS) {
         ask.shared.store.apply(changes.to_vec(), ask.now).await?;
     }
     Ok(())

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
+use model::limits::{FILL_ROWS, PUSH_TAGS};
 use model::{Change, Digest, Reference, Repository, RepositoryName, Tag, TagName};
 use store::{Batch, CommitError, RowGuard, RowWrite};
 
@@ -18,11 +19,9 @@ use crate::ask::Ask;
 use crate::blob::{self, DIGEST, value};
 use crate::failure::{Code, Failure};
 use crate::route::UploadId;
-use crate::rows::{self, BlobRow, ManifestRow, ReferrerRow, STEP};
+use crate::rows::{self, BlobRow, ManifestRow, ReferrerRow};
 use crate::{blocking, body, files};
 
-/// Tags that one push sets at most.
-const MOST_TAGS: usize = 50;
 /// Bytes of an image's configuration that are looked at.
 const MOST_CONFIGURATION_BYTES: u64 = 4 << 20;
 
@@ -77,8 +76,8 @@ fn tags(ask: &Ask, reference: &Reference) -> Result<Vec<TagName>, Failure> {
         if !tags.contains(&tag) {
             tags.push(tag);
         }
-        if tags.len() > MOST_TAGS {
-            let message = format!("one push sets {MOST_TAGS} tags at most");
+        if tags.len() > PUSH_TAGS {
+            let message = format!("one push sets {PUSH_TAGS} tags at most");
             return Err(Failure::new(StatusCode::URI_TOO_LONG, Code::ManifestInvalid, message));
         }
     }
@@ -204,7 +203,7 @@ async fn write_edges(
     digest: &Digest,
     children: &Children,
 ) -> Result<(), Failure> {
-    for children in children.rows(repository).chunks(STEP) {
+    for children in children.rows(repository).chunks(FILL_ROWS) {
         let edge = |(child, _): &(Digest, _)| rows::mark(rows::edge(child, repository, digest));
         let guard = |(_, row): &(_, Vec<u8>)| RowGuard::Present(row.clone());
         let batch = Batch {

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use model::{ContainerName, InstallationId, InstanceId, PortBinding, PortMapping, Subnet};
 
 use super::{Misfit, Ports};
+use crate::hash::fnv1a;
 
 /// The first free offset after the one that was given out last.
 pub(super) fn address(subnet: Subnet, last: u32, taken: &HashSet<Ipv4Addr>) -> Option<u32> {
@@ -66,11 +67,7 @@ pub(super) fn first_port(
     instance: InstanceId,
     range: &RangeInclusive<u16>,
 ) -> u16 {
-    let text = format!("{installation:?}/{instance}");
-    // FNV-1a: the same on every build, unlike the standard library's hashers.
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv1a(&format!("{installation:?}/{instance}"));
     let count = u64::from(range.end().saturating_sub(*range.start())) + 1;
     let step = u16::try_from((hash >> 16) % count).unwrap_or(0);
     range.start().saturating_add(step)

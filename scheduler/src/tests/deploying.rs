@@ -299,9 +299,10 @@ fn failing_tasks_are_started_again_ever_more_slowly() {
         pauses.push(wake_at.since(world.now).as_millis());
         world.pass(wake_at.since(world.now));
     }
-    let expected = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000];
-    // An instance's silence is checked at the same time at the latest.
-    assert_eq!(pauses, expected);
+    let spans = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000];
+    for (pause, span) in pauses.iter().zip(spans) {
+        assert!((span / 2..=span).contains(pause), "{pauses:?}");
+    }
 }
 
 #[test]
@@ -310,7 +311,7 @@ fn a_task_that_its_instance_let_down_is_nobodys_failure_and_tried_elsewhere_afte
     world.push("hello", 1);
     let service = world.service("hello", 1);
     let mut places = Vec::new();
-    for pause in [250, 500, 1000, 2000] {
+    for span in [250, 500, 1000, 2000] {
         world.settle();
         let id = world.wanted(service)[0];
         let place = world.state.task(id).unwrap().placement.clone().unwrap();
@@ -318,8 +319,9 @@ fn a_task_that_its_instance_let_down_is_nobodys_failure_and_tried_elsewhere_afte
         let reason = "host port is taken by somebody else";
         world.fail_with(id, model::StopCode::InfrastructureHealth, reason);
         assert_eq!(world.settle(), "");
-        assert_eq!(world.plan().wake_at.unwrap().since(world.now).as_millis(), pause);
-        world.pass(Duration::from_millis(u64::try_from(pause).unwrap()));
+        let pause = world.plan().wake_at.unwrap().since(world.now);
+        assert!((span / 2..=span).contains(&pause.as_millis()), "{pause:?} of {span} ms");
+        world.pass(pause);
     }
     let (one, two) = (world.nth_instance(1), world.nth_instance(2));
     let instances: Vec<_> = places.iter().map(|(instance, _)| *instance).collect();

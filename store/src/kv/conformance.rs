@@ -6,11 +6,12 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use model::Epoch;
+use model::limits::{BATCH_BYTES, BATCH_ROWS};
 use proptest::prelude::*;
 
 use super::memory::MemoryKv;
 use super::redb::RedbKv;
-use super::{Committed, Kv, KvError, MOST_BYTES, MOST_KEYS, Pair, Range, Watch, Write};
+use super::{Committed, Kv, KvError, Pair, Range, Watch, Write};
 
 /// An engine under test, and the directory that it lives in.
 struct Engine {
@@ -173,8 +174,8 @@ fn owned((key, value): (&str, &str)) -> Pair {
 
 async fn a_batch_out_of_bounds_writes_nothing(kv: &dyn Kv) {
     let epoch = lead(kv).await;
-    let many = (0..=MOST_KEYS).map(|n| put(n.to_string(), "")).collect();
-    let large = vec![put("k", vec![0; MOST_BYTES])];
+    let many = (0..=BATCH_ROWS).map(|n| put(n.to_string(), "")).collect();
+    let large = vec![put("k", vec![0; BATCH_BYTES])];
     let twice = vec![put("k", "1"), delete("k")];
     for batch in [many, large, twice] {
         let outcome = kv.commit(epoch, vec![vec![put("fits", "")], batch]).await;
@@ -185,11 +186,11 @@ async fn a_batch_out_of_bounds_writes_nothing(kv: &dyn Kv) {
 
 async fn a_batch_at_its_bounds_is_taken(kv: &dyn Kv) {
     let epoch = lead(kv).await;
-    let many = (0..MOST_KEYS).map(|n| put(n.to_string(), "")).collect();
-    let large = vec![put("k", vec![7; MOST_BYTES - 1])];
+    let many = (0..BATCH_ROWS).map(|n| put(n.to_string(), "")).collect();
+    let large = vec![put("k", vec![7; BATCH_BYTES - 1])];
     kv.commit(epoch, vec![many, large]).await.unwrap();
-    assert_eq!(pairs(kv, all()).await.len(), MOST_KEYS + 1);
-    assert_eq!(kv.get(b"k".to_vec()).await, Ok(Some(vec![7; MOST_BYTES - 1])));
+    assert_eq!(pairs(kv, all()).await.len(), BATCH_ROWS + 1);
+    assert_eq!(kv.get(b"k".to_vec()).await, Ok(Some(vec![7; BATCH_BYTES - 1])));
 }
 
 async fn the_revision_counts_batches(kv: &dyn Kv) {
@@ -268,7 +269,7 @@ async fn a_watch_that_asks_for_what_is_gone_is_told_so(kv: &dyn Kv) {
 async fn what_is_kept_for_watches_is_bounded_in_bytes_too(kv: &dyn Kv) {
     let epoch = lead(kv).await;
     for _ in 0..33 {
-        write(kv, epoch, vec![put("k", vec![0; MOST_BYTES - 1])]).await;
+        write(kv, epoch, vec![put("k", vec![0; BATCH_BYTES - 1])]).await;
     }
     assert_eq!(kv.watch(0).await.unwrap_err(), KvError::Compacted);
     let mut recent = kv.watch(31).await.unwrap();

@@ -31,8 +31,8 @@ async fn a_batch_that_is_too_large_applies_nothing_and_the_next_one_fits() {
     let kv = Arc::new(MemoryKv::new());
     let (store, _) = with_service(&kv, HistoryLimits::default()).await;
     let before = (texts(&store.state()), kv.revision().await);
-    let many = (0..=kv::MOST_KEYS).map(|n| put(&n.to_string(), "")).collect();
-    let large = vec![put("k", &"x".repeat(kv::MOST_BYTES))];
+    let many = (0..=model::limits::BATCH_ROWS).map(|n| put(&n.to_string(), "")).collect();
+    let large = vec![put("k", &"x".repeat(model::limits::BATCH_BYTES))];
     let twice = vec![put("k", "1"), RowWrite::Delete { key: b"k".to_vec() }];
     for (rows, why) in [
         (many, "touches more than 100 keys"),
@@ -55,7 +55,7 @@ async fn a_batch_that_was_refused_for_its_size_does_not_push_history_out() {
     let (store, rows) = with_service(&kv, limits(100, 1_000_000)).await;
     kv.arrived.notified().await;
     let large = |n: u32| Batch {
-        rows: (0..=kv::MOST_KEYS).map(|n| put(&n.to_string(), "")).collect(),
+        rows: (0..=model::limits::BATCH_ROWS).map(|n| put(&n.to_string(), "")).collect(),
         ..Batch::of(vec![scale(0, n + 2)], at(2))
     };
     // The second and third wait behind the first, and so come together.

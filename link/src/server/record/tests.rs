@@ -1,3 +1,4 @@
+use model::limits::{FILL_BYTES, FILL_ROWS};
 use model::{Change, InstanceId, State, TaskId, TaskStatus, Timestamp};
 use serde_json::json;
 
@@ -119,8 +120,10 @@ fn a_long_report_goes_in_batches_that_fit_and_long_lines_are_cut() {
     assert_eq!(proposal.batches.concat().len(), 60);
     assert!(proposal.batches.len() > 2, "{}", proposal.batches.len());
     for batch in &proposal.batches {
-        assert!(batch.len() <= BATCH_CHANGES);
-        assert!(serde_json::to_vec(batch).unwrap().len() <= 1024 * 1024);
+        let mut after = state.clone();
+        let touched = after.apply_all(batch, NOW).unwrap();
+        let weight = Weight::of(&after, &touched);
+        assert!(weight.rows <= FILL_ROWS && weight.bytes <= FILL_BYTES);
     }
     commit(&mut state, &proposal);
     let tail = &state.task(task_id(7)).unwrap().containers[0].log_tail;
