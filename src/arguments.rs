@@ -2,13 +2,14 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are the help text that people read")]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
+use cli::output::Format;
 use config::Flags;
-
-use crate::cli::output::Format;
-use crate::{cli, demo, down, sample, up};
+use demo::sample::Fault;
 
 /// Registry, scheduler and router in one binary: push an image, say how many replicas you want, get a URL.
 #[derive(Debug, Parser)]
@@ -53,9 +54,9 @@ struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start server, agent and router on this machine, and keep them running.
-    Up(up::Up),
+    Up(Up),
     /// Stop all tasks, then everything that `berth up` started.
-    Down(down::Down),
+    Down(Down),
     #[command(flatten)]
     Client(cli::Command),
     /// Run the server: registry, admin API, scheduler, link.
@@ -70,13 +71,79 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Say which version this is.
     Version,
-    Demo(demo::Demo),
+    /// Try all of Berth on temporary data: push, deploy, update, roll back, kill.
+    Demo(Demo),
     /// The sample application of the demo.
     #[command(hide = true, name = "demo-application")]
-    Sample(sample::Sample),
+    Sample(Sample),
     /// An image of the sample application as `docker load` takes it, on stdout.
     #[command(hide = true, name = "demo-archive")]
-    SampleArchive(sample::image::Archive),
+    SampleArchive(SampleArchive),
+}
+
+/// How `berth up` starts.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Up {
+    /// Return once everything is ready, and leave it running.
+    #[arg(short, long)]
+    pub(crate) detach: bool,
+    /// Started by `--detach`: in a session of its own.
+    #[arg(long, hide = true)]
+    pub(crate) background: bool,
+}
+
+/// How `berth down` ends.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Down {
+    /// How long to wait until the last container is gone.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) timeout: u64,
+    /// End Berth even if tasks are left; their containers go on.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// How `berth demo` ends.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Demo {
+    /// End and clean up after the last step instead of staying up for a look.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// How the sample application behaves; all of it comes from the image's configuration.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Sample {
+    /// What it calls itself.
+    #[arg(long, env = "SAMPLE_VERSION", default_value = "1")]
+    pub(crate) version: String,
+    /// Where it listens.
+    #[arg(long, env = "SAMPLE_LISTEN", default_value = "0.0.0.0:8080")]
+    pub(crate) listen: SocketAddr,
+    /// What is wrong with it.
+    #[arg(long, env = "SAMPLE_FAULT", default_value = Fault::None.name(), value_parser = faults())]
+    pub(crate) fault: Fault,
+}
+
+/// What `berth demo-archive` is asked for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SampleArchive {
+    /// What the application calls itself.
+    #[arg(long, default_value = "1")]
+    pub(crate) version: String,
+    /// What is wrong with it.
+    #[arg(long, default_value = Fault::None.name(), value_parser = faults())]
+    pub(crate) fault: Fault,
+    /// The architecture that the image says it is for; this program's unless it is given.
+    #[arg(long)]
+    pub(crate) architecture: Option<String>,
+    /// `repository:tag` under which Docker lists it.
+    pub(crate) reference: String,
+}
+
+fn faults() -> impl clap::builder::TypedValueParser<Value = Fault> {
+    let names = PossibleValuesParser::new(Fault::ALL.map(Fault::name));
+    names.map(|name| Fault::named(&name).expect("only names of faults pass"))
 }
 
 /// How a role was started.

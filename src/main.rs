@@ -1,35 +1,27 @@
 //! Picks a role or a command, and wires it: what there is to configure is checked before anything begins.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use config::Config;
 
-use arguments::{Arguments, Command, ConfigCommand, Supervised};
+use arguments::{Arguments, Command, ConfigCommand, SampleArchive, Supervised};
 use cli::output::{self, Format};
-use failure::Failure;
-use layout::Part;
+use demo::Ending;
+use demo::sample::image::{Version, archive, own_architecture};
+use demo::sample::{self, Sample};
+use roles::{agent, router, server};
+use supervisor::role::tell_failure;
+use supervisor::{Failure, Part, down, up};
 
-mod agent;
 mod arguments;
-mod cli;
-mod clock;
 mod connection;
-mod control;
-mod demo;
-mod down;
-mod endpoints;
-mod failure;
-mod layout;
-mod listen;
 mod logging;
-mod role;
-mod router;
-mod sample;
-mod server;
+mod roles;
 mod settings;
-mod up;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -38,15 +30,19 @@ fn main() -> ExitCode {
     let (flags, format) = (arguments.flags(), arguments.output());
     let config = match arguments.command {
         Command::Version => {
-            output::line(&format!("berth {}", role::VERSION));
+            output::line(&format!("berth {}", supervisor::role::VERSION));
             return ExitCode::SUCCESS;
         }
         Command::Sample(sample) => {
             logging::plain();
-            return sample::run(sample);
+            let arguments::Sample { version, listen, fault } = sample;
+            return sample::run(Sample { version, listen, fault });
         }
-        Command::SampleArchive(archive) => return ended(archive.print()),
-        Command::Demo(demo) => return wait(demo::run(demo)),
+        Command::SampleArchive(archive) => return ended(print_archive(archive)),
+        Command::Demo(arguments::Demo { once: true }) => return wait(demo::run(Ending::AtOnce)),
+        Command::Demo(arguments::Demo { once: false }) => {
+            return wait(demo::run(Ending::WhenInterrupted));
+        }
         Command::Up(_)
         | Command::Down(_)
         | Command::Client(_)
@@ -65,8 +61,14 @@ fn main() -> ExitCode {
 #[expect(clippy::wildcard_enum_match_arm, reason = "what needs no configuration has run already")]
 fn run(command: Command, format: Format, config: &Config, flags: &config::Flags) -> ExitCode {
     match command {
-        Command::Up(up) => ended(role::tell_failure(Part::Up, config, up::run(&up, config, flags))),
-        Command::Down(down) => ended(down::run(&down, config, flags)),
+        Command::Up(arguments::Up { detach, background }) => {
+            let outcome = up::run(up::Up { detach, background }, config, flags);
+            ended(tell_failure(Part::Up, config, outcome))
+        }
+        Command::Down(arguments::Down { timeout, force }) => {
+            let timeout = Duration::from_secs(timeout);
+            ended(down::run(down::Down { timeout, force }, config, flags))
+        }
         Command::Server(how) => role(Part::Server, how, config, server::run),
         Command::Agent(peer) => role(Part::Agent, peer.supervised, config, agent::run),
         Command::Router(router) => match router.command {
@@ -92,7 +94,7 @@ fn role(
         rustix::process::setsid().ok();
     }
     logging::start(&config.log, config.color);
-    let outcome = role::tell_failure(part, config, run(config));
+    let outcome = tell_failure(part, config, run(config));
     if let (true, Err(failure)) = (how.supervised, &outcome) {
         tracing::error!("{}", failure.sentence());
         return failure.exit().into();
@@ -114,6 +116,14 @@ fn wait(work: impl Future<Output = ExitCode>) -> ExitCode {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => ended(Err(Failure::part("cannot start a runtime")(error))),
     }
+}
+
+fn print_archive(archive_arguments: SampleArchive) -> Result<(), Failure> {
+    let SampleArchive { version, fault, architecture, reference } = archive_arguments;
+    let architecture = architecture.unwrap_or_else(|| own_architecture().to_owned());
+    let bytes = archive(&[Version { version, fault, architecture, reference }]);
+    let bytes = bytes.map_err(Failure::part("cannot make the image"))?;
+    std::io::stdout().write_all(&bytes).map_err(Failure::part("cannot write the image"))
 }
 
 fn ended(outcome: Result<(), Failure>) -> ExitCode {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use config::Config;
 use serde_json::{Value, json};
 
-use crate::cli::output::{self, Format};
+use cli::output::{self, Format};
 
 /// Prints every setting, its value and where it came from.
 pub(crate) fn print(config: &Config, format: Format) -> ExitCode {

@@ -55,6 +55,10 @@ fn rooms_use_only_whom_they_may() {
         ("admin", &["model", "disk", "store", "access"]),
         ("agent", &["model", "disk", "link"]),
         ("router", &["model", "disk", "link"]),
+        ("terminal", &[]),
+        ("cli", &["terminal"]),
+        ("supervisor", &["model", "disk", "config", "link", "cli", "terminal"]),
+        ("demo", &["model", "supervisor", "terminal"]),
     ]);
     let metadata = metadata();
     let members: BTreeSet<&str> = metadata["workspace_members"]

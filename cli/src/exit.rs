@@ -1,0 +1,33 @@
+//! Exit codes of the `berth` command, so that scripts can tell causes apart.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It did what it was asked to.
+    Success = 0,
+    /// It failed in a way that has no code of its own.
+    Failure = 1,
+    /// The command line or the configuration cannot be used.
+    Usage = 2,
+    /// What it names does not exist.
+    NotFound = 3,
+    /// No credential, a wrong one, or no permission.
+    Forbidden = 4,
+    /// Something is in the way: a name that is taken, a status that does not allow it.
+    Conflict = 5,
+    /// It took too long; what was begun goes on.
+    Timeout = 6,
+    /// The server does not answer.
+    Unreachable = 7,
+    /// The deployment failed; it was rolled back where there was something to go back to.
+    DeploymentFailed = 8,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

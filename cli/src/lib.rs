@@ -1,0 +1,123 @@
+//! The commands that talk to the admin API, and to nothing else: one file per noun.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use self::client::{CallError, Client};
+use self::exit::Exit;
+use self::output::Format;
+
+pub mod client;
+mod cluster;
+mod deploy;
+pub mod exit;
+mod image;
+mod instance;
+pub mod output;
+pub mod router;
+mod rule;
+mod service;
+mod status;
+mod task;
+mod task_definition;
+pub mod text;
+mod wait;
+
+/// Where the admin API is and who asks; found by the configuration, or said by flags and environment.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The admin API's address, as in `http://127.0.0.1:7070`.
+    pub url: String,
+    /// A token.
+    pub token: String,
+}
+
+/// What people can ask of a running Berth.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Deploy an image of the registry as a service, and wait until it answers.
+    #[command(after_help = deploy::EXPLANATION)]
+    Deploy(deploy::Deploy),
+    /// Say how everything is.
+    Status,
+    /// Services: N tasks of a task definition, kept running.
+    #[command(subcommand, visible_alias = "services")]
+    Service(service::Command),
+    /// Tasks: running copies of a task definition.
+    #[command(subcommand, visible_alias = "tasks")]
+    Task(task::Command),
+    /// Task definitions: which containers run together.
+    #[command(subcommand)]
+    TaskDefinition(task_definition::Command),
+    /// Instances: hosts with an agent.
+    #[command(subcommand, visible_alias = "instances")]
+    Instance(instance::Command),
+    /// Routers; on the command line it shares its name with the role.
+    #[command(skip)]
+    Router(router::Command),
+    /// Images of the registry.
+    #[command(subcommand, visible_alias = "images")]
+    Image(image::Command),
+    /// Rules: which requests go where.
+    #[command(subcommand, visible_alias = "rules")]
+    Rule(rule::Command),
+    /// Clusters.
+    #[command(subcommand, visible_alias = "clusters")]
+    Cluster(cluster::Command),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The API did not do it.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Anything else, with its exit code.
+    #[error("{message}")]
+    Other {
+        /// The exit code.
+        exit: Exit,
+        /// Cause and next step.
+        message: String,
+    },
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self::Other { exit, message: message.into() }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Call(error) => error.exit(),
+            Self::Other { exit, message: _ } => *exit,
+        }
+    }
+}
+
+type Outcome = Result<Exit, Failure>;
+
+/// Runs one command against the API.
+pub async fn run(command: Command, connection: &Connection, format: Format) -> ExitCode {
+    let client = Client::new(&connection.url, &connection.token);
+    let outcome = match command {
+        Command::Deploy(deploy) => deploy::run(deploy, &client, format).await,
+        Command::Status => status::run(&client, format).await,
+        Command::Service(command) => service::run(command, &client, format).await,
+        Command::Task(command) => task::run(command, &client, format).await,
+        Command::TaskDefinition(command) => task_definition::run(command, &client, format).await,
+        Command::Instance(command) => instance::run(command, &client, format).await,
+        Command::Router(command) => router::run(command, &client, format).await,
+        Command::Image(command) => image::run(command, &client, format).await,
+        Command::Rule(command) => rule::run(command, &client, format).await,
+        Command::Cluster(command) => cluster::run(command, &client, format).await,
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::problem(&failure.to_string());
+            failure.exit().into()
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The processes that do the work. Each of these files wires one.
+
+pub(crate) mod agent;
+mod listen;
+pub(crate) mod router;
+pub(crate) mod server;

@@ -1,0 +1,231 @@
+//! `berth server`: store, scheduler, link, registry and admin API in one process. This file only wires them.
+//!
+//! Ports are bound and the store is opened before anything is served, so what cannot run says so at once. When the store
+//! cannot write any more the process ends, and its supervisor starts it on what is on disk.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Config;
+use model::{Clock, Observed};
+use store::Store;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::listen;
+use supervisor::Failure;
+use supervisor::SystemClock;
+use supervisor::endpoints::{Endpoints, dialable, for_others};
+use supervisor::role::{self, Role, VERSION};
+use supervisor::{Layout, Part};
+
+mod first_start;
+mod logs;
+mod readiness;
+mod submit;
+
+/// How long requests that are under way may take to end after shutdown.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+/// How long the store may take to close; everything that was answered is on disk anyway.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// Runs the server until it is asked to end.
+pub(crate) fn run(config: &Config) -> Result<(), Failure> {
+    let role = Role::enter(Part::Server, config)?;
+    listen::allow_many();
+    let listeners = Listeners::bind(config, &Endpoints::read(role.layout()))?;
+    let store = Store::open(&role.dir()).map_err(Failure::part("the server cannot start"))?;
+    let server = Server { store, listeners, dir: role.dir(), layout: role.layout().clone() };
+    role.run(role::threads(), async move |role| {
+        server.serve(config, role.ready.clone(), role.shutdown.clone()).await
+    })
+}
+
+/// What the server listens on.
+struct Listeners {
+    registry: TcpListener,
+    admin: TcpListener,
+    link: TcpListener,
+}
+
+impl Listeners {
+    fn bind(config: &Config, last: &Endpoints) -> Result<Self, Failure> {
+        Ok(Self {
+            registry: listen::bind("registry.listen", config.registry_listen, last.registry)?,
+            admin: listen::bind("admin.listen", config.admin_listen, last.admin)?,
+            link: listen::bind("link.listen", config.link.listen, last.link)?,
+        })
+    }
+
+    /// Writes down where they really listen.
+    fn publish(&self, layout: &Layout) -> Result<Endpoints, Failure> {
+        let at = |listener: &TcpListener| listener.local_addr().ok().map(dialable);
+        Endpoints::update(layout, |all| {
+            all.registry = at(&self.registry);
+            all.admin = at(&self.admin);
+            all.link = at(&self.link);
+        })?;
+        Ok(Endpoints::read(layout))
+    }
+}
+
+/// Everything that must be there before anything is served.
+struct Server {
+    store: Store,
+    listeners: Listeners,
+    dir: PathBuf,
+    layout: Layout,
+}
+
+impl Server {
+    async fn serve(
+        self,
+        config: &Config,
+        ready: watch::Sender<bool>,
+        shutdown: CancellationToken,
+    ) -> Result<(), Failure> {
+        let Self { store, listeners, dir, layout } = self;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let installation = first_start::complete(&store, &layout, clock.now()).await?;
+        let endpoints = listeners.publish(&layout)?;
+        let authority = link::Authority::open(&dir.join("ca"), installation, clock.now())
+            .map_err(Failure::part("the server has no certificate authority"))?;
+        let observed = watch::Sender::new(Observed::new(clock.now()));
+        let streams = link::server::Streams::default();
+        let registry = registry::Registry::open(registry::Config {
+            store: store.clone(),
+            dir: dir.join("registry"),
+            clock: Arc::clone(&clock),
+            service: "berth".to_owned(),
+        });
+        let registry = registry.map_err(Failure::part("the registry cannot start"))?;
+        let admin = admin::Admin {
+            store: store.clone(),
+            observed: observed.subscribe(),
+            clock: Arc::clone(&clock),
+            lease: config.lease,
+            logs: Arc::new(logs::FromAgents(streams.clone())),
+            ready: readiness::watch(store.watch(), observed.subscribe()),
+            info: info(config, &endpoints, &authority, layout),
+        };
+        let link = link::server::Server {
+            authority,
+            epoch: store.epoch(),
+            state: store.watch(),
+            observed: observed.clone(),
+            submit: submit::for_link(&store, &clock),
+            mount: registry.router(),
+            clock: Arc::clone(&clock),
+            streams,
+            beat: link::server::BEAT,
+        };
+        let scheduler = scheduler::run(
+            store.watch(),
+            observed.subscribe(),
+            submit::for_scheduler(&store, &clock),
+            clock,
+            scheduler_settings(config),
+            shutdown.clone(),
+        );
+
+        let mut parts = JoinSet::new();
+        parts.spawn(scheduler);
+        let link_listener = listen::tokio(listeners.link)?;
+        let link = link.serve(link_listener, shutdown.clone());
+        parts.spawn(async move {
+            if let Err(error) = link.await {
+                tracing::error!(%error, "the link has ended");
+            }
+        });
+        for (listener, app) in
+            [(listeners.registry, registry.router()), (listeners.admin, admin::router(admin))]
+        {
+            parts.spawn(serve_http(listen::tokio(listener)?, app, shutdown.clone()));
+        }
+        tracing::info!(
+            "registry at {}, admin API at {}, link at {}",
+            shown(endpoints.registry),
+            shown(endpoints.admin),
+            shown(endpoints.link)
+        );
+        ready.send_replace(true);
+        until_the_end(store, parts, &shutdown).await
+    }
+}
+
+/// Waits for shutdown, or for the end of a part or of the store; then for what is under way.
+async fn until_the_end(
+    store: Store,
+    mut parts: JoinSet<()>,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
+    let outcome = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Ok(()),
+        reason = store.failed() => Err(Failure::Said(format!("the store cannot write: {reason}"))),
+        // No part ends before shutdown: one that does has panicked.
+        _ = parts.join_next() => {
+            Err(Failure::Said("a part of the server has ended; see its log".to_owned()))
+        }
+    };
+    shutdown.cancel();
+    let ended = async { while parts.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_REQUESTS, ended).await.is_err() {
+        tracing::info!("some requests are cut off");
+        parts.abort_all();
+        while parts.join_next().await.is_some() {}
+    }
+    if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
+        tracing::debug!("the store is still in use");
+    }
+    outcome
+}
+
+async fn serve_http(
+    listener: tokio::net::TcpListener,
+    app: axum::Router,
+    shutdown: CancellationToken,
+) {
+    let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "a listener has ended");
+    }
+}
+
+fn info(
+    config: &Config,
+    endpoints: &Endpoints,
+    authority: &link::Authority,
+    layout: Layout,
+) -> admin::Info {
+    let link = config.link.advertised_address.clone();
+    let router = config.router.listen;
+    admin::Info {
+        version: VERSION.to_owned(),
+        registry_address: endpoints
+            .registry
+            .map_or_else(String::new, |at| format!("localhost:{}", at.port())),
+        // The local router may come later than the server, and chooses its port itself where that is left open.
+        router_port: Arc::new(move || {
+            Endpoints::read(&layout).router.map_or(router.port(), |at| at.port())
+        }),
+        link_address: link
+            .unwrap_or_else(|| shown(endpoints.link.map(|at| for_others(config.link.listen, at)))),
+        ca_fingerprint: authority.fingerprint(),
+    }
+}
+
+fn scheduler_settings(config: &Config) -> scheduler::Settings {
+    scheduler::Settings {
+        lease: config.lease,
+        port_range: config.port_range.clone(),
+        ..scheduler::Settings::default()
+    }
+}
+
+fn shown(address: Option<std::net::SocketAddr>) -> String {
+    address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string())
+}

@@ -1,0 +1,31 @@
+//! The admin API of this data directory, and the administrator's token for it.
+
+use std::io::ErrorKind;
+
+use cli::client::Client;
+use config::Config;
+
+use crate::endpoints::Endpoints;
+use crate::failure::Failure;
+use crate::layout::Layout;
+
+/// Its URL: where the server listens, or would.
+pub fn url(config: &Config, layout: &Layout) -> String {
+    let admin = Endpoints::read(layout).admin.unwrap_or(config.admin_listen);
+    format!("http://{admin}")
+}
+
+/// The administrator's token; empty before the first start.
+pub fn token(layout: &Layout) -> Result<String, Failure> {
+    match std::fs::read_to_string(layout.admin_token()) {
+        Ok(token) => Ok(token.trim().to_owned()),
+        // Without a token the API says what is missing, or nobody answers and the command says how to start.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Failure::file(&layout.admin_token())(error)),
+    }
+}
+
+/// A client for it, whatever server commands are told to talk to.
+pub(crate) fn client(config: &Config, layout: &Layout) -> Result<Client, Failure> {
+    Ok(Client::new(&url(config, layout), &token(layout)?))
+}
