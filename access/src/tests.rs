@@ -1,4 +1,4 @@
-use model::{Change, Credential, CredentialId, InstanceId, RouterId};
+use model::{AccessChange, Change, Credential, CredentialId, InstanceId, RouterId};
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn a_secret_proves_its_principal_until_it_ends_and_for_its_own_kind_only() {
         created_at: at(1),
         expires_at: Some(at(100)),
     };
-    state.apply(&Change::CreateCredential(credential.clone()), at(1)).unwrap();
+    state.apply(&Change::from(AccessChange::CreateCredential(credential.clone())), at(1)).unwrap();
     let ask = |state: &State, text: &str, kind, now| authenticate(state, text, kind, at(now));
     let token = CredentialKind::Token;
     assert_eq!(ask(&state, &secret.text, token, 99), Some(credential.principal));
@@ -61,7 +61,7 @@ fn a_secret_proves_its_principal_until_it_ends_and_for_its_own_kind_only() {
     for wrong in ["", "berth_pat_", &secret.text[1..], "eyJhbGciOiJub25lIn0.e30."] {
         assert_eq!(ask(&state, wrong, token, 1), None, "{wrong}");
     }
-    state.apply(&Change::RevokeCredential(credential.id), at(2)).unwrap();
+    state.apply(&Change::from(AccessChange::RevokeCredential(credential.id)), at(2)).unwrap();
     assert_eq!(ask(&state, &secret.text, token, 3), None, "it is revoked");
 }
 

@@ -7,8 +7,9 @@
 use axum::Json;
 use axum::extract::State;
 use model::{
-    Change, ClusterName, Deployment, HealthCheckProtocol, ImageReference, KeyValue, LoadBalancer,
-    RolloutState, Service, ServiceId, ServiceName, TargetGroup, TargetGroupId, TaskDefinition,
+    Change, ClusterName, Deployment, DeploymentChange, HealthCheckProtocol, ImageReference,
+    KeyValue, LoadBalancer, RolloutState, RoutingChange, Service, ServiceChange, ServiceId,
+    ServiceName, TargetGroup, TargetGroupId, TaskDefinition,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -149,7 +150,9 @@ pub(crate) async fn deploy(
     let new = deployment(&api, &state, service.id, &definition)?;
     let image = new.images.values().next().map_or_else(String::new, ToString::to_string);
     let started = (!context.runs_already(&new)).then_some(new);
-    draft.changes.extend(started.clone().map(Change::StartDeployment));
+    draft
+        .changes
+        .extend(started.clone().map(|deployment| DeploymentChange::Start(deployment).into()));
     api.apply(draft.changes).await?;
     Ok(Json(Deployed {
         service_name: wish.name.to_string(),
@@ -168,11 +171,14 @@ impl Context<'_> {
     fn change(&self, known: &Service, definition: &TaskDefinition, draft: &mut Draft) -> Service {
         let wanted = self.wish.desired_count;
         draft.choose("replicas", wanted, || (known.desired_count, "as before"));
-        draft.changes.push(Change::UpdateService(model::change::ServiceUpdate {
-            service: Some(known.id),
-            desired_count: wanted,
-            ..Default::default()
-        }));
+        draft.changes.push(
+            ServiceChange::Update(model::change::ServiceUpdate {
+                service: Some(known.id),
+                desired_count: wanted,
+                ..Default::default()
+            })
+            .into(),
+        );
         Service { task_definition: definition.key(), ..known.clone() }
     }
 
@@ -196,7 +202,7 @@ impl Context<'_> {
                 now,
             )
         };
-        draft.changes.push(Change::CreateService(service.clone()));
+        draft.changes.push(ServiceChange::Create(service.clone()).into());
         Ok(service)
     }
 
@@ -219,7 +225,7 @@ impl Context<'_> {
             created_at: now,
         };
         let target_group = group.id;
-        draft.changes.push(Change::PutTargetGroup(group));
+        draft.changes.push(RoutingChange::PutTargetGroup(group).into());
         Ok(Some(LoadBalancer { target_group, container_name, container_port }))
     }
 

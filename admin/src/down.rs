@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use model::{Change, Lease, Service, StopCode, Task, TaskStatus};
+use model::{Change, Lease, Service, ServiceChange, StopCode, Task, TaskChange, TaskStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -50,11 +50,12 @@ pub(crate) async fn down(
     State(api): State<Api>,
 ) -> Result<Json<Left>, Problem> {
     let state = api.state();
-    let drain = state.services().map(|service| Change::DrainService(service.id));
+    let drain = state.services().map(|service| Change::from(ServiceChange::Drain(service.id)));
     let reason = "stopped by `berth down`".to_owned();
     let stop = state.tasks().filter(|task| task.wanted() && task.service.is_none());
     let code = StopCode::UserInitiated;
-    let stop = stop.map(|task| Change::StopTask { task: task.id, code, reason: reason.clone() });
+    let stop = stop
+        .map(|task| Change::from(TaskChange::Stop { task: task.id, code, reason: reason.clone() }));
     api.apply_each(drain.chain(stop).collect()).await?;
     Ok(left(&api))
 }

@@ -6,7 +6,10 @@ use access::new_secret;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use model::{Change, ClusterName, Instance, InstanceStatus, JoinToken, JoinTokenId, PeerRole};
+use model::{
+    AccessChange, Change, ClusterName, Instance, InstanceStatus, JoinToken, JoinTokenId, PeerRole,
+    TaskChange,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -88,7 +91,8 @@ pub(crate) async fn update(
     Body(change): Body<InstanceChange>,
 ) -> Result<Json<InstanceShape>, Problem> {
     let instance = find(&api.state(), &text)?.id;
-    api.apply(vec![Change::SetInstanceStatus { instance, status: change.status }]).await?;
+    api.apply(vec![model::InstanceChange::SetStatus { instance, status: change.status }.into()])
+        .await?;
     let state = api.state();
     Ok(shape(&api, &state, find(&state, &text)?))
 }
@@ -112,8 +116,11 @@ pub(crate) async fn remove(
         return Err(Problem::conflict("InstanceConnected", detail));
     }
     let state = api.state();
-    api.apply_each(state.tasks_on(id).map(|task| Change::LoseTask(task.id)).collect()).await?;
-    api.apply(vec![Change::RemoveInstance(id)]).await?;
+    api.apply_each(
+        state.tasks_on(id).map(|task| Change::from(TaskChange::Lose(task.id))).collect(),
+    )
+    .await?;
+    api.apply(vec![model::InstanceChange::Remove(id).into()]).await?;
     Ok(Json(Done {}))
 }
 
@@ -194,6 +201,6 @@ pub(crate) async fn create_join_token(
         ),
         token: text,
     };
-    api.apply(vec![Change::CreateJoinToken(token)]).await?;
+    api.apply(vec![AccessChange::CreateJoinToken(token).into()]).await?;
     Ok((StatusCode::CREATED, Json(shape)))
 }

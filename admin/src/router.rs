@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use model::{Change, RouterId};
+use model::{RouterChange, RouterId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,6 +34,6 @@ pub(crate) async fn remove(
     State(api): State<Api>,
     Path(id): Path<RouterId>,
 ) -> Result<Json<Done>, Problem> {
-    api.apply(vec![Change::RemoveRouter(id)]).await?;
+    api.apply(vec![RouterChange::Remove(id).into()]).await?;
     Ok(Json(Done {}))
 }

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use model::{Action, Change, ClusterName, Conditions, Rule, RuleId, ServiceName, TargetGroupName};
+use model::{
+    Action, ClusterName, Conditions, RoutingChange, Rule, RuleId, ServiceName, TargetGroupName,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -108,7 +110,7 @@ pub(crate) async fn create_rule(
     Body(wish): Body<RuleWish>,
 ) -> Result<(StatusCode, Json<RuleShape>), Problem> {
     let rule = rule_of(&api, wish)?;
-    api.apply(vec![Change::CreateRule(rule.clone())]).await?;
+    api.apply(vec![RoutingChange::CreateRule(rule.clone()).into()]).await?;
     Ok((StatusCode::CREATED, Json(RuleShape::of(&api.state(), &rule))))
 }
 
@@ -188,6 +190,6 @@ pub(crate) async fn remove_rule(
     State(api): State<Api>,
     Path(id): Path<RuleId>,
 ) -> Result<Json<Done>, Problem> {
-    api.apply(vec![Change::RemoveRule(id)]).await?;
+    api.apply(vec![RoutingChange::RemoveRule(id).into()]).await?;
     Ok(Json(Done {}))
 }

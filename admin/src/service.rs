@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use model::change::ServiceUpdate as Settings;
 use model::service::CompletedDeployment;
 use model::{
-    Change, ClusterName, Deployment, DeploymentConfiguration, DeploymentId, History, RolloutState,
-    Service, ServiceId, ServiceName, TaskDefinition,
+    ClusterName, Deployment, DeploymentChange, DeploymentConfiguration, DeploymentId, History,
+    RolloutState, Service, ServiceId, ServiceName, TaskDefinition,
 };
 use serde::{Deserialize, Serialize};
 use store::HistoryQuery;
@@ -136,7 +136,11 @@ pub(crate) async fn create(
         )
     };
     let deployment = deployment(&api, &state, service.id, definition)?;
-    api.apply(vec![Change::CreateService(service), Change::StartDeployment(deployment)]).await?;
+    api.apply(vec![
+        model::ServiceChange::Create(service).into(),
+        DeploymentChange::Start(deployment).into(),
+    ])
+    .await?;
     Ok((StatusCode::CREATED, shape(&api, &cluster, &name).await?))
 }
 
@@ -192,19 +196,22 @@ pub(crate) async fn update(
 ) -> Result<Json<ServiceShape>, Problem> {
     let state = api.state();
     let service = service(&state, &of.cluster, &name)?;
-    let mut changes = vec![Change::UpdateService(Settings {
-        service: Some(service.id),
-        desired_count: change.desired_count,
-        deployment_configuration: change.deployment_configuration,
-        health_check_grace_period_seconds: change.health_check_grace_period_seconds,
-        follow_tags: change.follow_tags,
-    })];
+    let mut changes = vec![
+        model::ServiceChange::Update(Settings {
+            service: Some(service.id),
+            desired_count: change.desired_count,
+            deployment_configuration: change.deployment_configuration,
+            health_check_grace_period_seconds: change.health_check_grace_period_seconds,
+            follow_tags: change.follow_tags,
+        })
+        .into(),
+    ];
     let wanted = match &change.task_definition {
         Some(definition) => find(&state, definition)?,
         None => find(&state, &service.task_definition.to_string())?,
     };
     if change.force_new_deployment || wanted.key() != service.task_definition {
-        changes.push(Change::StartDeployment(deployment(&api, &state, service.id, wanted)?));
+        changes.push(DeploymentChange::Start(deployment(&api, &state, service.id, wanted)?).into());
     }
     api.apply(changes).await?;
     shape(&api, &of.cluster, &name).await
@@ -220,7 +227,7 @@ pub(crate) async fn remove(
 ) -> Result<Json<ServiceShape>, Problem> {
     let state = api.state();
     let service = service(&state, &of.cluster, &name)?;
-    api.apply(vec![Change::DrainService(service.id)]).await?;
+    api.apply(vec![model::ServiceChange::Drain(service.id).into()]).await?;
     let known = api.state();
     // It may be gone already when it had no task: then it is shown as it was.
     let service = known.service(service.id).unwrap_or(service);
@@ -255,7 +262,7 @@ pub(crate) async fn rollback(
         created_at: now,
         updated_at: now,
     };
-    api.apply(vec![Change::StartDeployment(deployment)]).await?;
+    api.apply(vec![DeploymentChange::Start(deployment).into()]).await?;
     shape(&api, &of.cluster, &name).await
 }
 

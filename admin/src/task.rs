@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use model::{
-    Change, ClusterName, ContainerName, ContainerOverride, DesiredStatus, History, Overrides,
-    ServiceName, StopCode, Task, TaskContainer, TaskDefinition, TaskId, TaskStatus,
+    ClusterName, ContainerName, ContainerOverride, DesiredStatus, History, Overrides, ServiceName,
+    StopCode, Task, TaskChange, TaskContainer, TaskDefinition, TaskId, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
 use store::{About, HistoryQuery};
@@ -164,7 +164,7 @@ pub(crate) async fn run(
     let tasks: Vec<Task> = (0..wish.count)
         .map(|_| Task { id: TaskId::new(template.created_at, random()), ..template.clone() })
         .collect();
-    api.apply(tasks.iter().cloned().map(Change::CreateTask).collect()).await?;
+    api.apply(tasks.iter().map(|task| TaskChange::Create(task.clone()).into()).collect()).await?;
     let (state, observed) = (api.state(), api.seen());
     let shape = |task: &Task| TaskShape::of(&state, &observed, task, None);
     Ok((StatusCode::CREATED, Json(Tasks { tasks: tasks.iter().map(shape).collect() })))
@@ -239,7 +239,8 @@ pub(crate) async fn stop(
     }
     known(&api, task).await?;
     if api.state().task(task).is_some() {
-        api.apply(vec![Change::StopTask { task, code: StopCode::UserInitiated, reason }]).await?;
+        api.apply(vec![TaskChange::Stop { task, code: StopCode::UserInitiated, reason }.into()])
+            .await?;
     }
     let (task, service_name) = known(&api, task).await?;
     Ok(Json(TaskShape::of(&api.state(), &api.seen(), &task, service_name)))

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use model::{
-    Change, ContainerDefinition, ContainerName, Family, ImageReference, PinnedImage, Reference,
-    Revision, TaskDefinition,
+    ContainerDefinition, ContainerName, Family, ImageReference, PinnedImage, Reference, Revision,
+    TaskDefinition, TaskDefinitionChange,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,7 +110,7 @@ pub(crate) async fn register(
         memory: wish.memory.map(|amount| amount.read("memory")).transpose()?,
         registered_at: api.now(),
     };
-    api.apply(vec![Change::RegisterTaskDefinition(definition.clone())]).await?;
+    api.apply(vec![TaskDefinitionChange::Register(definition.clone()).into()]).await?;
     let mut answer = shape(&definition);
     if !left_out.is_empty() {
         answer["leftOut"] = left_out.into();

@@ -145,7 +145,7 @@ fn credential(name: &str, kind: CredentialKind, expires_at: Option<Timestamp>) -
         created_at: now(),
         expires_at,
     };
-    (secret.text, Change::CreateCredential(credential))
+    (secret.text, AccessChange::CreateCredential(credential).into())
 }
 
 impl World {
@@ -167,9 +167,9 @@ impl World {
             Change::Install(InstallationId::new(now(), id_bytes())),
             make_admin,
             make_other,
-            Change::CreateCluster(cluster),
-            Change::CreateListener(listener),
-            Change::RegisterInstance(instance(1)),
+            ClusterChange::Create(cluster).into(),
+            RoutingChange::CreateListener(listener).into(),
+            InstanceChange::Register(instance(1)).into(),
         ];
         store.apply(changes, now()).await.unwrap();
         let (observed, seen) = watch::channel(Observed::new(now()));
@@ -215,7 +215,11 @@ impl World {
             pushed_by: "user/admin".to_owned(),
         };
         let repository = Repository { name: repository, created_at: now() };
-        self.apply(vec![Change::CreateRepository(repository), Change::PutTag(tag)]).await;
+        self.apply(vec![
+            RepositoryChange::Create(repository).into(),
+            RepositoryChange::PutTag(tag).into(),
+        ])
+        .await;
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -271,7 +275,7 @@ impl World {
     /// The deployment that counts is done.
     async fn complete(&self, name: &str) {
         let deployment = self.service(name).deployment.unwrap();
-        self.apply(vec![Change::CompleteDeployment(deployment)]).await;
+        self.apply(vec![DeploymentChange::Complete(deployment).into()]).await;
     }
 
     /// A task of the service that runs on an instance.
@@ -309,17 +313,22 @@ impl World {
             )
         };
         let id = task.id;
-        self.apply(vec![Change::CreateTask(task), report(id, on, TaskStatus::Running, None)]).await;
+        self.apply(vec![
+            TaskChange::Create(task).into(),
+            report(id, on, TaskStatus::Running, None),
+        ])
+        .await;
         id
     }
 }
 
 fn report(task: TaskId, on: u8, status: TaskStatus, seen: Option<TaskContainer>) -> Change {
-    Change::ReportTask(model::change::TaskReport {
+    TaskChange::Report(model::change::TaskReport {
         instance: instance_id(on),
         task,
         status,
         stopped: None,
         containers: seen.into_iter().collect(),
     })
+    .into()
 }

@@ -29,7 +29,10 @@ pub use access::{Credential, CredentialKind, JoinToken, PeerRole, Principal};
 pub use arn::{Arn, ArnResource};
 pub use backoff::Backoff;
 pub use chain::chain;
-pub use change::{Change, Refusal};
+pub use change::{
+    AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, Refusal,
+    RepositoryChange, RouterChange, RoutingChange, ServiceChange, TaskChange, TaskDefinitionChange,
+};
 pub use cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};
 pub use definition::{
     ContainerDefinition, KeyValue, PortMapping, RestartPolicy, Revision, TaskDefinition,

@@ -91,14 +91,15 @@ impl Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::{RoutingChange, TaskChange};
     use crate::id::{RuleId, TaskId};
     use crate::time::Timestamp;
 
     fn fill(weights: &[(usize, usize)]) -> Vec<usize> {
         let mut batches = Batches::default();
         for (rows, bytes) in weights {
-            let change = Change::RemoveRule(RuleId::new(Timestamp::EPOCH, [0; 10]));
-            batches.push(vec![change], Weight { rows: *rows, bytes: *bytes });
+            let change = RoutingChange::RemoveRule(RuleId::new(Timestamp::EPOCH, [0; 10]));
+            batches.push(vec![change.into()], Weight { rows: *rows, bytes: *bytes });
         }
         batches.into_vec().iter().map(Vec::len).collect()
     }
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_must_go_together_shares_a_batch() {
-        let change = Change::TaskDrained(TaskId::new(Timestamp::EPOCH, [0; 10]));
+        let change = Change::from(TaskChange::Drained(TaskId::new(Timestamp::EPOCH, [0; 10])));
         let mut batches = Batches::default();
         batches.push(vec![change.clone(); 80], Weight { rows: 80, bytes: 0 });
         batches.push(vec![change.clone(); 20], Weight { rows: 20, bytes: 0 });

@@ -12,7 +12,8 @@ use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHEN
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use model::{
-    Change, Credential, CredentialId, CredentialKind, Digest, Principal, State, Timestamp,
+    AccessChange, Change, Credential, CredentialId, CredentialKind, Digest, Principal, State,
+    Timestamp,
 };
 use rand::Rng as _;
 use serde_json::json;
@@ -222,15 +223,19 @@ async fn remember(
     // Ids are in the order of time, so the oldest come first.
     let many = live.len().saturating_sub(MOST_LOGINS - 1);
     let ended = over.iter().chain(live.iter().take(many)).take(MOST_LOGINS);
-    let mut changes: Vec<Change> = ended.map(|login| Change::RevokeCredential(login.id)).collect();
-    changes.push(Change::CreateCredential(Credential {
-        id: CredentialId::new(now, random),
-        kind: CredentialKind::RegistryRefresh,
-        principal: principal.clone(),
-        hash: secret.hash,
-        created_at: now,
-        expires_at: Some(now.plus(REFRESH_LIFE)),
-    }));
+    let mut changes: Vec<Change> =
+        ended.map(|login| Change::from(AccessChange::RevokeCredential(login.id))).collect();
+    changes.push(
+        AccessChange::CreateCredential(Credential {
+            id: CredentialId::new(now, random),
+            kind: CredentialKind::RegistryRefresh,
+            principal: principal.clone(),
+            hash: secret.hash,
+            created_at: now,
+            expires_at: Some(now.plus(REFRESH_LIFE)),
+        })
+        .into(),
+    );
     shared.store.commit(Batch::of(changes, now)).await?;
     Ok(secret.text)
 }

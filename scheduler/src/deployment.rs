@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{
-    Backoff, Change, CircuitBreaker, CompletedDeployment, ContainerName, Deployment, DeploymentId,
-    Digest, ImageReference, PinnedImage, Reference, Revision, RolloutState, Service, ServiceId,
-    ServiceStatus, State, StopCode, Task, TaskStatus, Timestamp,
+    Backoff, CircuitBreaker, CompletedDeployment, ContainerName, Deployment, DeploymentChange,
+    DeploymentId, Digest, ImageReference, PinnedImage, Reference, Revision, RolloutState, Service,
+    ServiceChange, ServiceId, ServiceStatus, State, StopCode, Task, TaskStatus, Timestamp,
 };
 
 use crate::draft::Draft;
@@ -32,7 +32,7 @@ pub(crate) fn follow(draft: &mut Draft<'_>, id: ServiceId) {
         Err(missing) => {
             if is_first {
                 let reason = Some(format!("image `{missing}` has not been pushed yet"));
-                draft.propose(Change::SetPlacementFailure { service: id, reason });
+                draft.propose(ServiceChange::SetPlacementFailure { service: id, reason });
             }
             return;
         }
@@ -45,10 +45,10 @@ pub(crate) fn follow(draft: &mut Draft<'_>, id: ServiceId) {
         });
     if runs_already {
         let digests = images.into_iter().map(|(name, image)| (name, image.digest)).collect();
-        draft.propose(Change::NoteTried { service: id, digests });
+        draft.propose(ServiceChange::NoteTried { service: id, digests });
     } else {
         let deployment = start(draft, id, service.task_definition, images, None);
-        draft.propose(Change::StartDeployment(deployment));
+        draft.propose(DeploymentChange::Start(deployment));
     }
 }
 
@@ -152,12 +152,12 @@ pub(crate) fn judge(draft: &mut Draft<'_>, id: ServiceId) {
         Some(last) => format!("{count} tasks failed in a row, the last one: {last}"),
         None => format!("{count} tasks failed in a row"),
     };
-    let mut changes = vec![Change::FailDeployment { deployment: deployment.id, reason }];
+    let mut changes = vec![DeploymentChange::Fail { deployment: deployment.id, reason }.into()];
     if breaker.rollback
         && let Some(CompletedDeployment { id: _, task_definition, images }) = service.last_completed
     {
         let back = start(draft, id, task_definition, images, Some(deployment.id));
-        changes.push(Change::StartDeployment(back));
+        changes.push(DeploymentChange::Start(back).into());
     }
     draft.propose_together(changes);
 }

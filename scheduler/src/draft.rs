@@ -49,8 +49,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Proposes one Change; whether it will do something.
-    pub(crate) fn propose(&mut self, change: Change) -> bool {
-        self.propose_together(vec![change])
+    pub(crate) fn propose(&mut self, change: impl Into<Change>) -> bool {
+        self.propose_together(vec![change.into()])
     }
 
     /// Proposes Changes that only make sense together: they share a batch.

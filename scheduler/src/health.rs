@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use model::observed::{RouterSeen, TargetHealth};
-use model::{Change, Service, ServiceId, TargetGroupId, Task, TaskId, TaskStatus};
+use model::{Service, ServiceId, TargetGroupId, Task, TaskChange, TaskId, TaskStatus};
 
 use crate::draft::Draft;
 
@@ -193,7 +193,7 @@ pub(crate) fn note(draft: &mut Draft<'_>, id: ServiceId) {
     let unproven = state.tasks_of(id).filter(|task| task.wanted() && task.healthy_at.is_none());
     for task in unproven {
         if condition(draft, &service, task) == Condition::Healthy {
-            draft.propose(Change::TaskHealthy(task.id));
+            draft.propose(TaskChange::Healthy(task.id));
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Change, InstanceId, Lease, StopCode};
+use model::{InstanceId, Lease, StopCode, TaskChange};
 
 use crate::draft::Draft;
 use crate::health;
@@ -62,7 +62,7 @@ pub(crate) fn give_up_lost(draft: &mut Draft<'_>) {
         let state = draft.state.clone();
         for task in state.tasks_on(id).filter(|task| task.wanted()) {
             if !health::vouched_for(draft, task) {
-                draft.propose(Change::StopTask {
+                draft.propose(TaskChange::Stop {
                     task: task.id,
                     code: StopCode::InfrastructureHealth,
                     reason: reason.clone(),

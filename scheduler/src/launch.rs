@@ -2,7 +2,7 @@
 //! is said in a sentence.
 
 use model::{
-    Change, Deployment, Placement, RolloutState, Service, Task, TaskContainer, TaskDefinition,
+    Deployment, Placement, RolloutState, Service, Task, TaskChange, TaskContainer, TaskDefinition,
     TaskId, TaskStatus, Timestamp,
 };
 
@@ -149,7 +149,7 @@ fn create(
     for placement in placements {
         let id = TaskId::new(draft.now, draft.random());
         let task = task(id, placement, service, deployment, &definition, draft.now);
-        if draft.propose(Change::CreateTask(task)) {
+        if draft.propose(TaskChange::Create(task)) {
             started.push(id);
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::observed::RouterSeen;
-use model::{Change, Lease, RouterId, TargetGroupId, Task, TaskStatus, Timestamp};
+use model::{Lease, RouterId, TargetGroupId, Task, TaskChange, TaskStatus, Timestamp};
 
 use crate::deployment;
 use crate::draft::Draft;
@@ -22,7 +22,7 @@ pub(crate) fn forget(draft: &mut Draft<'_>) {
         }
         match deployment::remembered_until(&state, task).filter(|until| *until > draft.now) {
             Some(until) => draft.wake_at(until),
-            None => drop(draft.propose(Change::ForgetTask(task.id))),
+            None => drop(draft.propose(TaskChange::Forget(task.id))),
         }
     }
 }
@@ -33,7 +33,7 @@ pub(crate) fn drain(draft: &mut Draft<'_>) {
     let leaving = state.tasks().filter(|task| task.last_status == TaskStatus::Deactivating);
     for task in leaving {
         if is_drained(draft, task) {
-            draft.propose(Change::TaskDrained(task.id));
+            draft.propose(TaskChange::Drained(task.id));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A service has its desired count of tasks of the deployment that counts, within its bounds, at every step.
 
 use model::{
-    Change, Deployment, InstanceStatus, RolloutState, Service, ServiceId, ServiceStatus, StopCode,
-    TaskId, TaskStatus,
+    Deployment, DeploymentChange, InstanceStatus, RolloutState, RoutingChange, Service,
+    ServiceChange, ServiceId, ServiceStatus, StopCode, TaskChange, TaskId, TaskStatus,
 };
 
 use crate::draft::Draft;
@@ -33,13 +33,13 @@ fn wind_down(draft: &mut Draft<'_>, id: ServiceId) {
     if tasks.is_empty() {
         let state = draft.state.clone();
         for rule in state.rules().filter(|rule| rule.service == Some(id)) {
-            draft.propose(Change::RemoveRule(rule.id));
+            draft.propose(RoutingChange::RemoveRule(rule.id));
         }
-        draft.propose(Change::RemoveService(id));
+        draft.propose(ServiceChange::Remove(id));
     }
     for task in tasks {
         let code = StopCode::ServiceSchedulerInitiated;
-        draft.propose(Change::StopTask { task, code, reason: reason.clone() });
+        draft.propose(TaskChange::Stop { task, code, reason: reason.clone() });
     }
 }
 
@@ -50,7 +50,7 @@ fn fail_overdue(draft: &mut Draft<'_>, id: ServiceId) {
     let unproven = state.tasks_of(id).filter(|task| task.wanted() && task.healthy_at.is_none());
     for task in unproven {
         if let Condition::Failing(reason) = health::condition(draft, &service, task) {
-            draft.propose(Change::FailTask { task: task.id, reason });
+            draft.propose(TaskChange::Fail { task: task.id, reason });
         }
     }
 }
@@ -79,7 +79,7 @@ fn roll(draft: &mut Draft<'_>, id: ServiceId) {
         Notice::Clear => None,
         Notice::Say(sentence) => Some(sentence),
     };
-    draft.propose(Change::SetPlacementFailure { service: id, reason });
+    draft.propose(ServiceChange::SetPlacementFailure { service: id, reason });
 }
 
 fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> Roster {
@@ -127,7 +127,7 @@ fn stop(
     let reason = match cause {
         Cause::Unhealthy(reason) => {
             let reason = format!("failed its health checks after it was healthy: {reason}");
-            draft.propose(Change::FailTask { task: id, reason });
+            draft.propose(TaskChange::Fail { task: id, reason });
             return;
         }
         Cause::ScaledIn => format!("scaled in to {} tasks", service.desired_count),
@@ -143,7 +143,7 @@ fn stop(
             None => "its instance is gone".to_owned(),
         },
     };
-    draft.propose(Change::StopTask { task: id, code, reason });
+    draft.propose(TaskChange::Stop { task: id, code, reason });
 }
 
 /// The deployment is done when its desired count is healthy and nothing older should run.
@@ -162,6 +162,6 @@ fn complete(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) {
         healthy += usize::from(health::condition(draft, service, task) == Condition::Healthy);
     }
     if healthy >= Bounds::of(service).desired {
-        draft.propose(Change::CompleteDeployment(deployment.id));
+        draft.propose(DeploymentChange::Complete(deployment.id));
     }
 }

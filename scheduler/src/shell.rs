@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Backoff, Change, Clock, DeploymentId, Observed, State, StateRevision, TaskId, Timestamp,
+    Backoff, Change, Clock, DeploymentChange, DeploymentId, Observed, State, StateRevision,
+    TaskChange, TaskId, Timestamp,
 };
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -149,9 +150,9 @@ enum Created {
 
 impl Created {
     fn of(change: &Change) -> Option<Self> {
-        if let Change::CreateTask(task) = change {
+        if let Change::Task(TaskChange::Create(task)) = change {
             Some(Self::Task(task.id))
-        } else if let Change::StartDeployment(deployment) = change {
+        } else if let Change::Deployment(DeploymentChange::Start(deployment)) = change {
             Some(Self::Deployment(deployment.id))
         } else {
             None

@@ -1,7 +1,7 @@
 //! A task that nobody keeps is placed at once or fails at once with the reason; only an instance that is just now on its
 //! way back is waited for.
 
-use model::{Change, StopCode, Task, TaskStatus};
+use model::{StopCode, Task, TaskChange, TaskStatus};
 
 use crate::draft::Draft;
 use crate::place::{self, Request};
@@ -28,7 +28,7 @@ fn place_one(draft: &mut Draft<'_>, task: &Task) {
     };
     let (placements, unplaceable) = place::place(draft, &request, 1);
     if let Some(placement) = placements.into_iter().next() {
-        draft.propose(Change::PlaceTask { task: task.id, placement });
+        draft.propose(TaskChange::Place { task: task.id, placement });
     }
     let Some(unplaceable) = unplaceable else { return };
     if let Some(at) = unplaceable.may_change_at {
@@ -36,5 +36,5 @@ fn place_one(draft: &mut Draft<'_>, task: &Task) {
         return;
     }
     let (code, reason) = (StopCode::TaskFailedToStart, unplaceable.sentence);
-    draft.propose(Change::StopTask { task: task.id, code, reason });
+    draft.propose(TaskChange::Stop { task: task.id, code, reason });
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Change, StateRevision};
+use model::{Change, RepositoryChange, StateRevision};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -69,7 +69,7 @@ impl Ledger {
 
     /// The same as a batch for the store, which moves a tag too.
     fn batch(self, number: u64) -> Batch {
-        let moved = Change::PutTag(pushed(number));
+        let moved = Change::from(RepositoryChange::PutTag(pushed(number)));
         let changes = vec![create_repository("hello"), moved];
         Batch { rows: self.rows(number), ..Batch::of(changes, at(1)) }
     }

@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 use model::{
-    Change, ContainerDefinition, ContainerName, ImageReference, KeyValue, PortMapping, Reference,
-    ServiceName, Tag, TaskDefinition, TransportProtocol,
+    ContainerDefinition, ContainerName, ImageReference, KeyValue, PortMapping, Reference,
+    ServiceName, Tag, TaskDefinition, TaskDefinitionChange, TransportProtocol,
 };
 
 use super::{Context, DeployWish, Draft};
@@ -35,7 +35,7 @@ impl Context<'_> {
             return Ok(old.clone());
         }
         let definition = self.next_revision(container);
-        draft.changes.push(Change::RegisterTaskDefinition(definition.clone()));
+        draft.changes.push(TaskDefinitionChange::Register(definition.clone()).into());
         Ok(definition)
     }
 

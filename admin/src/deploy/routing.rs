@@ -1,6 +1,9 @@
 //! How a deployed service is reached: its health check, and the one rule that `berth deploy` keeps for it.
 
-use model::{Action, Change, HealthCheck, HealthCheckProtocol, Rule, RuleId, Service, TargetGroup};
+use model::{
+    Action, Change, HealthCheck, HealthCheckProtocol, RoutingChange, Rule, RuleId, Service,
+    TargetGroup,
+};
 
 use super::{Context, Draft};
 use crate::problem::Problem;
@@ -42,9 +45,9 @@ impl Context<'_> {
         let checks = wish.health_path.is_some() || wish.health_protocol.is_some();
         if let Some(known) = self.state.target_group(balancer.target_group).filter(|_| checks) {
             let health_check = self.health_check(Some(&known.health_check), draft)?;
-            draft
-                .changes
-                .push(Change::PutTargetGroup(TargetGroup { health_check, ..known.clone() }));
+            draft.changes.push(
+                RoutingChange::PutTargetGroup(TargetGroup { health_check, ..known.clone() }).into(),
+            );
         }
         if self.known.is_some() && wish.host.is_none() && wish.path.is_none() {
             return Ok(());
@@ -65,19 +68,22 @@ impl Context<'_> {
         if before.is_some_and(|rule| rule.conditions == conditions) {
             return Ok(());
         }
-        draft.changes.extend(before.map(|rule| Change::RemoveRule(rule.id)));
+        draft.changes.extend(before.map(|rule| Change::from(RoutingChange::RemoveRule(rule.id))));
         let listener = self.state.listeners().next().ok_or_else(|| {
             Problem::unavailable("there is no listener yet: the server is still starting")
         })?;
-        draft.changes.push(Change::CreateRule(Rule {
-            id: RuleId::new(self.api.now(), random()),
-            listener: listener.id,
-            priority: None,
-            conditions,
-            action: Action::Forward { target_group: balancer.target_group },
-            service: Some(service.id),
-            created_at: self.api.now(),
-        }));
+        draft.changes.push(
+            RoutingChange::CreateRule(Rule {
+                id: RuleId::new(self.api.now(), random()),
+                listener: listener.id,
+                priority: None,
+                conditions,
+                action: Action::Forward { target_group: balancer.target_group },
+                service: Some(service.id),
+                created_at: self.api.now(),
+            })
+            .into(),
+        );
         Ok(())
     }
 }

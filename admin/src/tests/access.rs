@@ -142,6 +142,6 @@ async fn a_revoked_token_is_no_token_any_more() {
     let hash = ::access::hash_secret(&world.admin);
     let id = world.state().credential_by_hash(&hash).unwrap().id;
     world.get("/status").await.ok();
-    world.apply(vec![Change::RevokeCredential(id)]).await;
+    world.apply(vec![AccessChange::RevokeCredential(id).into()]).await;
     world.get("/status").await.problem(401, "Unauthenticated");
 }

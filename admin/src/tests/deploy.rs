@@ -235,7 +235,7 @@ async fn what_cannot_be_deployed_says_why() {
         let detail = answer.problem(status, code);
         assert!(detail.contains(expected), "{detail}");
     }
-    world.apply(vec![Change::DrainService(id)]).await;
+    world.apply(vec![ServiceChange::Drain(id).into()]).await;
     let answer = world.post("/deploy", json!({"name": "hello"})).await;
     assert!(answer.problem(409, "WrongStatus").contains("it was removed"));
 }

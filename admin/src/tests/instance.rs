@@ -73,7 +73,7 @@ async fn an_instance_is_found_by_id_or_by_name_and_drained() {
     assert!(answer.problem(404, "InstanceNotFound").contains("berth instance ls"));
 
     let twin = Instance { name: "host-1".to_owned(), ..instance(2) };
-    world.apply(vec![Change::RegisterInstance(twin)]).await;
+    world.apply(vec![InstanceChange::Register(twin).into()]).await;
     world.get("/instances/host-1").await.problem(409, "AmbiguousName");
     assert_eq!(world.get("/instances").await.ok()["instances"].as_array().unwrap().len(), 2);
 }
@@ -117,7 +117,7 @@ async fn routers_are_listed_with_what_they_serve_from_and_removed() {
     let id = RouterId::new(now(), [7; 10]);
     let router =
         Router { id, name: "edge".to_owned(), version: "1".to_owned(), registered_at: now() };
-    world.apply(vec![Change::RegisterRouter(router)]).await;
+    world.apply(vec![RouterChange::Register(router).into()]).await;
     world.observed.send_modify(|observed| {
         observed.hear_router(id, true, now()).applied = Some(StateRevision(5));
     });

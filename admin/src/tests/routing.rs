@@ -33,7 +33,7 @@ async fn a_rule_sends_a_host_and_path_to_a_service() {
 async fn the_url_of_a_service_is_one_that_can_be_asked() {
     let world = World::with_hello().await;
     let own = world.state().rules().next().unwrap().id;
-    world.apply(vec![Change::RemoveRule(own)]).await;
+    world.apply(vec![RoutingChange::RemoveRule(own).into()]).await;
     let url = async || world.get("/services/hello").await.ok()["url"].clone();
     assert_eq!(url().await, Value::Null);
     world.post("/rules", json!({"serviceName": "hello", "host": "*.example.com"})).await.ok();

@@ -120,9 +120,13 @@ async fn a_removed_service_drains_and_then_is_gone_with_its_routing() {
     world.delete("/services/hello").await.ok();
     world.patch("/services/hello", json!({"desiredCount": 1})).await.problem(409, "WrongStatus");
     let id = world.service("hello").id;
-    let rules: Vec<_> = world.state().rules().map(|rule| Change::RemoveRule(rule.id)).collect();
+    let rules: Vec<_> = world
+        .state()
+        .rules()
+        .map(|rule| Change::from(RoutingChange::RemoveRule(rule.id)))
+        .collect();
     world.apply(rules).await;
-    world.apply(vec![Change::RemoveService(id)]).await;
+    world.apply(vec![ServiceChange::Remove(id).into()]).await;
     let answer = world.get("/services/hello").await;
     assert!(answer.problem(404, "ServiceNotFound").contains("berth service ls"));
     world.delete("/services/hello").await.problem(404, "ServiceNotFound");

@@ -83,7 +83,7 @@ async fn down_stops_every_task_and_may_be_asked_for_again() {
         alone.iter().all(|task| task.stopped.as_ref().unwrap().reason == "stopped by `berth down`")
     );
     for task in alone {
-        world.apply(vec![Change::ForgetTask(task.id)]).await;
+        world.apply(vec![TaskChange::Forget(task.id).into()]).await;
     }
     assert_eq!(
         world.ask("POST", "/down", Body::empty()).await.ok(),
@@ -99,7 +99,7 @@ async fn down_does_not_wait_for_what_is_only_kept_for_a_router_that_is_away() {
     let id = RouterId::new(now(), [7; 10]);
     let router =
         Router { id, name: "edge".to_owned(), version: "1".to_owned(), registered_at: now() };
-    world.apply(vec![Change::RegisterRouter(router)]).await;
+    world.apply(vec![RouterChange::Register(router).into()]).await;
     let hear = |connected, at| {
         world.observed.send_modify(|observed| {
             observed.hear_router(id, connected, at);
@@ -109,8 +109,8 @@ async fn down_does_not_wait_for_what_is_only_kept_for_a_router_that_is_away() {
     let left = world.ask("POST", "/down", Body::empty()).await.ok();
     assert_eq!(left, json!({"services": 1, "tasks": 1}), "its container is still there");
     let stopped = report(task, 1, TaskStatus::Stopped, None);
-    let reaped = Change::TaskReaped { instance: instance_id(1), task };
-    world.apply(vec![Change::TaskDrained(task), stopped, reaped]).await;
+    let reaped = Change::from(TaskChange::Reaped { instance: instance_id(1), task });
+    world.apply(vec![TaskChange::Drained(task).into(), stopped, reaped]).await;
     assert_eq!(world.state().tasks().count(), 1);
     assert_eq!(world.get("/down").await.ok(), json!({"services": 0, "tasks": 0}));
     hear(true, now());

@@ -119,7 +119,7 @@ async fn ended(world: &World, n: u8, forgotten: bool) -> TaskId {
     };
     world.apply(vec![report(task, 1, TaskStatus::Stopped, Some(container))]).await;
     if forgotten {
-        world.apply(vec![Change::ForgetTask(task)]).await;
+        world.apply(vec![TaskChange::Forget(task).into()]).await;
     }
     task
 }
@@ -151,7 +151,7 @@ async fn a_stopped_task_is_shown_and_listed_from_state_and_from_history() {
 #[tokio::test]
 async fn the_log_of_a_running_task_comes_from_its_agent_and_then_from_its_last_lines() {
     let world = World::with_hello().await;
-    world.apply(vec![Change::RegisterInstance(instance(2))]).await;
+    world.apply(vec![InstanceChange::Register(instance(2)).into()]).await;
     let running = world.running_task("hello", 1, 1).await;
     let answer =
         world.get(&format!("/tasks/{running}/logs?follow=true&tail=5&container=hello")).await;

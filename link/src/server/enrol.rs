@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use model::{
-    Change, Instance, InstanceId, InstanceStatus, JoinToken, PeerRole, Router, RouterId, State,
-    Timestamp,
+    AccessChange, Change, Instance, InstanceChange, InstanceId, InstanceStatus, JoinToken,
+    PeerRole, Router, RouterChange, RouterId, State, Timestamp,
 };
 use rcgen::PublicKeyData as _;
 use rustls::pki_types::pem::PemObject as _;
@@ -83,7 +83,7 @@ impl Shared {
         let request = authority::read_request(&request).map_err(EnrolError::Authority)?;
         let certificate =
             self.authority.issue(peer, &request, now).map_err(EnrolError::Authority)?;
-        (self.submit)(vec![Change::UseJoinToken(token), register])
+        (self.submit)(vec![AccessChange::UseJoinToken(token).into(), register])
             .await
             .map_err(EnrolError::Submit)?;
         tracing::info!(peer = %peer, "`{}` joined as `{peer}`", hello.name);
@@ -142,7 +142,7 @@ fn newcomer(
             let id = RouterId::new(now, random);
             let (name, version) = (hello.name.clone(), hello.version.clone());
             let router = Router { id, name, version, registered_at: now };
-            Ok((PeerId::Router(id), Change::RegisterRouter(router)))
+            Ok((PeerId::Router(id), RouterChange::Register(router).into()))
         }
         PeerRole::Agent => {
             let host = hello.host.clone().ok_or(EnrolError::NoHost)?;
@@ -164,7 +164,7 @@ fn newcomer(
                 docker_version: host.docker_version,
                 registered_at: now,
             };
-            Ok((PeerId::Instance(id), Change::RegisterInstance(instance)))
+            Ok((PeerId::Instance(id), InstanceChange::Register(instance).into()))
         }
     }
 }

@@ -3,7 +3,10 @@
 
 use model::change::{InstanceReport, TaskReport};
 use model::limits::{Batches, Weight};
-use model::{Change, Refusal, Router, State, TaskContainer, TaskStatus, Timestamp};
+use model::{
+    Change, InstanceChange, Refusal, Router, RouterChange, State, TaskChange, TaskContainer,
+    TaskStatus, Timestamp,
+};
 
 use crate::certificate::PeerId;
 use crate::message::{AgentReport, Hello, SeenTask};
@@ -48,16 +51,16 @@ fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option
     match peer {
         PeerId::Router(id) => {
             let known = state.router(id)?;
-            Some(Change::RegisterRouter(Router {
+            Some(Change::from(RouterChange::Register(Router {
                 id,
                 name: cut(&hello.name),
                 version: cut(&hello.version),
                 registered_at: known.registered_at.min(at),
-            }))
+            })))
         }
         PeerId::Instance(instance) => {
             let host = hello.host.as_ref()?;
-            Some(Change::ReportInstance(InstanceReport {
+            Some(Change::from(InstanceChange::Report(InstanceReport {
                 instance,
                 name: cut(&hello.name),
                 capacity: host.capacity.clone(),
@@ -66,14 +69,14 @@ fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option
                 advertised_address: host.advertised_address,
                 agent_version: cut(&hello.version),
                 docker_version: cut(&host.docker_version),
-            }))
+            })))
         }
     }
 }
 
 fn task(peer: PeerId, seen: &SeenTask) -> Vec<Change> {
     let PeerId::Instance(instance) = peer else { return Vec::new() };
-    let report = Change::ReportTask(TaskReport {
+    let report = Change::from(TaskChange::Report(TaskReport {
         instance,
         task: seen.task,
         status: seen.status,
@@ -82,8 +85,8 @@ fn task(peer: PeerId, seen: &SeenTask) -> Vec<Change> {
             stopped
         }),
         containers: seen.containers.iter().map(container).collect(),
-    });
-    let reaped = Change::TaskReaped { instance, task: seen.task };
+    }));
+    let reaped = Change::from(TaskChange::Reaped { instance, task: seen.task });
     match (seen.reaped, seen.status) {
         (true, TaskStatus::Stopped) => vec![report, reaped],
         (true, _) => vec![reaped],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{AgentView, Change, InstanceId, RouterView, State, TaskId, chain};
+use model::{AgentView, Change, InstanceChange, InstanceId, RouterView, State, TaskId, chain};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -311,7 +311,8 @@ async fn settle_subnet(
     let Some(subnet) = shared.subnets.choose(&state, instance, &host.used_subnets).await else {
         return true;
     };
-    submit(shared, peer, vec![Change::AssignSubnet { instance, subnet }], complaints).await
+    submit(shared, peer, vec![InstanceChange::AssignSubnet { instance, subnet }.into()], complaints)
+        .await
 }
 
 /// Commits a batch; says whether nothing is left to try again. One Change that is refused does not take the others with

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{Change, HealthCheck, TargetGroup, TargetGroupId, TaskStatus};
+use model::{Change, HealthCheck, RoutingChange, TargetGroup, TargetGroupId, TaskStatus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,7 +72,7 @@ async fn pump(
 
 fn groups(count: i64) -> Vec<Change> {
     let group = |n: i64| {
-        Change::PutTargetGroup(TargetGroup {
+        RoutingChange::PutTargetGroup(TargetGroup {
             id: TargetGroupId::new(model::Timestamp::from_millis(n), [1; 10]),
             cluster: "default".parse().unwrap(),
             name: format!("group-{n}").parse().unwrap(),
@@ -83,6 +83,7 @@ fn groups(count: i64) -> Vec<Change> {
             deregistration_delay_seconds: 30,
             created_at: model::Timestamp::EPOCH,
         })
+        .into()
     };
     (0..count).map(group).collect()
 }

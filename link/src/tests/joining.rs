@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use model::{Change, InstallationId, PeerRole};
+use model::{InstallationId, InstanceChange, PeerRole};
 
 use super::world::{World, instance_of, until};
 use crate::client::ClientError;
@@ -146,7 +146,7 @@ async fn everything_but_joining_is_for_registered_peers() {
 
     let id = session.id.parse().unwrap();
     until("connected", &session.connected, |is| is.then_some(())).await;
-    world.store.apply(&[Change::RemoveInstance(id)]).unwrap();
+    world.store.apply(&[InstanceChange::Remove(id).into()]).unwrap();
     until("cut off", &session.connected, |is| (!is).then_some(())).await;
     let answer = session.http.client.get(&who).send().await.unwrap();
     assert_eq!(answer.status(), 403);
@@ -214,6 +214,6 @@ async fn only_the_holder_of_the_key_renews_and_only_while_registered() {
     assert_eq!(renew(request(&rcgen::KeyPair::generate().unwrap())).await, 403);
     let garbage = serde_json::json!({ "certificate": "x", "request": "y" });
     assert_eq!(renew(garbage).await, 403);
-    world.store.apply(&[Change::RemoveInstance(session.id.parse().unwrap())]).unwrap();
+    world.store.apply(&[InstanceChange::Remove(session.id.parse().unwrap()).into()]).unwrap();
     assert_eq!(renew(request(&own)).await, 403);
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::observed::{TargetHealth, TargetSeen};
 use model::{
-    Change, HealthCheck, StateRevision, Stopped, TargetGroup, TargetGroupId, TaskId, TaskStatus,
+    Change, HealthCheck, InstanceChange, RoutingChange, StateRevision, Stopped, TargetGroup,
+    TargetGroupId, TaskChange, TaskId, TaskStatus,
 };
 
 use super::world::{World, hello, stamp, until};
@@ -17,7 +18,7 @@ use crate::server::StreamError;
 
 fn group(world: &World, n: usize) -> Change {
     let millis = i64::try_from(n).unwrap();
-    Change::PutTargetGroup(TargetGroup {
+    RoutingChange::PutTargetGroup(TargetGroup {
         id: TargetGroupId::new(model::Timestamp::from_millis(millis), [1; 10]),
         cluster: "default".parse().unwrap(),
         name: format!("group-{n}").parse().unwrap(),
@@ -28,6 +29,7 @@ fn group(world: &World, n: usize) -> Change {
         deregistration_delay_seconds: 30,
         created_at: model::Clock::now(&*world.clock),
     })
+    .into()
 }
 
 fn seen(task: TaskId, status: TaskStatus) -> SeenTask {
@@ -39,7 +41,7 @@ fn report(tasks: Vec<SeenTask>) -> AgentReport {
 }
 
 fn is_report(change: &Change) -> bool {
-    matches!(change, Change::ReportTask(_))
+    matches!(change, Change::Task(TaskChange::Report(_)))
 }
 
 #[tokio::test]
@@ -187,7 +189,10 @@ async fn no_new_host_gets_addresses_that_routers_may_still_know_of_a_removed_one
     let removed = world.settled(&session.id).await;
     let task = world.place(removed, 1);
     let address = world.store.state().task(task).unwrap().placement.as_ref().unwrap().address;
-    world.store.apply(&[Change::LoseTask(task), Change::RemoveInstance(removed)]).unwrap();
+    world
+        .store
+        .apply(&[TaskChange::Lose(task).into(), InstanceChange::Remove(removed).into()])
+        .unwrap();
     let session: Session<Agent> = world.joined("b").await;
     let new = world.settled(&session.id).await;
     let subnet = world.store.state().instance(new).unwrap().subnet.unwrap();

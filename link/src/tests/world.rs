@@ -9,10 +9,10 @@ use std::time::Duration;
 use axum::Router as Mount;
 use axum::routing::get;
 use model::{
-    Change, Clock, Cluster, ClusterId, Digest, Epoch, HostIdentity, InstallationId, InstanceId,
-    JoinToken, JoinTokenId, Observed, PeerRole, PinnedImage, Placement, Platform, Principal,
-    Resources, State, StateRevision, Task, TaskContainer, TaskDefinition, TaskId, TaskStatus,
-    Timestamp,
+    AccessChange, Change, Clock, Cluster, ClusterChange, ClusterId, Digest, Epoch, HostIdentity,
+    InstallationId, InstanceId, JoinToken, JoinTokenId, Observed, PeerRole, PinnedImage, Placement,
+    Platform, Principal, Resources, State, StateRevision, Task, TaskChange, TaskContainer,
+    TaskDefinition, TaskDefinitionChange, TaskId, TaskStatus, Timestamp,
 };
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -112,8 +112,8 @@ impl World {
         store
             .apply(&[
                 Change::Install(installation),
-                Change::CreateCluster(cluster),
-                Change::RegisterTaskDefinition(definition()),
+                ClusterChange::Create(cluster).into(),
+                TaskDefinitionChange::Register(definition()).into(),
             ])
             .unwrap();
         let mut world = Self {
@@ -179,7 +179,7 @@ impl World {
             created_at: self.clock.now(),
             expires_at: self.clock.now().plus(Duration::from_hours(1)),
         };
-        self.store.apply(&[Change::CreateJoinToken(token)]).unwrap();
+        self.store.apply(&[AccessChange::CreateJoinToken(token).into()]).unwrap();
         JoinTokenText { fingerprint: self.authority.fingerprint(), id, secret }
     }
 
@@ -245,7 +245,7 @@ impl World {
         let placement =
             Placement { instance, address: subnet.address(u32::from(n) + 1), ports: Vec::new() };
         let task = task(self.clock.now(), placement);
-        self.store.apply(&[Change::CreateTask(task.clone())]).unwrap();
+        self.store.apply(&[TaskChange::Create(task.clone()).into()]).unwrap();
         task.id
     }
 }

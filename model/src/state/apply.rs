@@ -10,7 +10,11 @@ use crate::service::{Deployment, Service};
 use crate::task::Task;
 use crate::time::Timestamp;
 
+mod access;
 mod cluster;
+mod definition;
+mod deployment;
+mod repository;
 mod routing;
 mod service;
 mod task;
@@ -52,58 +56,16 @@ impl Write<'_> {
     fn change(&mut self, change: &Change) -> Applied {
         match change {
             Change::Install(id) => self.install(*id),
-            Change::CreateCluster(cluster) => self.create_cluster(cluster),
-            Change::RegisterInstance(instance) => self.register_instance(instance),
-            Change::ReportInstance(report) => self.report_instance(report),
-            Change::AssignSubnet { instance, subnet } => self.assign_subnet(*instance, *subnet),
-            Change::SetInstanceStatus { instance, status } => {
-                self.set_instance_status(*instance, *status)
-            }
-            Change::RemoveInstance(id) => self.remove_instance(*id),
-            Change::RegisterRouter(router) => {
-                self.register_router(router);
-                Ok(())
-            }
-            Change::RemoveRouter(id) => self.remove_router(*id),
-            Change::CreateCredential(credential) => self.create_credential(credential),
-            Change::RevokeCredential(id) => self.revoke_credential(*id),
-            Change::CreateJoinToken(token) => self.create_join_token(token),
-            Change::UseJoinToken(id) => self.use_join_token(*id),
-            Change::RegisterTaskDefinition(definition) => self.register_definition(definition),
-            Change::CreateService(service) => self.create_service(service),
-            Change::UpdateService(update) => self.update_service(update),
-            Change::DrainService(id) => self.drain_service(*id),
-            Change::RemoveService(id) => self.remove_service(*id),
-            Change::NoteTried { service, digests } => self.note_tried(*service, digests),
-            Change::SetPlacementFailure { service, reason } => {
-                self.set_placement_failure(*service, reason.as_deref())
-            }
-            Change::StartDeployment(deployment) => self.start_deployment(deployment),
-            Change::CompleteDeployment(id) => self.complete_deployment(*id),
-            Change::FailDeployment { deployment, reason } => {
-                self.fail_deployment(*deployment, reason)
-            }
-            Change::CreateTask(task) => self.create_task(task),
-            Change::PlaceTask { task, placement } => self.place_task(*task, placement),
-            Change::StopTask { task, code, reason } => self.stop_task(*task, *code, reason),
-            Change::FailTask { task, reason } => self.fail_task(*task, reason),
-            Change::TaskDrained(id) => self.task_drained(*id),
-            Change::ReportTask(report) => self.report_task(report),
-            Change::TaskHealthy(id) => self.task_healthy(*id),
-            Change::LoseTask(id) => self.lose_task(*id),
-            Change::TaskReaped { instance, task } => self.task_reaped(*instance, *task),
-            Change::ForgetTask(id) => self.forget_task(*id),
-            Change::CreateListener(listener) => self.create_listener(listener),
-            Change::PutTargetGroup(group) => self.put_target_group(group),
-            Change::RemoveTargetGroup(id) => self.remove_target_group(*id),
-            Change::CreateRule(rule) => self.create_rule(rule),
-            Change::RemoveRule(id) => self.remove_rule(*id),
-            Change::CreateRepository(repository) => {
-                self.create_repository(repository);
-                Ok(())
-            }
-            Change::PutTag(tag) => self.put_tag(tag),
-            Change::RemoveTag { repository, tag } => self.remove_tag(repository, tag),
+            Change::Cluster(change) => self.cluster(change),
+            Change::Instance(change) => self.instance(change),
+            Change::Router(change) => self.router(change),
+            Change::Access(change) => self.access(change),
+            Change::TaskDefinition(change) => self.task_definition(change),
+            Change::Service(change) => self.service(change),
+            Change::Deployment(change) => self.deployment(change),
+            Change::Task(change) => self.task(change),
+            Change::Routing(change) => self.routing(change),
+            Change::Repository(change) => self.repository(change),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::StatusCode;
 use model::limits::FILL_ROWS;
-use model::{Change, Digest, Refusal, RepositoryName, TagName};
+use model::{Change, Digest, Refusal, RepositoryChange, RepositoryName, TagName};
 use store::{Batch, CommitError, RowGuard, RowWrite};
 
 use super::document::Document;
@@ -24,7 +24,10 @@ pub(crate) async fn tag(
     repository: &RepositoryName,
     tag: &TagName,
 ) -> Result<Response, Failure> {
-    let change = Change::RemoveTag { repository: repository.clone(), tag: tag.clone() };
+    let change = Change::from(RepositoryChange::RemoveTag {
+        repository: repository.clone(),
+        tag: tag.clone(),
+    });
     match ask.shared.store.apply(vec![change], ask.now).await {
         Ok(_) => Ok(accepted()),
         Err(CommitError::Refused(Refusal::NotFound { kind: _, name: _ })) => {
@@ -75,7 +78,12 @@ async fn remove_tags(
     let state = ask.shared.store.state();
     let on_it = state.tags(repository).filter(|tag| tag.digest == *digest);
     let changes: Vec<Change> = on_it
-        .map(|tag| Change::RemoveTag { repository: repository.clone(), tag: tag.name.clone() })
+        .map(|tag| {
+            Change::from(RepositoryChange::RemoveTag {
+                repository: repository.clone(),
+                tag: tag.name.clone(),
+            })
+        })
         .collect();
     for changes in changes.chunks(FILL_ROWS) {
         ask.shared.store.apply(changes.to_vec(), ask.now).await?;

@@ -9,7 +9,9 @@ use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 use model::limits::{FILL_ROWS, PUSH_TAGS};
-use model::{Change, Digest, Reference, Repository, RepositoryName, Tag, TagName};
+use model::{
+    Change, Digest, Reference, Repository, RepositoryChange, RepositoryName, Tag, TagName,
+};
 use store::{Batch, CommitError, RowGuard, RowWrite};
 
 use super::MOST_BYTES;
@@ -232,9 +234,9 @@ fn changes(
     tags: &[TagName],
 ) -> Vec<Change> {
     let created = Repository { name: repository.clone(), created_at: ask.now };
-    let mut changes = vec![Change::CreateRepository(created)];
+    let mut changes = vec![RepositoryChange::Create(created).into()];
     changes.extend(tags.iter().map(|tag| {
-        Change::PutTag(Tag {
+        RepositoryChange::PutTag(Tag {
             repository: repository.clone(),
             name: tag.clone(),
             digest: *digest,
@@ -245,6 +247,7 @@ fn changes(
             pushed_at: ask.now,
             pushed_by: ask.caller.principal.to_string(),
         })
+        .into()
     }));
     changes
 }

@@ -1,7 +1,7 @@
 //! Who gets in, with what, and what the others are told.
 
 use http::StatusCode;
-use model::{Change, InstanceId, Principal, RouterId, Timestamp};
+use model::{AccessChange, InstanceId, Principal, RouterId, Timestamp};
 
 use super::world::World;
 
@@ -140,7 +140,7 @@ async fn a_token_ends_with_its_time_and_with_the_credential_it_came_from() {
     ask().await.expect(OK);
     let hash = access::hash_secret(&world.token);
     let credential = world.store.state().credential_by_hash(&hash).unwrap().id;
-    world.apply(vec![Change::RevokeCredential(credential)]).await;
+    world.apply(vec![AccessChange::RevokeCredential(credential).into()]).await;
     ask().await.refused(401, "UNAUTHORIZED");
 }
 

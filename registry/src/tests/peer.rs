@@ -25,10 +25,10 @@ impl World {
         }))
         .unwrap();
         self.apply(vec![
-            Change::CreateCluster(cluster),
-            Change::RegisterInstance(instance(id, now)),
-            Change::RegisterTaskDefinition(definition),
-            Change::CreateTask(task(id, repository, now)),
+            ClusterChange::Create(cluster).into(),
+            InstanceChange::Register(instance(id, now)).into(),
+            TaskDefinitionChange::Register(definition).into(),
+            TaskChange::Create(task(id, repository, now)).into(),
         ])
         .await;
     }

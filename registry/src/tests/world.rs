@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use model::{
-    Change, Clock, Credential, CredentialId, CredentialKind, Digest, Principal, Timestamp,
+    AccessChange, Change, Clock, Credential, CredentialId, CredentialKind, Digest, Principal,
+    Timestamp,
 };
 use serde_json::{Value, json};
 use store::Store;
@@ -74,7 +75,7 @@ impl World {
             created_at: self.clock.now(),
             expires_at: None,
         };
-        self.apply(vec![Change::CreateCredential(credential)]).await;
+        self.apply(vec![AccessChange::CreateCredential(credential).into()]).await;
         secret.text
     }
 

@@ -6,8 +6,9 @@ use link::Authority;
 use link::server::{Server, Streams, Submit, SubmitError};
 use link::token::JoinTokenText;
 use model::{
-    Action, Change, Clock, Cluster, ClusterId, Digest, Epoch, InstallationId, JoinToken,
-    JoinTokenId, Listener, ListenerId, Observed, PeerRole, State, Timestamp,
+    AccessChange, Action, Change, Clock, Cluster, ClusterChange, ClusterId, Digest, Epoch,
+    InstallationId, JoinToken, JoinTokenId, Listener, ListenerId, Observed, PeerRole,
+    RoutingChange, State, Timestamp,
 };
 use sha2::Digest as _;
 use tokio::net::TcpListener;
@@ -72,14 +73,20 @@ async fn plane(dir: &Path) -> Plane {
     let state = Arc::new(watch::Sender::new(State::default()));
     let beginning = [
         Change::Install(installation),
-        Change::CreateCluster(Cluster {
+        ClusterChange::Create(Cluster {
             id: ClusterId::new(now, [1; 10]),
             name: cluster,
             created_at: now,
-        }),
-        Change::CreateListener(Listener { id: listener, name: "http".to_owned(), created_at: now }),
-        Change::CreateRule(rule(1, "a.test", "/", action)),
-        Change::CreateJoinToken(join),
+        })
+        .into(),
+        RoutingChange::CreateListener(Listener {
+            id: listener,
+            name: "http".to_owned(),
+            created_at: now,
+        })
+        .into(),
+        RoutingChange::CreateRule(rule(1, "a.test", "/", action)).into(),
+        AccessChange::CreateJoinToken(join).into(),
     ];
     change(&state, &beginning).unwrap();
     let fingerprint = authority.fingerprint();
@@ -164,7 +171,7 @@ async fn a_router_joins_follows_the_control_plane_and_goes_on_without_it() {
     let action = Action::FixedResponse { status: 200, content_type: String::new(), body };
     let mut second = rule(2, "a.test", "/", action);
     second.priority = Some(1);
-    change(&plane.state, &[Change::CreateRule(second)]).unwrap();
+    change(&plane.state, &[RoutingChange::CreateRule(second).into()]).unwrap();
     let revision = plane.state.borrow().revision();
     let applied = plane.observed.wait_for(|observed| {
         observed.routers.get(&listed).is_some_and(|seen| seen.applied >= Some(revision))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::observed::TargetHealth;
-use model::{Change, RolloutState, ServiceId, TaskStatus, Timestamp};
+use model::{RepositoryChange, RolloutState, ServiceChange, ServiceId, TaskStatus, Timestamp};
 
 use super::world::{World, digest};
 
@@ -188,12 +188,12 @@ fn running_tasks_stay_through_two_quick_pushes_until_the_last_one_serves() {
 fn a_tag_that_goes_back_to_what_runs_is_noted_and_a_tag_that_vanishes_changes_nothing() {
     let (mut world, service) = web(1);
     world.grow(service);
-    world.apply(&Change::NoteTried {
+    world.apply(ServiceChange::NoteTried {
         service,
         digests: [("web".parse().unwrap(), digest(7))].into(),
     });
     check(&world.settle(), &["note what was tried"]);
-    world.apply(&Change::RemoveTag {
+    world.apply(RepositoryChange::RemoveTag {
         repository: "hello".parse().unwrap(),
         tag: "latest".parse().unwrap(),
     });
@@ -204,7 +204,7 @@ fn a_tag_that_goes_back_to_what_runs_is_noted_and_a_tag_that_vanishes_changes_no
 fn a_service_that_does_not_follow_tags_is_left_alone_by_a_push() {
     let (mut world, service) = web(1);
     world.grow(service);
-    world.apply(&Change::UpdateService(model::change::ServiceUpdate {
+    world.apply(ServiceChange::Update(model::change::ServiceUpdate {
         service: Some(service),
         follow_tags: Some(false),
         ..Default::default()
@@ -279,7 +279,7 @@ fn failing_tasks_are_started_again_ever_more_slowly() {
     let mut world = World::with_instances(&[2000]);
     world.push("hello", 1);
     let service = world.service("hello", 1);
-    world.apply(&Change::UpdateService(model::change::ServiceUpdate {
+    world.apply(ServiceChange::Update(model::change::ServiceUpdate {
         service: Some(service),
         deployment_configuration: Some(model::DeploymentConfiguration {
             deployment_circuit_breaker: model::CircuitBreaker { enable: false, rollback: false },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Change, InstanceStatus, ServiceId, Task, TaskStatus};
+use model::{Change, InstanceChange, InstanceStatus, ServiceId, Task, TaskChange, TaskStatus};
 use serde_json::json;
 
 use super::world::World;
@@ -56,8 +56,7 @@ fn reservations_stay_within_capacity_and_what_lacks_is_named() {
 fn every_reason_is_counted_by_instance() {
     let mut world = World::with_instances(&[50, 50, 1000, 1000]);
     let (draining, away) = (world.nth_instance(3), world.nth_instance(4));
-    world
-        .apply(&Change::SetInstanceStatus { instance: draining, status: InstanceStatus::Draining });
+    world.apply(InstanceChange::SetStatus { instance: draining, status: InstanceStatus::Draining });
     world.disconnect(away);
     world.secs(20);
     world.push("hello", 1);
@@ -178,7 +177,7 @@ fn instances_of_one_host_share_its_ports() {
         let mut instance = world.state.instance(id).unwrap().clone();
         instance.host.boot_id = "one".to_owned();
         instance.host.network_namespace = "4026531840".to_owned();
-        world.apply(&Change::RegisterInstance(instance));
+        world.apply(InstanceChange::Register(instance));
     }
     world.push("hello", 1);
     let service = world.service("hello", 5);
@@ -201,7 +200,7 @@ fn run_task(world: &mut World) -> Task {
     world.scale(service, 1);
     let plan = world.plan();
     let created = plan.batches.into_iter().flatten().find_map(|change| match change {
-        Change::CreateTask(task) => Some(task),
+        Change::Task(TaskChange::Create(task)) => Some(task),
         _ => None,
     });
     world.scale(service, 0);
@@ -223,8 +222,8 @@ fn a_task_run_by_itself_is_placed_or_fails_with_the_reason() {
     let task = run_task(&mut world);
     let mut second = task.clone();
     second.id = model::TaskId::new(world.now, [0xff; 10]);
-    world.apply(&Change::CreateTask(task));
-    world.apply(&Change::CreateTask(second));
+    world.apply(TaskChange::Create(task));
+    world.apply(TaskChange::Create(second));
     assert_eq!(
         world.settle(),
         "place task1 on i1\n\

@@ -1,7 +1,7 @@
 //! Desired counts, scaling, unhealthy tasks, draining and lost instances.
 
 use model::observed::TargetHealth;
-use model::{Change, InstanceStatus, ServiceId};
+use model::{InstanceChange, InstanceStatus, ServiceChange, ServiceId};
 
 use super::world::World;
 
@@ -102,7 +102,7 @@ fn a_router_that_starts_anew_makes_no_task_unhealthy() {
 fn tasks_of_a_draining_instance_are_replaced_before_they_go() {
     let (mut world, service) = grown(&[1000, 1000], 2);
     let instance = world.nth_instance(1);
-    world.apply(&Change::SetInstanceStatus { instance, status: InstanceStatus::Draining });
+    world.apply(InstanceChange::SetStatus { instance, status: InstanceStatus::Draining });
     assert_eq!(world.settle(), "create task3 of image1 on i2");
     world.run(service);
     world.heal(service);
@@ -196,7 +196,7 @@ fn after_a_server_start_every_lease_is_full() {
 #[test]
 fn a_service_that_is_removed_stops_its_tasks_and_goes_with_the_last() {
     let (mut world, service) = grown(&[1000], 2);
-    world.apply(&Change::DrainService(service));
+    world.apply(ServiceChange::Drain(service));
     assert_eq!(
         world.settle(),
         "stop task1 (ServiceSchedulerInitiated: service `hello` was removed)\n\

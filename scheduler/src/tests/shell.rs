@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{Change, Clock, Observed, State, Timestamp};
+use model::{Change, Clock, Observed, ServiceChange, State, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -127,11 +127,11 @@ async fn a_change_wakes_it_before_the_tick() {
     sleep(Duration::from_secs(1)).await;
     let id = store.state.borrow().services().next().unwrap().id;
     let before = store.clock.now();
-    let update = Change::UpdateService(model::change::ServiceUpdate {
+    let update = Change::from(ServiceChange::Update(model::change::ServiceUpdate {
         service: Some(id),
         desired_count: Some(2),
         ..Default::default()
-    });
+    }));
     store.change(|state| drop(state.apply(&update, before).unwrap()));
     store.until(|state| state.tasks().count() == 2).await;
     assert!(store.clock.now().since(before) < Duration::from_millis(500));

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use model::observed::TargetHealth;
 use model::{
-    Change, Digest, InstanceId, InstanceStatus, Lease, Observed, RolloutState, RouterId, ServiceId,
-    ServiceStatus, StopCode, Task, TaskId, TaskStatus, Timestamp,
+    Change, DeploymentChange, Digest, InstanceChange, InstanceId, InstanceStatus, Lease, Observed,
+    RolloutState, RouterId, ServiceChange, ServiceId, ServiceStatus, StopCode, Task, TaskChange,
+    TaskId, TaskStatus, Timestamp,
 };
 
 use super::world::{World, digest};
@@ -140,7 +141,7 @@ impl Simulation {
                 self.check_before(&change);
                 let text = self.world.describe(&change);
                 self.log.push(format!("{now} {text}"));
-                assert!(self.world.apply(&change), "does nothing: {text}");
+                assert!(self.world.apply(change.clone()), "does nothing: {text}");
                 self.check_after(&change);
             }
         }
@@ -208,7 +209,7 @@ impl Simulation {
                 } else {
                     InstanceStatus::Active
                 };
-                self.world.apply(&Change::SetInstanceStatus { instance, status });
+                self.world.apply(InstanceChange::SetStatus { instance, status });
                 format!("instance {index} is {status:?}")
             }
         };
@@ -226,7 +227,7 @@ impl Simulation {
         let ids: Vec<_> = self.agents.keys().copied().collect();
         for instance in ids {
             self.world
-                .apply(&Change::SetInstanceStatus { instance, status: InstanceStatus::Active });
+                .apply(InstanceChange::SetStatus { instance, status: InstanceStatus::Active });
         }
         self.agents.values_mut().for_each(|agent| agent.vanish(now, false));
         let mut lost = None;
@@ -260,13 +261,13 @@ impl Simulation {
         if let Some(id) = lost {
             let left: Vec<_> = self.world.state.tasks_on(id).map(|task| task.id).collect();
             for task in left {
-                self.world.apply(&Change::LoseTask(task));
+                self.world.apply(TaskChange::Lose(task));
             }
-            self.world.apply(&Change::RemoveInstance(id));
+            self.world.apply(InstanceChange::Remove(id));
             self.agents.remove(&id);
         }
         for (id, _) in self.services.clone() {
-            self.world.apply(&Change::DrainService(id));
+            self.world.apply(ServiceChange::Drain(id));
         }
         self.settle();
         assert_eq!(self.world.state.services().count(), 0);
@@ -331,15 +332,15 @@ impl Simulation {
     }
 
     fn check_before(&mut self, change: &Change) {
-        if let Change::StopTask { task, code, reason: _ } = change {
+        if let Change::Task(TaskChange::Stop { task, code, reason: _ }) = change {
             self.check_minimum(*task, *code);
-        } else if let Change::FailTask { task, reason: _ } = change {
+        } else if let Change::Task(TaskChange::Fail { task, reason: _ }) = change {
             self.check_minimum(*task, StopCode::ServiceSchedulerInitiated);
-        } else if let Change::TaskDrained(task) = change {
+        } else if let Change::Task(TaskChange::Drained(task)) = change {
             self.check_drained(*task);
-        } else if let Change::TaskHealthy(task) = change {
+        } else if let Change::Task(TaskChange::Healthy(task)) = change {
             self.check_healthy(*task);
-        } else if let Change::StartDeployment(deployment) = change
+        } else if let Change::Deployment(DeploymentChange::Start(deployment)) = change
             && deployment.rollback_of.is_none()
         {
             let digest = deployment.images.values().next().unwrap().digest;
@@ -416,7 +417,7 @@ impl Simulation {
     }
 
     fn check_after(&mut self, change: &Change) {
-        let Change::CreateTask(task) = change else { return };
+        let Change::Task(TaskChange::Create(task)) = change else { return };
         let place = task.placement.as_ref().unwrap();
         for router in self.routers.values() {
             assert!(

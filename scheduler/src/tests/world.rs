@@ -53,8 +53,8 @@ impl World {
             name: "default".parse().unwrap(),
             created_at: now,
         };
-        world.apply(&Change::Install(InstallationId::new(now, [1; 10])));
-        world.apply(&Change::CreateCluster(cluster));
+        world.apply(Change::Install(InstallationId::new(now, [1; 10])));
+        world.apply(ClusterChange::Create(cluster));
         world
     }
 
@@ -75,8 +75,9 @@ impl World {
     }
 
     #[track_caller]
-    pub(super) fn apply(&mut self, change: &Change) -> bool {
-        match self.state.apply(change, self.now) {
+    pub(super) fn apply(&mut self, change: impl Into<Change>) -> bool {
+        let change = change.into();
+        match self.state.apply(&change, self.now) {
             Ok(touched) if touched.is_empty() => false,
             Ok(_) => {
                 self.state = self.state.clone().at(self.state.revision().next());
@@ -90,7 +91,7 @@ impl World {
         let n = self.state.instances().count() + 1;
         let id = InstanceId::new(self.now, self.seed());
         self.names.insert(id.to_string(), format!("i{n}"));
-        self.apply(&Change::RegisterInstance(Instance {
+        self.apply(InstanceChange::Register(Instance {
             id,
             cluster: "default".parse().unwrap(),
             name: format!("i{n}"),
@@ -119,7 +120,7 @@ impl World {
         let id = RouterId::new(self.now, self.seed());
         let name = "r".to_owned();
         let router = Router { id, name, version: "0".to_owned(), registered_at: self.now };
-        self.apply(&Change::RegisterRouter(router));
+        self.apply(RouterChange::Register(router));
         let revision = self.state.revision();
         self.observed.hear_router(id, true, self.now).applied = Some(revision);
         id
@@ -131,13 +132,13 @@ impl World {
 
     pub(super) fn push_for(&mut self, repository: &str, n: u8, platforms: &[(&str, &str)]) {
         let name: RepositoryName = repository.parse().unwrap();
-        self.apply(&Change::CreateRepository(Repository {
+        self.apply(RepositoryChange::Create(Repository {
             name: name.clone(),
             created_at: self.now,
         }));
         let platforms = platforms.iter().map(|(os, arch)| Platform::new(*os, *arch)).collect();
         self.names.insert(digest(n).to_string(), format!("image{n}"));
-        self.apply(&Change::PutTag(Tag {
+        self.apply(RepositoryChange::PutTag(Tag {
             repository: name,
             name: "latest".parse().unwrap(),
             digest: digest(n),
@@ -169,7 +170,7 @@ impl World {
         ports: serde_json::Value,
     ) -> ServiceId {
         let id = ServiceId::new(self.now, self.seed());
-        self.apply(&Change::RegisterTaskDefinition(definition(name, 1, &ports)));
+        self.apply(TaskDefinitionChange::Register(definition(name, 1, &ports)));
         let mut load_balancers = Vec::new();
         if balanced {
             let group = TargetGroup {
@@ -185,9 +186,9 @@ impl World {
                 container_name: "web".parse().unwrap(),
                 container_port: 8080,
             });
-            self.apply(&Change::PutTargetGroup(group));
+            self.apply(RoutingChange::PutTargetGroup(group));
         }
-        self.apply(&Change::CreateService(Service {
+        self.apply(ServiceChange::Create(Service {
             desired_count: desired,
             load_balancers,
             created_by: "user/admin".to_owned(),
@@ -204,7 +205,7 @@ impl World {
 
     pub(super) fn bounds(&mut self, service: ServiceId, minimum: u32, maximum: u32) {
         let known = self.state.service(service).unwrap().deployment_configuration.clone();
-        self.apply(&Change::UpdateService(ServiceUpdate {
+        self.apply(ServiceChange::Update(ServiceUpdate {
             service: Some(service),
             deployment_configuration: Some(DeploymentConfiguration {
                 minimum_healthy_percent: minimum,
@@ -216,7 +217,7 @@ impl World {
     }
 
     pub(super) fn scale(&mut self, service: ServiceId, desired: u32) {
-        self.apply(&Change::UpdateService(ServiceUpdate {
+        self.apply(ServiceChange::Update(ServiceUpdate {
             service: Some(service),
             desired_count: Some(desired),
             ..ServiceUpdate::default()
@@ -267,7 +268,7 @@ impl World {
             assert!(rows < 100, "a batch of {rows} rows: one commit takes 100 with the revision");
             for change in batch {
                 lines.push(self.describe(&change));
-                assert!(self.apply(&change), "a change does nothing: {}", lines.last().unwrap());
+                assert!(self.apply(change), "a change does nothing: {}", lines.last().unwrap());
             }
         }
         lines.join("\n")
@@ -293,7 +294,7 @@ impl World {
 
     pub(super) fn report(&mut self, id: TaskId, status: TaskStatus, stopped: Option<Stopped>) {
         let instance = self.state.task(id).unwrap().instance().unwrap();
-        self.apply(&Change::ReportTask(TaskReport {
+        self.apply(TaskChange::Report(TaskReport {
             instance,
             task: id,
             status,
@@ -376,7 +377,7 @@ impl World {
                 && !known.reaped
                 && self.state.instance(instance).is_some()
             {
-                self.apply(&Change::TaskReaped { instance, task: known.id });
+                self.apply(TaskChange::Reaped { instance, task: known.id });
             }
         }
         self.routers_apply();
@@ -415,7 +416,7 @@ impl World {
     #[expect(clippy::wildcard_enum_match_arm, reason = "other changes are not the scheduler's")]
     pub(super) fn describe(&mut self, change: &Change) -> String {
         let text = match change {
-            Change::CreateTask(task) => {
+            Change::Task(TaskChange::Create(task)) => {
                 let place = task.placement.clone().unwrap();
                 let name = self.task_name(task.id);
                 let image = self.name("image", &task.containers[0].image.digest.to_string());
@@ -424,20 +425,20 @@ impl World {
                     self.name("i", &place.instance.to_string())
                 )
             }
-            Change::PlaceTask { task, placement } => {
+            Change::Task(TaskChange::Place { task, placement }) => {
                 let name = self.task_name(*task);
                 format!("place {name} on {}", self.name("i", &placement.instance.to_string()))
             }
-            Change::StopTask { task, code, reason } => {
+            Change::Task(TaskChange::Stop { task, code, reason }) => {
                 format!("stop {} ({code:?}: {reason})", self.task_name(*task))
             }
-            Change::FailTask { task, reason } => {
+            Change::Task(TaskChange::Fail { task, reason }) => {
                 format!("fail {} ({reason})", self.task_name(*task))
             }
-            Change::TaskDrained(id) => format!("{} is drained", self.task_name(*id)),
-            Change::TaskHealthy(id) => format!("{} is healthy", self.task_name(*id)),
-            Change::ForgetTask(id) => format!("forget {}", self.task_name(*id)),
-            Change::StartDeployment(deployment) => {
+            Change::Task(TaskChange::Drained(id)) => format!("{} is drained", self.task_name(*id)),
+            Change::Task(TaskChange::Healthy(id)) => format!("{} is healthy", self.task_name(*id)),
+            Change::Task(TaskChange::Forget(id)) => format!("forget {}", self.task_name(*id)),
+            Change::Deployment(DeploymentChange::Start(deployment)) => {
                 let name = self.deployment_name(deployment.id);
                 let image = deployment.images.values().next().unwrap().digest.to_string();
                 let image = self.name("image", &image);
@@ -449,14 +450,20 @@ impl World {
                     None => format!("start {name} of {image}"),
                 }
             }
-            Change::CompleteDeployment(id) => format!("complete {}", self.deployment_name(*id)),
-            Change::FailDeployment { deployment, reason } => {
+            Change::Deployment(DeploymentChange::Complete(id)) => {
+                format!("complete {}", self.deployment_name(*id))
+            }
+            Change::Deployment(DeploymentChange::Fail { deployment, reason }) => {
                 format!("fail {}: {reason}", self.deployment_name(*deployment))
             }
-            Change::SetPlacementFailure { reason: Some(reason), .. } => format!("say: {reason}"),
-            Change::SetPlacementFailure { reason: None, .. } => "say: all is placed".to_owned(),
-            Change::NoteTried { .. } => "note what was tried".to_owned(),
-            Change::RemoveService(_) => "remove the service".to_owned(),
+            Change::Service(ServiceChange::SetPlacementFailure {
+                reason: Some(reason), ..
+            }) => format!("say: {reason}"),
+            Change::Service(ServiceChange::SetPlacementFailure { reason: None, .. }) => {
+                "say: all is placed".to_owned()
+            }
+            Change::Service(ServiceChange::NoteTried { .. }) => "note what was tried".to_owned(),
+            Change::Service(ServiceChange::Remove(_)) => "remove the service".to_owned(),
             other => format!("{other:?}"),
         };
         self.names.iter().fold(text, |text, (id, name)| text.replace(id.as_str(), name))

@@ -7,8 +7,9 @@ use std::io::ErrorKind;
 
 use access::ADMINISTRATOR;
 use model::{
-    Change, Cluster, ClusterId, Credential, CredentialId, CredentialKind, InstallationId, Listener,
-    ListenerId, Principal, State, Timestamp,
+    AccessChange, Change, Cluster, ClusterChange, ClusterId, Credential, CredentialId,
+    CredentialKind, InstallationId, Listener, ListenerId, Principal, RoutingChange, State,
+    Timestamp,
 };
 use store::Store;
 
@@ -40,12 +41,12 @@ fn missing(state: &State, now: Timestamp) -> Vec<Change> {
     let default = "default".parse().expect("`default` is a cluster name");
     if state.cluster(&default).is_none() {
         let id = ClusterId::new(now, rand::random());
-        changes.push(Change::CreateCluster(Cluster { id, name: default, created_at: now }));
+        changes.push(ClusterChange::Create(Cluster { id, name: default, created_at: now }).into());
     }
     if state.listeners().next().is_none() {
         let id = ListenerId::new(now, rand::random());
         let listener = Listener { id, name: "http".to_owned(), created_at: now };
-        changes.push(Change::CreateListener(listener));
+        changes.push(RoutingChange::CreateListener(listener).into());
     }
     changes
 }
@@ -72,14 +73,14 @@ fn administrator(layout: &Layout, now: Timestamp) -> Result<Change, Failure> {
             secret.hash
         }
     };
-    Ok(Change::CreateCredential(Credential {
+    Ok(Change::from(AccessChange::CreateCredential(Credential {
         id: CredentialId::new(now, rand::random()),
         kind: CredentialKind::Token,
         principal: Principal::User(ADMINISTRATOR.to_owned()),
         hash,
         created_at: now,
         expires_at: None,
-    }))
+    })))
 }
 
 #[cfg(test)]

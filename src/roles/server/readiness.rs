@@ -1,7 +1,7 @@
 //! Whether Berth can take a push, run it and serve it: what `/readyz` answers.
 
 use admin::Readiness;
-use model::{Observed, State};
+use model::{Observed, RouterChange, State};
 use tokio::sync::watch;
 
 /// Follows state and observations for as long as anybody looks.
@@ -66,7 +66,7 @@ mod tests {
         let router =
             Router { id, name: "router".to_owned(), version: "1".to_owned(), registered_at: now };
         let mut known = State::default();
-        known.apply(&Change::RegisterRouter(router), now).unwrap();
+        known.apply(&Change::from(RouterChange::Register(router)), now).unwrap();
         let state = watch::Sender::new(known);
         let observed = watch::Sender::new(Observed::new(now));
         let mut ready = watch(state.subscribe(), observed.subscribe());

@@ -1,5 +1,7 @@
 //! Batches that are too large, and history: what is kept of it and how it is found.
 
+use model::TaskChange;
+
 use super::*;
 
 /// A store with a service, and how many rows of history it has by then.
@@ -97,12 +99,13 @@ async fn history_comes_newest_first_and_by_what_it_is_about() {
 async fn a_task_that_left_state_is_found_in_history() {
     let (store, _) = with_service(&Arc::new(MemoryKv::new()), HistoryLimits::default()).await;
     let id = task_id(0);
-    let stop = Change::StopTask {
+    let stop = Change::from(TaskChange::Stop {
         task: id,
         code: model::StopCode::UserInitiated,
         reason: "by hand".to_owned(),
-    };
-    let changes = vec![Change::CreateTask(task(0, None)), stop, Change::ForgetTask(id)];
+    });
+    let changes =
+        vec![TaskChange::Create(task(0, None)).into(), stop, TaskChange::Forget(id).into()];
     store.apply(changes, at(7)).await.unwrap();
     assert!(store.state().task(id).is_none());
     let found = store.history(HistoryQuery::of_task(id)).await.unwrap();

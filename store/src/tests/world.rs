@@ -146,13 +146,14 @@ pub(crate) fn task(n: u8, on: Option<u8>) -> Task {
 }
 
 fn report(n: u8, on: u8, status: TaskStatus) -> Change {
-    Change::ReportTask(TaskReport {
+    TaskChange::Report(TaskReport {
         instance: instance_id(on),
         task: task_id(n),
         status,
         stopped: None,
         containers: Vec::new(),
     })
+    .into()
 }
 
 pub(crate) fn tag(repository: &str, n: u8) -> Tag {
@@ -171,16 +172,17 @@ pub(crate) fn tag(repository: &str, n: u8) -> Tag {
 
 pub(crate) fn create_repository(name: &str) -> Change {
     let name = name.parse().expect("a repository name");
-    Change::CreateRepository(Repository { name, created_at: at(1) })
+    RepositoryChange::Create(Repository { name, created_at: at(1) }).into()
 }
 
 /// One row of history each time, as long as the count is another one.
 pub(crate) fn scale(n: u8, desired_count: u32) -> Change {
-    Change::UpdateService(ServiceUpdate {
+    ServiceChange::Update(ServiceUpdate {
         service: Some(service_id(n)),
         desired_count: Some(desired_count),
         ..ServiceUpdate::default()
     })
+    .into()
 }
 
 /// What random Changes need to find something.
@@ -188,11 +190,11 @@ pub(crate) fn world() -> Vec<Change> {
     let first = Cluster { id: ClusterId::new(at(1), seed(0)), name: cluster(0), created_at: at(1) };
     vec![
         Change::Install(InstallationId::new(at(1), seed(1))),
-        Change::CreateCluster(first),
-        Change::RegisterTaskDefinition(definition(1)),
-        Change::RegisterInstance(instance(0)),
-        Change::CreateService(service(0)),
-        Change::CreateService(service(1)),
+        ClusterChange::Create(first).into(),
+        TaskDefinitionChange::Register(definition(1)).into(),
+        InstanceChange::Register(instance(0)).into(),
+        ServiceChange::Create(service(0)).into(),
+        ServiceChange::Create(service(1)).into(),
         create_repository("hello"),
     ]
 }
@@ -200,10 +202,12 @@ pub(crate) fn world() -> Vec<Change> {
 /// Most fit, and some do not.
 pub(crate) fn changes() -> impl Strategy<Value = Change> {
     let n = || 0_u8..4;
-    let stop = |n| Change::StopTask {
-        task: task_id(n),
-        code: StopCode::UserInitiated,
-        reason: "by hand".to_owned(),
+    let stop = |n| {
+        Change::from(TaskChange::Stop {
+            task: task_id(n),
+            code: StopCode::UserInitiated,
+            reason: "by hand".to_owned(),
+        })
     };
     let status = prop::sample::select(vec![
         TaskStatus::Activating,
@@ -212,35 +216,40 @@ pub(crate) fn changes() -> impl Strategy<Value = Change> {
         TaskStatus::Stopped,
     ]);
     prop_oneof![
-        n().prop_map(|n| Change::RegisterInstance(instance(n))),
-        n().prop_map(|n| Change::RemoveInstance(instance_id(n))),
-        n().prop_map(|n| Change::SetInstanceStatus {
+        n().prop_map(|n| Change::from(InstanceChange::Register(instance(n)))),
+        n().prop_map(|n| Change::from(InstanceChange::Remove(instance_id(n)))),
+        n().prop_map(|n| Change::from(InstanceChange::SetStatus {
             instance: instance_id(n),
             status: InstanceStatus::Draining,
-        }),
-        (n(), n()).prop_map(|(n, version)| Change::RegisterRouter(router(n, version))),
-        n().prop_map(|n| Change::RemoveRouter(router(n, 0).id)),
-        n().prop_map(|n| Change::CreateCredential(credential(n))),
-        n().prop_map(|n| Change::RevokeCredential(credential(n).id)),
-        n().prop_map(|n| Change::CreateJoinToken(join_token(n))),
-        n().prop_map(|n| Change::UseJoinToken(join_token(n).id)),
-        (1_u32..6).prop_map(|n| Change::RegisterTaskDefinition(definition(n))),
-        n().prop_map(|n| Change::CreateService(service(n))),
+        })),
+        (n(), n())
+            .prop_map(|(n, version)| Change::from(RouterChange::Register(router(n, version)))),
+        n().prop_map(|n| Change::from(RouterChange::Remove(router(n, 0).id))),
+        n().prop_map(|n| Change::from(AccessChange::CreateCredential(credential(n)))),
+        n().prop_map(|n| Change::from(AccessChange::RevokeCredential(credential(n).id))),
+        n().prop_map(|n| Change::from(AccessChange::CreateJoinToken(join_token(n)))),
+        n().prop_map(|n| Change::from(AccessChange::UseJoinToken(join_token(n).id))),
+        (1_u32..6).prop_map(|n| Change::from(TaskDefinitionChange::Register(definition(n)))),
+        n().prop_map(|n| Change::from(ServiceChange::Create(service(n)))),
         (n(), 0_u32..4).prop_map(|(n, count)| scale(n, count)),
-        n().prop_map(|n| Change::DrainService(service_id(n))),
-        n().prop_map(|n| Change::RemoveService(service_id(n))),
-        (n(), 0_u8..3).prop_map(|(n, of)| Change::StartDeployment(deployment(n, of))),
-        n().prop_map(|n| Change::CompleteDeployment(deployment(n, 0).id)),
-        (n(), prop::option::of(0_u8..2)).prop_map(|(n, on)| Change::CreateTask(task(n, on))),
+        n().prop_map(|n| Change::from(ServiceChange::Drain(service_id(n)))),
+        n().prop_map(|n| Change::from(ServiceChange::Remove(service_id(n)))),
+        (n(), 0_u8..3).prop_map(|(n, of)| Change::from(DeploymentChange::Start(deployment(n, of)))),
+        n().prop_map(|n| Change::from(DeploymentChange::Complete(deployment(n, 0).id))),
+        (n(), prop::option::of(0_u8..2))
+            .prop_map(|(n, on)| Change::from(TaskChange::Create(task(n, on)))),
         (n(), status).prop_map(|(n, status)| report(n, 0, status)),
         n().prop_map(stop),
-        n().prop_map(|n| Change::LoseTask(task_id(n))),
-        n().prop_map(|n| Change::TaskReaped { instance: instance_id(0), task: task_id(n) }),
-        n().prop_map(|n| Change::ForgetTask(task_id(n))),
-        n().prop_map(|n| Change::PutTag(tag("hello", n))),
-        Just(Change::RemoveTag {
+        n().prop_map(|n| Change::from(TaskChange::Lose(task_id(n)))),
+        n().prop_map(|n| Change::from(TaskChange::Reaped {
+            instance: instance_id(0),
+            task: task_id(n)
+        })),
+        n().prop_map(|n| Change::from(TaskChange::Forget(task_id(n)))),
+        n().prop_map(|n| Change::from(RepositoryChange::PutTag(tag("hello", n)))),
+        Just(Change::from(RepositoryChange::RemoveTag {
             repository: tag("hello", 0).repository,
             tag: tag("hello", 0).name
-        }),
+        })),
     ]
 }

@@ -1,13 +1,11 @@
-//! Listeners, target groups, rules; repositories and tags.
+//! Listeners, target groups and rules.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Applied, Write, exists, not_found};
-use crate::change::Refusal;
+use crate::change::{Refusal, RoutingChange};
 use crate::id::{RuleId, TargetGroupId};
-use crate::image::{Repository, Tag};
-use crate::name::{RepositoryName, TagName};
 use crate::routing::{Action, Conditions, Listener, Rule, TargetGroup};
 use crate::state::RowKey;
 
@@ -19,7 +17,17 @@ const LONGEST_PATTERN: usize = 128;
 const MOST_PATTERNS: usize = 20;
 
 impl Write<'_> {
-    pub(super) fn create_listener(&mut self, listener: &Listener) -> Applied {
+    pub(super) fn routing(&mut self, change: &RoutingChange) -> Applied {
+        match change {
+            RoutingChange::CreateListener(listener) => self.create_listener(listener),
+            RoutingChange::PutTargetGroup(group) => self.put_target_group(group),
+            RoutingChange::RemoveTargetGroup(id) => self.remove_target_group(*id),
+            RoutingChange::CreateRule(rule) => self.create_rule(rule),
+            RoutingChange::RemoveRule(id) => self.remove_rule(*id),
+        }
+    }
+
+    fn create_listener(&mut self, listener: &Listener) -> Applied {
         let taken = |known: &Listener| known.id == listener.id || known.name == listener.name;
         if self.state.listeners().any(taken) {
             return Err(exists("listener", &listener.name));
@@ -29,7 +37,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn put_target_group(&mut self, group: &TargetGroup) -> Applied {
+    fn put_target_group(&mut self, group: &TargetGroup) -> Applied {
         if self.state.cluster(&group.cluster).is_none() {
             return Err(not_found("cluster", &group.cluster));
         }
@@ -57,7 +65,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn remove_target_group(&mut self, id: TargetGroupId) -> Applied {
+    fn remove_target_group(&mut self, id: TargetGroupId) -> Applied {
         let group = self.state.target_group(id).ok_or_else(|| not_found("target group", id))?;
         let in_use = |by: String| {
             Err(Refusal::InUse { kind: "target group", name: group.name.to_string(), by })
@@ -77,7 +85,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn create_rule(&mut self, rule: &Rule) -> Applied {
+    fn create_rule(&mut self, rule: &Rule) -> Applied {
         if self.state.rule(rule.id).is_some() {
             return Err(exists("rule", rule.id));
         }
@@ -111,40 +119,11 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn remove_rule(&mut self, id: RuleId) -> Applied {
+    fn remove_rule(&mut self, id: RuleId) -> Applied {
         if !self.state.rules.remove_mut(&id) {
             return Err(not_found("rule", id));
         }
         self.touch(RowKey::Rule(id));
-        Ok(())
-    }
-
-    pub(super) fn create_repository(&mut self, repository: &Repository) {
-        if self.state.repository(&repository.name).is_none() {
-            let name = repository.name.clone();
-            self.state.repositories.insert_mut(name.clone(), Arc::new(repository.clone()));
-            self.touch(RowKey::Repository(name));
-        }
-    }
-
-    pub(super) fn put_tag(&mut self, tag: &Tag) -> Applied {
-        if self.state.repository(&tag.repository).is_none() {
-            return Err(not_found("repository", &tag.repository));
-        }
-        if self.state.tag(&tag.repository, &tag.name) != Some(tag) {
-            let key = (tag.repository.clone(), tag.name.clone());
-            self.state.tags.insert_mut(key.clone(), Arc::new(tag.clone()));
-            self.touch(RowKey::Tag(key.0, key.1));
-        }
-        Ok(())
-    }
-
-    pub(super) fn remove_tag(&mut self, repository: &RepositoryName, tag: &TagName) -> Applied {
-        let key = (repository.clone(), tag.clone());
-        if !self.state.tags.remove_mut(&key) {
-            return Err(not_found("tag", format!("{repository}:{tag}")));
-        }
-        self.touch(RowKey::Tag(key.0, key.1));
         Ok(())
     }
 }

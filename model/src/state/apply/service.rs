@@ -1,44 +1,35 @@
-//! Task definitions, services and their deployments.
+//! Services.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::routing::forwards_to;
 use super::{Applied, Write, exists, not_found};
-use crate::change::{Refusal, ServiceUpdate};
-use crate::definition::{Revision, TaskDefinition};
+use crate::change::{Refusal, ServiceChange, ServiceUpdate};
+use crate::definition::Revision;
 use crate::digest::Digest;
-use crate::history::History;
-use crate::id::{DeploymentId, ServiceId};
-use crate::image::Reference;
+use crate::id::ServiceId;
 use crate::name::ContainerName;
-use crate::service::{
-    CompletedDeployment, Deployment, DeploymentConfiguration, LoadBalancer, RolloutState, Service,
-    ServiceStatus,
-};
+use crate::service::{DeploymentConfiguration, LoadBalancer, Service, ServiceStatus};
 use crate::state::RowKey;
 
 /// ECS's bound on the desired count of a service.
 const MOST_TASKS: u32 = 5_000;
 
 impl Write<'_> {
-    pub(super) fn register_definition(&mut self, definition: &TaskDefinition) -> Applied {
-        let family = definition.family.clone();
-        definition
-            .check()
-            .map_err(|source| Refusal::Definition { family: family.to_string(), source })?;
-        let last = self.state.latest_task_definition(&family).map_or(0, |last| last.revision);
-        let next = Revision { family, number: last + 1 };
-        let given = definition.key();
-        if given != next {
-            return Err(Refusal::NotNext { given, next });
+    pub(super) fn service(&mut self, change: &ServiceChange) -> Applied {
+        match change {
+            ServiceChange::Create(service) => self.create_service(service),
+            ServiceChange::Update(update) => self.update_service(update),
+            ServiceChange::Drain(id) => self.drain_service(*id),
+            ServiceChange::Remove(id) => self.remove_service(*id),
+            ServiceChange::NoteTried { service, digests } => self.note_tried(*service, digests),
+            ServiceChange::SetPlacementFailure { service, reason } => {
+                self.set_placement_failure(*service, reason.as_deref())
+            }
         }
-        self.state.definitions.insert_mut(given.clone(), Arc::new(definition.clone()));
-        self.touch(RowKey::TaskDefinition(given));
-        Ok(())
     }
 
-    pub(super) fn create_service(&mut self, service: &Service) -> Applied {
+    fn create_service(&mut self, service: &Service) -> Applied {
         let (cluster, name) = (service.cluster.clone(), service.name.clone());
         if self.state.cluster(&cluster).is_none() {
             return Err(not_found("cluster", cluster));
@@ -66,7 +57,7 @@ impl Write<'_> {
 
     /// The ports that take the service's traffic in this revision: every target group has one, or its traffic would have
     /// nowhere to go.
-    fn load_balancers(
+    pub(super) fn load_balancers(
         &self,
         service: &Service,
         key: &Revision,
@@ -90,11 +81,11 @@ impl Write<'_> {
         service.load_balancers.iter().map(in_this_revision).collect()
     }
 
-    fn known_service(&self, id: ServiceId) -> Result<Service, Refusal> {
+    pub(super) fn known_service(&self, id: ServiceId) -> Result<Service, Refusal> {
         self.state.service(id).cloned().ok_or_else(|| not_found("service", id))
     }
 
-    fn active_service(&self, id: ServiceId) -> Result<Service, Refusal> {
+    pub(super) fn active_service(&self, id: ServiceId) -> Result<Service, Refusal> {
         let service = self.known_service(id)?;
         match service.status {
             ServiceStatus::Active => Ok(service),
@@ -106,7 +97,7 @@ impl Write<'_> {
         }
     }
 
-    pub(super) fn update_service(&mut self, update: &ServiceUpdate) -> Applied {
+    fn update_service(&mut self, update: &ServiceUpdate) -> Applied {
         let Some(id) = update.service else {
             return Err(Refusal::Invalid("an update names its service".to_owned()));
         };
@@ -136,7 +127,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn drain_service(&mut self, id: ServiceId) -> Applied {
+    fn drain_service(&mut self, id: ServiceId) -> Applied {
         let mut service = self.known_service(id)?;
         if service.status == ServiceStatus::Active {
             service.status = ServiceStatus::Draining;
@@ -146,7 +137,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn remove_service(&mut self, id: ServiceId) -> Applied {
+    fn remove_service(&mut self, id: ServiceId) -> Applied {
         let service = self.known_service(id)?;
         if service.status == ServiceStatus::Active {
             return Err(Refusal::WrongStatus {
@@ -196,11 +187,7 @@ impl Write<'_> {
         }
     }
 
-    pub(super) fn note_tried(
-        &mut self,
-        id: ServiceId,
-        digests: &BTreeMap<ContainerName, Digest>,
-    ) -> Applied {
+    fn note_tried(&mut self, id: ServiceId, digests: &BTreeMap<ContainerName, Digest>) -> Applied {
         let mut service = self.known_service(id)?;
         let before = service.last_tried.clone();
         service.last_tried.extend(digests.iter().map(|(name, digest)| (name.clone(), *digest)));
@@ -210,7 +197,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn set_placement_failure(&mut self, id: ServiceId, reason: Option<&str>) -> Applied {
+    fn set_placement_failure(&mut self, id: ServiceId, reason: Option<&str>) -> Applied {
         let mut service = self.known_service(id)?;
         if service.placement_failure.as_deref() != reason {
             if let Some(reason) = reason {
@@ -219,142 +206,6 @@ impl Write<'_> {
             service.placement_failure = reason.map(ToOwned::to_owned);
             self.put_service(service);
         }
-        Ok(())
-    }
-
-    fn deployments_of(&self, id: ServiceId) -> impl Iterator<Item = &Deployment> {
-        self.state.deployments().filter(move |deployment| deployment.service == id)
-    }
-
-    fn drop_deployment(&mut self, id: DeploymentId) {
-        self.state.deployments.remove_mut(&id);
-        self.touch(RowKey::Deployment(id));
-    }
-
-    /// Drops the record of a deployment that does not count any more, once no task of it is left.
-    pub(super) fn drop_deployment_without_tasks(&mut self, service: ServiceId, id: DeploymentId) {
-        let counts = self.state.service(service).is_some_and(|s| s.deployment == Some(id));
-        let has_tasks = self.state.tasks_of(service).any(|task| task.deployment == Some(id));
-        if !counts && !has_tasks && self.state.deployment(id).is_some() {
-            self.drop_deployment(id);
-        }
-    }
-
-    pub(super) fn start_deployment(&mut self, deployment: &Deployment) -> Applied {
-        let mut service = self.active_service(deployment.service)?;
-        if self.state.deployment(deployment.id).is_some() {
-            return Err(exists("deployment", deployment.id));
-        }
-        let key = &deployment.task_definition;
-        service.load_balancers = self.load_balancers(&service, key)?;
-        let definition =
-            self.state.task_definition(key).ok_or_else(|| not_found("task definition", key))?;
-        let wanted: BTreeSet<_> =
-            definition.container_definitions.iter().map(|c| &c.name).collect();
-        if deployment.images.keys().collect::<BTreeSet<_>>() != wanted {
-            let message = format!("a deployment of `{key}` names one image digest per container");
-            return Err(Refusal::Invalid(message));
-        }
-        if deployment.rollout_state != RolloutState::InProgress || deployment.failed_tasks != 0 {
-            return Err(Refusal::Invalid("a new deployment is IN_PROGRESS".to_owned()));
-        }
-        if deployment.rollback_of.is_none() {
-            for container in &definition.container_definitions {
-                if let (Reference::Tag(_), Some(image)) =
-                    (&container.image.reference, deployment.images.get(&container.name))
-                {
-                    service.last_tried.insert(container.name.clone(), image.digest);
-                }
-            }
-        }
-        let old = service.deployment.replace(deployment.id);
-        service.task_definition = key.clone();
-        service.placement_failure = None;
-        let what = match deployment.rollback_of {
-            Some(failed) => format!("rolls back deployment {failed} to {key}"),
-            None => format!("started: {key}, {}", digests(deployment)),
-        };
-        self.event(&service, &format!("deployment {} {what}", deployment.id));
-        self.put_service(service);
-        self.put_deployment(deployment.clone());
-        if let Some(old) = old {
-            self.supersede(deployment, old);
-        }
-        Ok(())
-    }
-
-    fn supersede(&mut self, new: &Deployment, old: DeploymentId) {
-        if let Some(known) = self.state.deployment(old).cloned()
-            && known.rollout_state == RolloutState::InProgress
-        {
-            let superseded = Deployment {
-                rollout_state: RolloutState::Failed,
-                rollout_state_reason: format!("superseded by deployment {}", new.id),
-                updated_at: self.at,
-                ..known
-            };
-            self.touched.history.push(History::Deployment(superseded.clone()));
-            self.put_deployment(superseded);
-        }
-        self.drop_deployment_without_tasks(new.service, old);
-    }
-
-    fn rolling(&self, id: DeploymentId) -> Result<(Deployment, Service), Refusal> {
-        let deployment =
-            self.state.deployment(id).cloned().ok_or_else(|| not_found("deployment", id))?;
-        let service = self.known_service(deployment.service)?;
-        let wrong = |status: &str| Refusal::WrongStatus {
-            kind: "deployment",
-            name: id.to_string(),
-            status: status.to_owned(),
-        };
-        match deployment.rollout_state {
-            _ if service.deployment != Some(id) => Err(wrong("superseded")),
-            RolloutState::Completed => Err(wrong("COMPLETED")),
-            RolloutState::Failed => Err(wrong("FAILED")),
-            RolloutState::InProgress => Ok((deployment, service)),
-        }
-    }
-
-    pub(super) fn complete_deployment(&mut self, id: DeploymentId) -> Applied {
-        let (deployment, mut service) = self.rolling(id)?;
-        let deployment = Deployment {
-            rollout_state: RolloutState::Completed,
-            rollout_state_reason: format!("deployment {id} completed"),
-            updated_at: self.at,
-            ..deployment
-        };
-        let completed = CompletedDeployment {
-            id,
-            task_definition: deployment.task_definition.clone(),
-            images: deployment.images.clone(),
-        };
-        let same = |other: &CompletedDeployment| {
-            (&other.task_definition, &other.images)
-                == (&completed.task_definition, &completed.images)
-        };
-        if !service.last_completed.as_ref().is_some_and(same) {
-            service.previous_completed = service.last_completed.take();
-        }
-        service.last_completed = Some(completed);
-        self.event(&service, &format!("deployment {id} completed"));
-        self.touched.history.push(History::Deployment(deployment.clone()));
-        self.put_service(service);
-        self.put_deployment(deployment);
-        Ok(())
-    }
-
-    pub(super) fn fail_deployment(&mut self, id: DeploymentId, reason: &str) -> Applied {
-        let (deployment, service) = self.rolling(id)?;
-        let deployment = Deployment {
-            rollout_state: RolloutState::Failed,
-            rollout_state_reason: reason.to_owned(),
-            updated_at: self.at,
-            ..deployment
-        };
-        self.event(&service, &format!("deployment {id} failed: {reason}"));
-        self.touched.history.push(History::Deployment(deployment.clone()));
-        self.put_deployment(deployment);
         Ok(())
     }
 }
@@ -376,12 +227,4 @@ fn check_counts(desired: u32, configuration: &DeploymentConfiguration) -> Applie
         return Err(Refusal::Invalid(message.to_owned()));
     }
     Ok(())
-}
-
-/// Which images a deployment runs, short enough for a sentence whatever they are named.
-fn digests(deployment: &Deployment) -> String {
-    let digests: BTreeSet<_> = deployment.images.values().map(|image| image.digest).collect();
-    let noun = if digests.len() == 1 { "image" } else { "images" };
-    let short: Vec<_> = digests.into_iter().map(|digest| digest.short()).collect();
-    format!("{noun} {}", short.join(", "))
 }

@@ -1,7 +1,7 @@
 //! Tasks: made, placed, reported, stopped, forgotten. A status only moves forward.
 
 use super::{Applied, Write, exists, not_found};
-use crate::change::{Refusal, TaskReport};
+use crate::change::{Refusal, TaskChange, TaskReport};
 use crate::cluster::{Instance, InstanceStatus};
 use crate::definition::TaskDefinition;
 use crate::history::History;
@@ -11,7 +11,22 @@ use crate::state::RowKey;
 use crate::task::{DesiredStatus, Placement, StopCode, Stopped, Task, TaskContainer, TaskStatus};
 
 impl Write<'_> {
-    pub(super) fn create_task(&mut self, task: &Task) -> Applied {
+    pub(super) fn task(&mut self, change: &TaskChange) -> Applied {
+        match change {
+            TaskChange::Create(task) => self.create_task(task),
+            TaskChange::Place { task, placement } => self.place_task(*task, placement),
+            TaskChange::Stop { task, code, reason } => self.stop_task(*task, *code, reason),
+            TaskChange::Fail { task, reason } => self.fail_task(*task, reason),
+            TaskChange::Drained(id) => self.task_drained(*id),
+            TaskChange::Report(report) => self.report_task(report),
+            TaskChange::Healthy(id) => self.task_healthy(*id),
+            TaskChange::Lose(id) => self.lose_task(*id),
+            TaskChange::Reaped { instance, task } => self.task_reaped(*instance, *task),
+            TaskChange::Forget(id) => self.forget_task(*id),
+        }
+    }
+
+    fn create_task(&mut self, task: &Task) -> Applied {
         if self.state.task(task.id).is_some() {
             return Err(exists("task", task.id));
         }
@@ -48,7 +63,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn place_task(&mut self, id: TaskId, placement: &Placement) -> Applied {
+    fn place_task(&mut self, id: TaskId, placement: &Placement) -> Applied {
         let mut task = self.known_task(id)?;
         if task.last_status != TaskStatus::Provisioning {
             return Err(Refusal::WrongStatus {
@@ -143,7 +158,7 @@ impl Write<'_> {
         self.put_instance(instance);
     }
 
-    pub(super) fn stop_task(&mut self, id: TaskId, code: StopCode, reason: &str) -> Applied {
+    fn stop_task(&mut self, id: TaskId, code: StopCode, reason: &str) -> Applied {
         let mut task = self.known_task(id)?;
         if !task.wanted() {
             return Ok(());
@@ -165,7 +180,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn fail_task(&mut self, id: TaskId, reason: &str) -> Applied {
+    fn fail_task(&mut self, id: TaskId, reason: &str) -> Applied {
         let task = self.known_task(id)?;
         if task.wanted() {
             self.stop_task(id, StopCode::ServiceSchedulerInitiated, reason)?;
@@ -177,7 +192,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn task_drained(&mut self, id: TaskId) -> Applied {
+    fn task_drained(&mut self, id: TaskId) -> Applied {
         let mut task = self.known_task(id)?;
         if task.last_status == TaskStatus::Deactivating {
             task.unrouted_at = Some(self.state.revision.next());
@@ -187,7 +202,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn report_task(&mut self, report: &TaskReport) -> Applied {
+    fn report_task(&mut self, report: &TaskReport) -> Applied {
         let Some(known) = self.state.task(report.task).cloned() else {
             return Ok(());
         };
@@ -271,7 +286,7 @@ impl Write<'_> {
         }
     }
 
-    pub(super) fn task_healthy(&mut self, id: TaskId) -> Applied {
+    fn task_healthy(&mut self, id: TaskId) -> Applied {
         let mut task = self.known_task(id)?;
         if task.healthy_at.is_some() || task.last_status != TaskStatus::Running {
             return Ok(());
@@ -292,7 +307,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn lose_task(&mut self, id: TaskId) -> Applied {
+    fn lose_task(&mut self, id: TaskId) -> Applied {
         let mut task = self.known_task(id)?;
         if task.last_status == TaskStatus::Stopped {
             return Ok(());
@@ -321,7 +336,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn task_reaped(&mut self, instance: InstanceId, id: TaskId) -> Applied {
+    fn task_reaped(&mut self, instance: InstanceId, id: TaskId) -> Applied {
         let Some(mut task) = self.state.task(id).cloned() else {
             return Ok(());
         };
@@ -333,7 +348,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(super) fn forget_task(&mut self, id: TaskId) -> Applied {
+    fn forget_task(&mut self, id: TaskId) -> Applied {
         let task = self.known_task(id)?;
         if task.last_status != TaskStatus::Stopped {
             return Err(Refusal::WrongStatus {

@@ -10,7 +10,8 @@ use crate::*;
 mod world;
 
 #[track_caller]
-fn apply(state: &mut State, change: Change) {
+fn apply(state: &mut State, change: impl Into<Change>) {
+    let change = change.into();
     let before = state.clone();
     let touched = state.apply(&change, at(100)).unwrap();
     // What is written is exactly what differs.
@@ -22,9 +23,9 @@ fn apply(state: &mut State, change: Change) {
 }
 
 #[track_caller]
-fn refused(state: &mut State, change: Change) -> String {
+fn refused(state: &mut State, change: impl Into<Change>) -> String {
     let before = state.clone();
-    let error = state.apply(&change, at(100)).unwrap_err();
+    let error = state.apply(&change.into(), at(100)).unwrap_err();
     let rows = |state: &State| -> Vec<_> {
         state.row_keys().into_iter().map(|key| (state.row(&key), key)).collect()
     };
@@ -33,7 +34,7 @@ fn refused(state: &mut State, change: Change) -> String {
 }
 
 fn running(state: &mut State, n: u8) {
-    apply(state, Change::CreateTask(task(n)));
+    apply(state, TaskChange::Create(task(n)));
     apply(state, report(n, TaskStatus::Activating));
     apply(state, report(n, TaskStatus::Running));
 }
@@ -77,17 +78,17 @@ fn a_task_moves_forward_only() {
     running(&mut state, 1);
     apply(&mut state, report(1, TaskStatus::Activating));
     assert_eq!(status(&state, 1), TaskStatus::Running);
-    let stop = Change::StopTask {
+    let stop = Change::from(TaskChange::Stop {
         task: task(1).id,
         code: StopCode::UserInitiated,
         reason: "enough".to_owned(),
-    };
+    });
     apply(&mut state, stop.clone());
     assert_eq!(status(&state, 1), TaskStatus::Deactivating);
     apply(&mut state, report(1, TaskStatus::Running));
     assert_eq!(status(&state, 1), TaskStatus::Deactivating, "a late report brings nothing back");
     apply(&mut state, stop);
-    apply(&mut state, Change::TaskDrained(task(1).id));
+    apply(&mut state, TaskChange::Drained(task(1).id));
     assert_eq!(status(&state, 1), TaskStatus::Stopping);
     apply(&mut state, report(1, TaskStatus::Stopped));
     assert_eq!(status(&state, 1), TaskStatus::Stopped);
@@ -106,14 +107,14 @@ fn only_stopping_is_an_order_to_stop() {
     assert_eq!((wanted(&state), targets(&state).len()), (Wanted::Run, 1));
     let reason = "scale in".to_owned();
     let code = StopCode::ServiceSchedulerInitiated;
-    apply(&mut state, Change::StopTask { task: task(1).id, code, reason });
+    apply(&mut state, TaskChange::Stop { task: task(1).id, code, reason });
     assert_eq!(wanted(&state), Wanted::Run, "routers are not done with it");
     assert!(targets(&state)[0].draining);
-    apply(&mut state, Change::TaskDrained(task(1).id));
+    apply(&mut state, TaskChange::Drained(task(1).id));
     assert_eq!((wanted(&state), targets(&state).len()), (Wanted::Stop, 0));
     apply(&mut state, report(1, TaskStatus::Stopped));
     assert_eq!(wanted(&state), Wanted::Reap);
-    apply(&mut state, Change::TaskReaped { instance: instance().id, task: task(1).id });
+    apply(&mut state, TaskChange::Reaped { instance: instance().id, task: task(1).id });
     assert!(state.agent_view(instance().id).unwrap().tasks.is_empty());
 }
 
@@ -123,11 +124,11 @@ fn no_placement_takes_reservations_over_capacity() {
     running(&mut state, 1);
     running(&mut state, 2);
     assert_eq!(
-        refused(&mut state, Change::CreateTask(task(3))).split_once(": ").unwrap().1,
+        refused(&mut state, TaskChange::Create(task(3))).split_once(": ").unwrap().1,
         "needs 512 MiB of memory, 0 free"
     );
     apply(&mut state, report(1, TaskStatus::Stopped));
-    apply(&mut state, Change::CreateTask(task(3)));
+    apply(&mut state, TaskChange::Create(task(3)));
 }
 
 #[test]
@@ -139,25 +140,25 @@ fn an_address_or_port_is_given_out_once_until_its_task_is_forgotten() {
     let mut same_port = task(2);
     same_port.placement.as_mut().unwrap().ports[0].host_port = 20_001;
     apply(&mut state, report(1, TaskStatus::Stopped));
-    let error = refused(&mut state, Change::CreateTask(same_address.clone()));
+    let error = refused(&mut state, TaskChange::Create(same_address.clone()));
     assert!(error.starts_with("address `10.90.3.11` is in use by task"), "{error}");
-    let error = refused(&mut state, Change::CreateTask(same_port));
+    let error = refused(&mut state, TaskChange::Create(same_port));
     assert!(error.starts_with("host port `20001` is in use by task"), "{error}");
-    apply(&mut state, Change::ForgetTask(task(1).id));
-    apply(&mut state, Change::CreateTask(same_address));
+    apply(&mut state, TaskChange::Forget(task(1).id));
+    apply(&mut state, TaskChange::Create(same_address));
 }
 
 #[test]
 fn an_agent_reports_only_its_own_tasks() {
     let mut state = world();
     running(&mut state, 1);
-    let foreign = Change::ReportTask(TaskReport {
+    let foreign = Change::from(TaskChange::Report(TaskReport {
         instance: InstanceId::new(at(2), seed(7)),
         task: task(1).id,
         status: TaskStatus::Stopped,
         stopped: None,
         containers: Vec::new(),
-    });
+    }));
     assert!(refused(&mut state, foreign).contains("is not on instance"));
 }
 
@@ -169,12 +170,12 @@ fn a_task_that_ends_before_it_was_healthy_counts_as_failed_and_a_healthy_one_res
     apply(&mut state, report(1, TaskStatus::Stopped));
     assert_eq!(failed(&state), 1);
     running(&mut state, 2);
-    apply(&mut state, Change::FailTask { task: task(2).id, reason: "503".to_owned() });
+    apply(&mut state, TaskChange::Fail { task: task(2).id, reason: "503".to_owned() });
     assert_eq!(failed(&state), 2);
     apply(&mut state, report(2, TaskStatus::Stopped));
     assert_eq!(failed(&state), 2, "a failure counts once");
     running(&mut state, 3);
-    apply(&mut state, Change::TaskHealthy(task(3).id));
+    apply(&mut state, TaskChange::Healthy(task(3).id));
     assert_eq!(failed(&state), 0);
     apply(&mut state, report(3, TaskStatus::Stopped));
     assert_eq!(failed(&state), 0, "it was healthy once");
@@ -183,8 +184,8 @@ fn a_task_that_ends_before_it_was_healthy_counts_as_failed_and_a_healthy_one_res
 #[test]
 fn a_host_port_that_somebody_took_is_nobodys_failure() {
     let mut state = world();
-    apply(&mut state, Change::CreateTask(task(1)));
-    let taken = Change::ReportTask(TaskReport {
+    apply(&mut state, TaskChange::Create(task(1)));
+    let taken = Change::from(TaskChange::Report(TaskReport {
         instance: instance().id,
         task: task(1).id,
         status: TaskStatus::Stopped,
@@ -193,7 +194,7 @@ fn a_host_port_that_somebody_took_is_nobodys_failure() {
             reason: "port is already allocated".to_owned(),
         }),
         containers: Vec::new(),
-    });
+    }));
     apply(&mut state, taken);
     assert_eq!(state.deployment(deployment(1, 1).id).unwrap().failed_tasks, 0);
 }
@@ -204,14 +205,14 @@ fn a_rollback_leaves_the_last_tried_digest_alone() {
     let tried =
         |state: &State| state.service(service().id).unwrap().last_tried[&"web".parse().unwrap()];
     assert_eq!(tried(&state), digest(1));
-    apply(&mut state, Change::CompleteDeployment(deployment(1, 1).id));
-    apply(&mut state, Change::StartDeployment(deployment(2, 2)));
+    apply(&mut state, DeploymentChange::Complete(deployment(1, 1).id));
+    apply(&mut state, DeploymentChange::Start(deployment(2, 2)));
     assert_eq!(tried(&state), digest(2));
     let reason = "3 tasks failed".to_owned();
-    apply(&mut state, Change::FailDeployment { deployment: deployment(2, 2).id, reason });
+    apply(&mut state, DeploymentChange::Fail { deployment: deployment(2, 2).id, reason });
     let back = Deployment { rollback_of: Some(deployment(2, 2).id), ..deployment(3, 1) };
-    apply(&mut state, Change::StartDeployment(back));
-    apply(&mut state, Change::CompleteDeployment(deployment(3, 1).id));
+    apply(&mut state, DeploymentChange::Start(back));
+    apply(&mut state, DeploymentChange::Complete(deployment(3, 1).id));
     assert_eq!(tried(&state), digest(2), "the bad push is not tried again");
     let now = state.service(service().id).unwrap();
     assert_eq!(now.last_completed.as_ref().unwrap().id, deployment(3, 1).id);
@@ -222,16 +223,16 @@ fn a_rollback_leaves_the_last_tried_digest_alone() {
 #[test]
 fn a_superseded_deployment_cannot_complete() {
     let mut state = world();
-    apply(&mut state, Change::CreateTask(task(1)));
-    apply(&mut state, Change::StartDeployment(deployment(2, 2)));
-    let error = refused(&mut state, Change::CompleteDeployment(deployment(1, 1).id));
+    apply(&mut state, TaskChange::Create(task(1)));
+    apply(&mut state, DeploymentChange::Start(deployment(2, 2)));
+    let error = refused(&mut state, DeploymentChange::Complete(deployment(1, 1).id));
     assert!(error.ends_with("is superseded"), "{error}");
     assert!(
-        refused(&mut state, Change::CreateTask(task(2))).contains("not the one that counts"),
+        refused(&mut state, TaskChange::Create(task(2))).contains("not the one that counts"),
         "no new task of it either"
     );
     apply(&mut state, report(1, TaskStatus::Stopped));
-    apply(&mut state, Change::ForgetTask(task(1).id));
+    apply(&mut state, TaskChange::Forget(task(1).id));
     assert!(state.deployment(deployment(1, 1).id).is_none(), "it goes with its last task");
 }
 
@@ -239,16 +240,16 @@ fn a_superseded_deployment_cannot_complete() {
 fn a_service_goes_only_after_its_last_task_and_rule_and_takes_its_target_group_along() {
     let mut state = world();
     running(&mut state, 1);
-    assert!(refused(&mut state, Change::RemoveService(service().id)).contains("drain it first"));
-    apply(&mut state, Change::DrainService(service().id));
-    assert!(refused(&mut state, Change::RemoveService(service().id)).contains("in use by task"));
-    assert!(refused(&mut state, Change::StartDeployment(deployment(2, 2))).contains("DRAINING"));
+    assert!(refused(&mut state, ServiceChange::Remove(service().id)).contains("drain it first"));
+    apply(&mut state, ServiceChange::Drain(service().id));
+    assert!(refused(&mut state, ServiceChange::Remove(service().id)).contains("in use by task"));
+    assert!(refused(&mut state, DeploymentChange::Start(deployment(2, 2))).contains("DRAINING"));
     apply(&mut state, report(1, TaskStatus::Stopped));
-    let touched = state.apply(&Change::ForgetTask(task(1).id), at(100)).unwrap();
+    let touched = state.apply(&Change::from(TaskChange::Forget(task(1).id)), at(100)).unwrap();
     assert!(matches!(&touched.history[..], [History::Task { task: t, .. }] if t.id == task(1).id));
-    assert!(refused(&mut state, Change::RemoveService(service().id)).contains("in use by rule"));
-    apply(&mut state, Change::RemoveRule(rule(5).id));
-    apply(&mut state, Change::RemoveService(service().id));
+    assert!(refused(&mut state, ServiceChange::Remove(service().id)).contains("in use by rule"));
+    apply(&mut state, RoutingChange::RemoveRule(rule(5).id));
+    apply(&mut state, ServiceChange::Remove(service().id));
     assert_eq!(state.services().count(), 0);
     assert_eq!(state.target_groups().count() + state.deployments().count(), 0);
     assert!(state.service_named(&service().cluster, &service().name).is_none());
@@ -258,11 +259,11 @@ fn a_service_goes_only_after_its_last_task_and_rule_and_takes_its_target_group_a
 fn an_instance_goes_only_after_its_tasks_have_stopped_or_are_lost() {
     let mut state = world();
     running(&mut state, 1);
-    apply(&mut state, Change::CreateTask(task(2)));
-    let error = refused(&mut state, Change::RemoveInstance(instance().id));
+    apply(&mut state, TaskChange::Create(task(2)));
+    let error = refused(&mut state, InstanceChange::Remove(instance().id));
     assert_eq!(error, format!("instance `host` is in use by task `{}`", task(1).id));
     for n in [1, 2] {
-        let touched = state.apply(&Change::LoseTask(task(n).id), at(50)).unwrap();
+        let touched = state.apply(&Change::from(TaskChange::Lose(task(n).id)), at(50)).unwrap();
         assert_eq!(touched.rows.len(), 1, "however many tasks are lost, each is a small change");
     }
     let lost = state.task(task(1).id).unwrap();
@@ -270,36 +271,41 @@ fn an_instance_goes_only_after_its_tasks_have_stopped_or_are_lost() {
     assert_eq!(lost.stopped.as_ref().unwrap().code, StopCode::InfrastructureHealth);
     assert!(lost.unrouted_at.is_some(), "its address waits for the routers");
     assert!(!lost.reaped, "an agent that comes back meanwhile still takes its containers away");
-    let touched = state.apply(&Change::RemoveInstance(instance().id), at(50)).unwrap();
+    let touched =
+        state.apply(&Change::from(InstanceChange::Remove(instance().id)), at(50)).unwrap();
     assert_eq!(touched.rows.len(), 1);
-    apply(&mut state, Change::ForgetTask(task(1).id));
+    apply(&mut state, TaskChange::Forget(task(1).id));
 }
 
 #[test]
 fn two_rules_cannot_claim_the_same_requests() {
     let mut state = world();
-    let error = refused(&mut state, Change::CreateRule(rule(6)));
+    let error = refused(&mut state, RoutingChange::CreateRule(rule(6)));
     assert!(error.ends_with("both match host `hello.localhost` and path `*`"), "{error}");
     let deeper =
         Rule { conditions: Conditions::host_and_path("hello.localhost", "/api"), ..rule(6) };
-    apply(&mut state, Change::CreateRule(deeper));
+    apply(&mut state, RoutingChange::CreateRule(deeper));
     let numbered = Rule { priority: Some(10), ..rule(7) };
-    apply(&mut state, Change::CreateRule(numbered.clone()));
+    apply(&mut state, RoutingChange::CreateRule(numbered.clone()));
     let again = Rule { id: rule(10).id, ..numbered };
-    assert!(refused(&mut state, Change::CreateRule(again)).ends_with("both have priority 10"));
+    assert!(
+        refused(&mut state, RoutingChange::CreateRule(again)).ends_with("both have priority 10")
+    );
     let zero = Rule { priority: Some(0), ..rule(11) };
-    assert!(refused(&mut state, Change::CreateRule(zero)).contains("use 1 to 50000"));
+    assert!(refused(&mut state, RoutingChange::CreateRule(zero)).contains("use 1 to 50000"));
     let mut many = rule(11);
     many.conditions.path_pattern = (0..20).map(|n| format!("/{n}")).collect();
-    assert!(refused(&mut state, Change::CreateRule(many)).contains("21 hosts and paths; 20"));
+    assert!(
+        refused(&mut state, RoutingChange::CreateRule(many)).contains("21 hosts and paths; 20")
+    );
 }
 
 #[test]
 fn revisions_come_one_after_the_other() {
     let mut state = world();
-    let error = refused(&mut state, Change::RegisterTaskDefinition(definition(3)));
+    let error = refused(&mut state, TaskDefinitionChange::Register(definition(3)));
     assert_eq!(error, "task definition `hello:3` is not the next revision, `hello:2`");
-    apply(&mut state, Change::RegisterTaskDefinition(definition(2)));
+    apply(&mut state, TaskDefinitionChange::Register(definition(2)));
     let family = definition(1).family;
     assert_eq!(state.latest_task_definition(&family).unwrap().revision, 2);
 }
@@ -313,7 +319,7 @@ fn counts_and_percentages_that_make_no_sense_are_refused() {
             maximum_percent: maximum,
             ..DeploymentConfiguration::default()
         });
-        Change::UpdateService(ServiceUpdate {
+        ServiceChange::Update(ServiceUpdate {
             service: Some(service().id),
             desired_count,
             deployment_configuration: configuration,
@@ -340,11 +346,11 @@ fn a_join_token_ends_by_use_and_by_time() {
     };
     let old =
         JoinToken { id: JoinTokenId::new(at(1), seed(2)), expires_at: at(50), ..token.clone() };
-    apply(&mut state, Change::CreateJoinToken(token.clone()));
-    apply(&mut state, Change::CreateJoinToken(old.clone()));
-    apply(&mut state, Change::UseJoinToken(token.id));
-    assert!(refused(&mut state, Change::UseJoinToken(token.id)).contains("been used up"));
-    assert!(refused(&mut state, Change::UseJoinToken(old.id)).contains("expired"));
+    apply(&mut state, AccessChange::CreateJoinToken(token.clone()));
+    apply(&mut state, AccessChange::CreateJoinToken(old.clone()));
+    apply(&mut state, AccessChange::UseJoinToken(token.id));
+    assert!(refused(&mut state, AccessChange::UseJoinToken(token.id)).contains("been used up"));
+    assert!(refused(&mut state, AccessChange::UseJoinToken(old.id)).contains("expired"));
 }
 
 #[test]
@@ -360,12 +366,19 @@ fn join_tokens_that_have_expired_go_when_new_ones_come() {
         expires_at,
     };
     for n in 0..20 {
-        let change = Change::CreateJoinToken(token(n, at(if n == 7 { 1_000 } else { 50 })));
+        let change = Change::from(AccessChange::CreateJoinToken(token(
+            n,
+            at(if n == 7 { 1_000 } else { 50 }),
+        )));
         state.apply(&change, at(1)).unwrap();
     }
-    let touched = state.apply(&Change::CreateJoinToken(token(20, at(1_000))), at(50)).unwrap();
+    let touched = state
+        .apply(&Change::from(AccessChange::CreateJoinToken(token(20, at(1_000)))), at(50))
+        .unwrap();
     assert_eq!((touched.rows.len(), state.join_tokens().count()), (17, 5));
-    state.apply(&Change::CreateJoinToken(token(21, at(1_000))), at(50)).unwrap();
+    state
+        .apply(&Change::from(AccessChange::CreateJoinToken(token(21, at(1_000)))), at(50))
+        .unwrap();
     assert!([7, 20, 21].iter().all(|n| state.join_token(token(*n, at(1)).id).is_some()));
     assert_eq!(state.join_tokens().count(), 3);
 }
@@ -373,18 +386,18 @@ fn join_tokens_that_have_expired_go_when_new_ones_come() {
 #[test]
 fn an_instance_keeps_its_subnet_while_tasks_have_addresses_of_it() {
     let mut state = world();
-    apply(&mut state, Change::CreateTask(task(1)));
+    apply(&mut state, TaskChange::Create(task(1)));
     let subnet = "10.91.0.0/24".parse().unwrap();
-    let assign = Change::AssignSubnet { instance: instance().id, subnet };
+    let assign = Change::from(InstanceChange::AssignSubnet { instance: instance().id, subnet });
     assert!(matches!(
         state.clone().apply(&assign, at(1)),
         Err(Refusal::InUse { kind: "subnet of instance", .. })
     ));
     let stop =
-        Change::StopTask { task: task(1).id, code: StopCode::UserInitiated, reason: String::new() };
+        TaskChange::Stop { task: task(1).id, code: StopCode::UserInitiated, reason: String::new() };
     apply(&mut state, stop);
     apply(&mut state, report(1, TaskStatus::Stopped));
-    apply(&mut state, Change::ForgetTask(task(1).id));
+    apply(&mut state, TaskChange::Forget(task(1).id));
     apply(&mut state, assign);
     assert_eq!(state.instance(instance().id).unwrap().subnet, Some(subnet));
 }
@@ -392,7 +405,7 @@ fn an_instance_keeps_its_subnet_while_tasks_have_addresses_of_it() {
 #[test]
 fn a_failed_batch_changes_nothing() {
     let mut state = world();
-    let batch = [Change::CreateTask(task(1)), Change::CreateTask(task(1))];
+    let batch = [TaskChange::Create(task(1)).into(), TaskChange::Create(task(1)).into()];
     assert!(state.apply_all(&batch, at(1)).is_err());
     assert_eq!(state.tasks().count(), 0);
 }
@@ -401,12 +414,12 @@ fn a_failed_batch_changes_nothing() {
 fn traffic_follows_a_port_that_moves_and_older_tasks_keep_their_own() {
     let mut state = world();
     running(&mut state, 1);
-    apply(&mut state, Change::CompleteDeployment(deployment(1, 1).id));
+    apply(&mut state, DeploymentChange::Complete(deployment(1, 1).id));
     let mut moved = definition(2);
     moved.container_definitions[0].port_mappings[0].container_port = 9090;
-    apply(&mut state, Change::RegisterTaskDefinition(moved.clone()));
+    apply(&mut state, TaskDefinitionChange::Register(moved.clone()));
     let next = Deployment { task_definition: moved.key(), ..deployment(2, 2) };
-    apply(&mut state, Change::StartDeployment(next));
+    apply(&mut state, DeploymentChange::Start(next));
     let port =
         |state: &State| state.service(service().id).unwrap().load_balancers[0].container_port;
     assert_eq!(port(&state), 9090);
@@ -415,7 +428,7 @@ fn traffic_follows_a_port_that_moves_and_older_tasks_keep_their_own() {
     assert_eq!(target.published.unwrap().port(), 20_001);
 
     let back = Deployment { rollback_of: Some(deployment(2, 2).id), ..deployment(3, 1) };
-    apply(&mut state, Change::StartDeployment(back));
+    apply(&mut state, DeploymentChange::Start(back));
     assert_eq!(port(&state), 8080, "a rollback takes the traffic back with it");
 }
 
@@ -427,9 +440,9 @@ fn a_revision_without_the_port_that_takes_the_traffic_is_refused() {
         let mapping = other.container_definitions[0].port_mappings[0].clone();
         let mapped = |container_port| PortMapping { container_port, ..mapping.clone() };
         other.container_definitions[0].port_mappings = ports.into_iter().map(mapped).collect();
-        apply(&mut state, Change::RegisterTaskDefinition(other.clone()));
+        apply(&mut state, TaskDefinitionChange::Register(other.clone()));
         let next = Deployment { task_definition: other.key(), ..deployment(2, 2) };
-        let error = refused(&mut state, Change::StartDeployment(next));
+        let error = refused(&mut state, DeploymentChange::Start(next));
         assert!(error.contains("maps no port 8080 of a container `web`"), "{error}");
     }
 }

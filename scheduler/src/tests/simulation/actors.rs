@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use model::change::TaskReport;
 use model::observed::{TargetHealth, TargetSeen};
 use model::{
-    AssignedTask, Change, InstanceId, RouterId, StateRevision, StopCode, Stopped, TargetGroupId,
-    TaskId, TaskStatus, Timestamp, Wanted,
+    AssignedTask, InstanceId, RouterId, StateRevision, StopCode, Stopped, TargetGroupId,
+    TaskChange, TaskId, TaskStatus, Timestamp, Wanted,
 };
 
 use super::super::world::World;
@@ -119,7 +119,7 @@ impl Agent {
             }
             Wanted::Reap => {
                 self.containers.remove(&task);
-                world.apply(&Change::TaskReaped { instance, task });
+                world.apply(TaskChange::Reaped { instance, task });
                 return;
             }
         }
@@ -131,13 +131,7 @@ impl Agent {
         });
         let status = container.status;
         let containers = Vec::new();
-        world.apply(&Change::ReportTask(TaskReport {
-            instance,
-            task,
-            status,
-            stopped,
-            containers,
-        }));
+        world.apply(TaskChange::Report(TaskReport { instance, task, status, stopped, containers }));
     }
 }
 

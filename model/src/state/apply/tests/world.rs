@@ -139,13 +139,14 @@ pub(super) fn task(n: u8) -> Task {
 }
 
 pub(super) fn report(n: u8, status: TaskStatus) -> Change {
-    Change::ReportTask(TaskReport {
+    TaskChange::Report(TaskReport {
         instance: instance().id,
         task: task(n).id,
         status,
         stopped: None,
         containers: Vec::new(),
     })
+    .into()
 }
 
 pub(super) fn world() -> State {
@@ -158,14 +159,14 @@ pub(super) fn world() -> State {
     };
     let changes = [
         Change::Install(InstallationId::new(at(1), seed(8))),
-        Change::CreateCluster(cluster),
-        Change::CreateListener(listener),
-        Change::RegisterInstance(instance()),
-        Change::RegisterTaskDefinition(definition(1)),
-        Change::PutTargetGroup(group()),
-        Change::CreateService(service()),
-        Change::CreateRule(rule(5)),
-        Change::StartDeployment(deployment(1, 1)),
+        ClusterChange::Create(cluster).into(),
+        RoutingChange::CreateListener(listener).into(),
+        InstanceChange::Register(instance()).into(),
+        TaskDefinitionChange::Register(definition(1)).into(),
+        RoutingChange::PutTargetGroup(group()).into(),
+        ServiceChange::Create(service()).into(),
+        RoutingChange::CreateRule(rule(5)).into(),
+        DeploymentChange::Start(deployment(1, 1)).into(),
     ];
     state.apply_all(&changes, at(1)).unwrap();
     state

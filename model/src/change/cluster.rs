@@ -1,0 +1,76 @@
+//! Changes of clusters, and of the instances and routers that join them.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};
+use crate::id::{InstanceId, RouterId};
+use crate::resources::Resources;
+
+/// What may happen to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ClusterChange {
+    /// A new one. Refused when the name is taken.
+    Create(Cluster),
+}
+
+/// What may happen to an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InstanceChange {
+    /// An agent joins or comes back: makes the instance, or updates what its host reports. Status, subnet and cursors of
+    /// a known instance stay. Recording what is known touches nothing.
+    Register(Instance),
+    /// What a known agent's host reports now.
+    Report(InstanceReport),
+    /// Gives it its subnet. Refused while tasks of it hold addresses of another one.
+    AssignSubnet {
+        /// The instance.
+        instance: InstanceId,
+        /// Its subnet from now on.
+        subnet: Subnet,
+    },
+    /// ACTIVE or DRAINING.
+    SetStatus {
+        /// The instance.
+        instance: InstanceId,
+        /// People's wish.
+        status: InstanceStatus,
+    },
+    /// It will not come back. Refused while a task of it has not stopped: each is lost first.
+    Remove(InstanceId),
+}
+
+/// What may happen to a router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RouterChange {
+    /// It joins, or comes back with another version.
+    Register(Router),
+    /// It will not come back; addresses no longer wait for it.
+    Remove(RouterId),
+}
+
+/// What a known agent's host reports now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceReport {
+    /// The instance.
+    pub instance: InstanceId,
+    /// What people call it.
+    pub name: String,
+    /// What it offers in total.
+    pub capacity: Resources,
+    /// What its Docker runs.
+    pub platform: Platform,
+    /// Which boot of which network namespace it is in.
+    pub host: HostIdentity,
+    /// Where its published ports can be reached.
+    pub advertised_address: IpAddr,
+    /// The version of its agent.
+    pub agent_version: String,
+    /// The version of its Docker Engine.
+    pub docker_version: String,
+}

@@ -1,0 +1,76 @@
+//! The secrets that let people and peers in.
+
+use std::sync::Arc;
+
+use super::{Applied, Write, exists, not_found};
+use crate::access::{Credential, JoinToken};
+use crate::change::{AccessChange, Refusal};
+use crate::id::{CredentialId, JoinTokenId};
+use crate::state::RowKey;
+
+/// Expired join tokens that a new one takes with it.
+const EXPIRED_PER_TOKEN: usize = 16;
+
+impl Write<'_> {
+    pub(super) fn access(&mut self, change: &AccessChange) -> Applied {
+        match change {
+            AccessChange::CreateCredential(credential) => self.create_credential(credential),
+            AccessChange::RevokeCredential(id) => self.revoke_credential(*id),
+            AccessChange::CreateJoinToken(token) => self.create_join_token(token),
+            AccessChange::UseJoinToken(id) => self.use_join_token(*id),
+        }
+    }
+
+    fn create_credential(&mut self, credential: &Credential) -> Applied {
+        let (id, hash) = (credential.id, credential.hash);
+        if self.state.credential(id).is_some() || self.state.credential_by_hash(&hash).is_some() {
+            return Err(exists("credential", id));
+        }
+        self.state.index.credential_hashes.insert_mut(hash, id);
+        self.state.credentials.insert_mut(id, Arc::new(credential.clone()));
+        self.touch(RowKey::Credential(id));
+        Ok(())
+    }
+
+    fn revoke_credential(&mut self, id: CredentialId) -> Applied {
+        let known = self.state.credential(id).ok_or_else(|| not_found("credential", id))?;
+        let hash = known.hash;
+        self.state.index.credential_hashes.remove_mut(&hash);
+        self.state.credentials.remove_mut(&id);
+        self.touch(RowKey::Credential(id));
+        Ok(())
+    }
+
+    /// Each new one takes expired ones with it, a few at a time: a batch touches only so many rows.
+    fn create_join_token(&mut self, token: &JoinToken) -> Applied {
+        if self.state.join_token(token.id).is_some() {
+            return Err(exists("join token", token.id));
+        }
+        if self.state.cluster(&token.cluster).is_none() {
+            return Err(not_found("cluster", &token.cluster));
+        }
+        let expired = self.state.join_tokens().filter(|token| token.expires_at <= self.at);
+        let expired: Vec<_> = expired.map(|token| token.id).take(EXPIRED_PER_TOKEN).collect();
+        for id in expired {
+            self.state.join_tokens.remove_mut(&id);
+            self.touch(RowKey::JoinToken(id));
+        }
+        self.state.join_tokens.insert_mut(token.id, Arc::new(token.clone()));
+        self.touch(RowKey::JoinToken(token.id));
+        Ok(())
+    }
+
+    fn use_join_token(&mut self, id: JoinTokenId) -> Applied {
+        let known = self.state.join_token(id).ok_or_else(|| not_found("join token", id))?;
+        if known.expires_at <= self.at {
+            return Err(Refusal::JoinTokenOver("expired"));
+        }
+        let Some(uses_left) = known.uses_left.checked_sub(1) else {
+            return Err(Refusal::JoinTokenOver("been used up"));
+        };
+        let token = JoinToken { uses_left, ..known.clone() };
+        self.state.join_tokens.insert_mut(id, Arc::new(token));
+        self.touch(RowKey::JoinToken(id));
+        Ok(())
+    }
+}

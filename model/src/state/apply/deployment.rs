@@ -1,0 +1,167 @@
+//! Deployments of services.
+
+use std::collections::BTreeSet;
+
+use super::{Applied, Write, exists, not_found};
+use crate::change::{DeploymentChange, Refusal};
+use crate::history::History;
+use crate::id::{DeploymentId, ServiceId};
+use crate::image::Reference;
+use crate::service::{CompletedDeployment, Deployment, RolloutState, Service};
+use crate::state::RowKey;
+
+impl Write<'_> {
+    pub(super) fn deployment(&mut self, change: &DeploymentChange) -> Applied {
+        match change {
+            DeploymentChange::Start(deployment) => self.start_deployment(deployment),
+            DeploymentChange::Complete(id) => self.complete_deployment(*id),
+            DeploymentChange::Fail { deployment, reason } => {
+                self.fail_deployment(*deployment, reason)
+            }
+        }
+    }
+
+    pub(super) fn deployments_of(&self, id: ServiceId) -> impl Iterator<Item = &Deployment> {
+        self.state.deployments().filter(move |deployment| deployment.service == id)
+    }
+
+    pub(super) fn drop_deployment(&mut self, id: DeploymentId) {
+        self.state.deployments.remove_mut(&id);
+        self.touch(RowKey::Deployment(id));
+    }
+
+    /// Drops the record of a deployment that does not count any more, once no task of it is left.
+    pub(super) fn drop_deployment_without_tasks(&mut self, service: ServiceId, id: DeploymentId) {
+        let counts = self.state.service(service).is_some_and(|s| s.deployment == Some(id));
+        let has_tasks = self.state.tasks_of(service).any(|task| task.deployment == Some(id));
+        if !counts && !has_tasks && self.state.deployment(id).is_some() {
+            self.drop_deployment(id);
+        }
+    }
+
+    fn start_deployment(&mut self, deployment: &Deployment) -> Applied {
+        let mut service = self.active_service(deployment.service)?;
+        if self.state.deployment(deployment.id).is_some() {
+            return Err(exists("deployment", deployment.id));
+        }
+        let key = &deployment.task_definition;
+        service.load_balancers = self.load_balancers(&service, key)?;
+        let definition =
+            self.state.task_definition(key).ok_or_else(|| not_found("task definition", key))?;
+        let wanted: BTreeSet<_> =
+            definition.container_definitions.iter().map(|c| &c.name).collect();
+        if deployment.images.keys().collect::<BTreeSet<_>>() != wanted {
+            let message = format!("a deployment of `{key}` names one image digest per container");
+            return Err(Refusal::Invalid(message));
+        }
+        if deployment.rollout_state != RolloutState::InProgress || deployment.failed_tasks != 0 {
+            return Err(Refusal::Invalid("a new deployment is IN_PROGRESS".to_owned()));
+        }
+        if deployment.rollback_of.is_none() {
+            for container in &definition.container_definitions {
+                if let (Reference::Tag(_), Some(image)) =
+                    (&container.image.reference, deployment.images.get(&container.name))
+                {
+                    service.last_tried.insert(container.name.clone(), image.digest);
+                }
+            }
+        }
+        let old = service.deployment.replace(deployment.id);
+        service.task_definition = key.clone();
+        service.placement_failure = None;
+        let what = match deployment.rollback_of {
+            Some(failed) => format!("rolls back deployment {failed} to {key}"),
+            None => format!("started: {key}, {}", digests(deployment)),
+        };
+        self.event(&service, &format!("deployment {} {what}", deployment.id));
+        self.put_service(service);
+        self.put_deployment(deployment.clone());
+        if let Some(old) = old {
+            self.supersede(deployment, old);
+        }
+        Ok(())
+    }
+
+    fn supersede(&mut self, new: &Deployment, old: DeploymentId) {
+        if let Some(known) = self.state.deployment(old).cloned()
+            && known.rollout_state == RolloutState::InProgress
+        {
+            let superseded = Deployment {
+                rollout_state: RolloutState::Failed,
+                rollout_state_reason: format!("superseded by deployment {}", new.id),
+                updated_at: self.at,
+                ..known
+            };
+            self.touched.history.push(History::Deployment(superseded.clone()));
+            self.put_deployment(superseded);
+        }
+        self.drop_deployment_without_tasks(new.service, old);
+    }
+
+    fn rolling(&self, id: DeploymentId) -> Result<(Deployment, Service), Refusal> {
+        let deployment =
+            self.state.deployment(id).cloned().ok_or_else(|| not_found("deployment", id))?;
+        let service = self.known_service(deployment.service)?;
+        let wrong = |status: &str| Refusal::WrongStatus {
+            kind: "deployment",
+            name: id.to_string(),
+            status: status.to_owned(),
+        };
+        match deployment.rollout_state {
+            _ if service.deployment != Some(id) => Err(wrong("superseded")),
+            RolloutState::Completed => Err(wrong("COMPLETED")),
+            RolloutState::Failed => Err(wrong("FAILED")),
+            RolloutState::InProgress => Ok((deployment, service)),
+        }
+    }
+
+    fn complete_deployment(&mut self, id: DeploymentId) -> Applied {
+        let (deployment, mut service) = self.rolling(id)?;
+        let deployment = Deployment {
+            rollout_state: RolloutState::Completed,
+            rollout_state_reason: format!("deployment {id} completed"),
+            updated_at: self.at,
+            ..deployment
+        };
+        let completed = CompletedDeployment {
+            id,
+            task_definition: deployment.task_definition.clone(),
+            images: deployment.images.clone(),
+        };
+        let same = |other: &CompletedDeployment| {
+            (&other.task_definition, &other.images)
+                == (&completed.task_definition, &completed.images)
+        };
+        if !service.last_completed.as_ref().is_some_and(same) {
+            service.previous_completed = service.last_completed.take();
+        }
+        service.last_completed = Some(completed);
+        self.event(&service, &format!("deployment {id} completed"));
+        self.touched.history.push(History::Deployment(deployment.clone()));
+        self.put_service(service);
+        self.put_deployment(deployment);
+        Ok(())
+    }
+
+    fn fail_deployment(&mut self, id: DeploymentId, reason: &str) -> Applied {
+        let (deployment, service) = self.rolling(id)?;
+        let deployment = Deployment {
+            rollout_state: RolloutState::Failed,
+            rollout_state_reason: reason.to_owned(),
+            updated_at: self.at,
+            ..deployment
+        };
+        self.event(&service, &format!("deployment {id} failed: {reason}"));
+        self.touched.history.push(History::Deployment(deployment.clone()));
+        self.put_deployment(deployment);
+        Ok(())
+    }
+}
+
+/// Which images a deployment runs, short enough for a sentence whatever they are named.
+fn digests(deployment: &Deployment) -> String {
+    let digests: BTreeSet<_> = deployment.images.values().map(|image| image.digest).collect();
+    let noun = if digests.len() == 1 { "image" } else { "images" };
+    let short: Vec<_> = digests.into_iter().map(|digest| digest.short()).collect();
+    format!("{noun} {}", short.join(", "))
+}
