@@ -1,7 +1,8 @@
-//! A target group: picks a target for each request, in turn, and lets requests wait for one where one is to come.
+//! A target group: picks a target for each request, round robin, and holds requests while none is ready but one is
+//! expected.
 //!
-//! Its targets change without the table, and the group stays when the table changes. The list of those that get requests
-//! is made whenever one of them changes, so that a pick only reads.
+//! Targets change without a new table, and a group outlives tables. The list of targets that get requests is rebuilt
+//! whenever one of them changes, so that picking only reads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +12,11 @@ use model::view::TargetGroupView;
 use model::{HealthCheck, HostIdentity, TargetGroupId, TaskId};
 use tokio::sync::Notify;
 
-use crate::standing::{Standing, Use};
+use crate::health_state::{Eligibility, HealthState};
 use crate::target::{InFlight, Target};
 
-/// How many requests of one group may wait for a target.
-const MOST_HELD: usize = 1_000;
+/// How many requests of one group may be held.
+const MAX_HELD: usize = 1_000;
 
 /// A target group.
 #[derive(Debug)]
@@ -24,11 +25,11 @@ pub(crate) struct Group {
     settings: ArcSwap<Settings>,
     targets: ArcSwap<Vec<Arc<Target>>>,
     ready: ArcSwap<Vec<Arc<Target>>>,
-    /// Whoever makes the ready list holds it, so that an older list never replaces a newer one.
+    /// Held while the ready list is rebuilt, so that an older list never replaces a newer one.
     listing: Mutex<()>,
     turn: AtomicUsize,
     held: AtomicUsize,
-    /// A target got ready.
+    /// Notified when a target becomes ready.
     arrival: Notify,
     changed: Arc<Notify>,
 }
@@ -53,13 +54,13 @@ impl Settings {
 /// Why there is no target for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoTarget {
-    /// None is ready and none is to come.
+    /// None is ready and none is expected.
     #[error("No target is ready to serve this, and none is expected.")]
     NoneExpected,
-    /// One is to come, but it did not come in time.
+    /// One was expected, but none became ready in time.
     #[error("No target got ready to serve this in time.")]
     Late,
-    /// Too many wait already.
+    /// Too many requests are held already.
     #[error("No target is ready to serve this, and too many requests wait for one.")]
     Crowded,
 }
@@ -95,12 +96,12 @@ impl Group {
         self.targets.load_full()
     }
 
-    /// Takes on what a view says. Gives the targets that are new here and those that have left.
+    /// Takes over a group's rows. Returns the targets that are new and those that were removed.
     pub(crate) fn update(
         &self,
         view: &TargetGroupView,
         here: &HostIdentity,
-        standing: &Standing,
+        health_state: &HealthState,
     ) -> (Vec<Arc<Target>>, Vec<Arc<Target>>) {
         let settings = Settings::of(view);
         if **self.settings.load() != settings {
@@ -112,7 +113,7 @@ impl Group {
             .targets
             .iter()
             .map(|seen| {
-                // One that comes back after it was let go is another: what was reported of it stays true.
+                // One that comes back after it drained becomes a new target: that it had drained was reported.
                 let same = known.iter().find(|target| {
                     target.task() == seen.task && (seen.draining || !target.is_draining())
                 });
@@ -121,7 +122,7 @@ impl Group {
                     return Arc::clone(target);
                 }
                 let changed = Arc::clone(&self.changed);
-                let target = Target::new(self.id, seen, here, standing.clone(), changed);
+                let target = Target::new(self.id, seen, here, health_state.clone(), changed);
                 let target = Arc::new(target);
                 fresh.push(Arc::clone(&target));
                 target
@@ -130,18 +131,18 @@ impl Group {
         let stays = |old: &Arc<Target>| targets.iter().any(|new| Arc::ptr_eq(old, new));
         let left: Vec<_> = known.iter().filter(|old| !stays(old)).map(Arc::clone).collect();
         for target in &left {
-            target.leave();
+            target.remove();
         }
         self.targets.store(Arc::new(targets));
         self.refresh();
         (fresh, left)
     }
 
-    /// The group has left the table, and all its targets with it.
-    pub(crate) fn leave(&self) -> Arc<Vec<Arc<Target>>> {
+    /// The group was removed from the table, with all its targets.
+    pub(crate) fn remove(&self) -> Arc<Vec<Arc<Target>>> {
         let left = self.targets.swap(Arc::default());
         for target in left.iter() {
-            target.leave();
+            target.remove();
         }
         self.settings.rcu(|settings| Settings {
             name: settings.name.clone(),
@@ -153,13 +154,17 @@ impl Group {
         left
     }
 
-    /// Makes the list of targets that get requests.
+    /// Rebuilds the list of targets that get requests.
     pub(crate) fn refresh(&self) {
         let listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
         let targets = self.targets();
-        let uses: Vec<_> = targets.iter().map(|target| target.usable()).collect();
-        let best = uses.iter().copied().max().filter(|best| *best > Use::Never);
-        let chosen = targets.iter().zip(&uses).filter(|(_, use_)| Some(**use_) == best);
+        let eligibilities: Vec<_> = targets.iter().map(|target| target.eligibility()).collect();
+        let best =
+            eligibilities.iter().copied().max().filter(|best| *best > Eligibility::Ineligible);
+        let chosen = targets
+            .iter()
+            .zip(&eligibilities)
+            .filter(|(_, eligibility)| Some(**eligibility) == best);
         let ready: Vec<_> = chosen.map(|(target, _)| Arc::clone(target)).collect();
         let any = !ready.is_empty();
         self.ready.store(Arc::new(ready));
@@ -169,12 +174,12 @@ impl Group {
         }
     }
 
-    /// No connection to the target opened.
-    pub(crate) fn take_out(&self, target: &Target) {
-        if target.take_out() {
+    /// A connection to the target did not open.
+    pub(crate) fn eject(&self, target: &Target) {
+        if target.eject() {
             tracing::warn!(
                 task.id = %target.task(),
-                "no connection to task `{}` of target group `{}` opened: it gets no requests until its next passed check",
+                "ejected task `{}` from target group `{}` until its next passed check: no connection to it opens",
                 target.task(),
                 self.name(),
             );
@@ -182,10 +187,10 @@ impl Group {
         }
     }
 
-    /// The next target in turn, at first among those that were not tried.
+    /// The next target, round robin, preferring those that were not tried.
     pub(crate) fn pick(&self, tried: &[TaskId]) -> Option<InFlight> {
         let ready = self.ready.load();
-        // Whoever tries again takes nobody's turn.
+        // A retry does not advance the rotation.
         let first = match tried {
             [] => self.turn.fetch_add(1, Ordering::Relaxed),
             [_, ..] => self.turn.load(Ordering::Relaxed),
@@ -196,7 +201,7 @@ impl Group {
         untried.chain(in_turn()).find_map(Target::enter)
     }
 
-    /// The next target in turn; where none is ready but one is to come, waits for it.
+    /// The next target, round robin; where none is ready but one is expected, waits for it.
     pub(crate) async fn wait(&self, tried: &[TaskId]) -> Result<InFlight, NoTarget> {
         if let Some(target) = self.pick(tried) {
             return Ok(target);
@@ -204,7 +209,7 @@ impl Group {
         if !self.settings.load().expects_targets {
             return Err(NoTarget::NoneExpected);
         }
-        let _place = Place::take(&self.held).ok_or(NoTarget::Crowded)?;
+        let _permit = HoldPermit::take(&self.held).ok_or(NoTarget::Crowded)?;
         loop {
             let arrival = self.arrival.notified();
             tokio::pin!(arrival);
@@ -220,18 +225,18 @@ impl Group {
     }
 }
 
-/// A place among those that wait.
-struct Place<'a>(&'a AtomicUsize);
+/// Counts one held request until it is dropped.
+struct HoldPermit<'a>(&'a AtomicUsize);
 
-impl<'a> Place<'a> {
+impl<'a> HoldPermit<'a> {
     fn take(held: &'a AtomicUsize) -> Option<Self> {
         let before = held.fetch_add(1, Ordering::Relaxed);
-        let place = Self(held);
-        (before < MOST_HELD).then_some(place)
+        let permit = Self(held);
+        (before < MAX_HELD).then_some(permit)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for HoldPermit<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
-//! Checks the targets: one loop per target, from its first view until it drains or leaves the table.
+//! Checks targets: one loop per target, from its first view until it drains or leaves the table.
 //!
-//! The loop only performs checks; what their outcomes mean is [`crate::standing`]'s to say. A target is checked at its
+//! The loop only performs checks; [`crate::health_state`] decides what their outcomes mean. A target is checked at its
 //! direct address if it has one for this router, and at its published one if that fails.
 
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use model::{HealthCheck, HealthCheckProtocol};
 use rand::RngExt as _;
 
-use self::probe::Fault;
-use crate::routes::Fresh;
-use crate::target::{Addresses, Target, Way};
+use self::probe::ProbeError;
+use crate::routes::NewTarget;
+use crate::target::{Addresses, Endpoint, Target};
 
 mod probe;
 
 /// Checks a target for as long as it may get requests.
-pub(crate) async fn watch((group, target): Fresh) {
+pub(crate) async fn watch((group, target): NewTarget) {
     let checks = async {
         while !target.is_draining() {
             let check = group.check();
@@ -32,17 +32,17 @@ pub(crate) async fn watch((group, target): Fresh) {
     };
     tokio::select! {
         () = checks => {}
-        () = target.gone() => {}
+        () = target.removed() => {}
     }
 }
 
-/// The first way to the target on which the check passes, or why it passes on none: what the target said, on the best way
-/// where it said anything.
-async fn examine(addresses: Addresses, check: &HealthCheck) -> Result<Way, String> {
-    let mut found: Option<Fault> = None;
-    for way in addresses.ways() {
-        match probe::probe(way, check).await {
-            Ok(()) => return Ok(way),
+/// The first endpoint at which the check passes, or why it passes at none. An answer of the target itself explains more
+/// than a connection that failed, so it is preferred as the reason.
+async fn examine(addresses: Addresses, check: &HealthCheck) -> Result<Endpoint, String> {
+    let mut found: Option<ProbeError> = None;
+    for endpoint in addresses.endpoints() {
+        match probe::probe(endpoint, check).await {
+            Ok(()) => return Ok(endpoint),
             Err(fault)
                 if found.as_ref().is_none_or(|known| !known.is_answer && fault.is_answer) =>
             {
@@ -59,11 +59,11 @@ async fn examine(addresses: Addresses, check: &HealthCheck) -> Result<Way, Strin
     })
 }
 
-/// Waits, a little more or less each time so that checks spread, or until the target is to be checked at once.
+/// Waits for the interval with 10 % of jitter, so that checks spread, or until a recheck is requested.
 async fn pause(target: &Arc<Target>, wait: Duration) {
     let wait = wait.mul_f64(rand::rng().random_range(0.9..1.1));
     tokio::select! {
         () = tokio::time::sleep(wait) => {}
-        () = target.hurried() => {}
+        () = target.recheck_requested() => {}
     }
 }

@@ -1,17 +1,17 @@
 //! Sends HTTP requests by host and path to the targets of target groups.
 //!
-//! A router has no opinion of its own on what should be: it serves from the table that the control plane sends, keeps
-//! the last one on disk and goes on with it alone. What it alone knows, the health of targets and what is in flight, it
-//! reports. No request ever enters a target that drains, and nothing is said to be drained before the copy on disk
-//! agrees: a router that starts again knows no more than its disk.
+//! A router decides nothing about what should run: it serves from the table that the server sends, keeps the last one on
+//! disk and goes on with it when the server is away. It reports what only it can observe: the health of targets and the
+//! requests in flight. No request is sent to a target that drains, and a target is reported as drained only once the
+//! table on disk agrees, since a router that restarts begins with that table.
 //!
-//! Deciding is pure and knows no pingora: `table` finds a rule, `standing` judges a target, `group` picks one.
-//! pingora is in `listen` and `proxy` only.
+//! Deciding is pure and independent of pingora: `table` finds a rule, `health_state` holds a target's health, `group`
+//! picks a target. pingora is in `listen` and `proxy` only.
 
 mod address;
 mod group;
 mod health;
-mod keep;
+mod health_state;
 mod listen;
 mod matcher;
 mod pages;
@@ -21,8 +21,8 @@ mod request_id;
 mod routes;
 mod run;
 mod serve;
-mod standing;
 mod table;
+mod table_cache;
 mod target;
 
 pub use run::{Config, Error, run};

@@ -1,5 +1,5 @@
-//! Accepts connections. There is no pingora `Server`: the loop, its limits and its end are ours, so that a shutdown takes as
-//! long as the requests in flight and no longer.
+//! Accepts connections. There is no pingora `Server`: with an accept loop of its own, the router's shutdown takes as long as
+//! the requests in flight and no longer.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -17,46 +17,46 @@ use tokio_util::task::TaskTracker;
 use crate::proxy::Proxy;
 
 mod connection;
-mod gate;
+mod guarded_stream;
 mod head;
 
 use connection::Server;
 pub(crate) use connection::TUNNEL;
-use gate::Gate;
+use guarded_stream::GuardedStream;
 
-/// How long after the begin of shutdown requests may end.
+/// How long after the begin of shutdown requests may still end by themselves.
 const DRAIN: Duration = Duration::from_secs(12);
 /// How many idle connections to targets are kept.
 const POOL: usize = 1_024;
 /// How often a request may be sent to a target, all causes together.
-const MOST_ATTEMPTS: usize = 16;
+const MAX_ATTEMPTS: usize = 16;
 /// The most connections at a time, however many files may be open.
-const MOST_CONNECTIONS: u64 = 50_000;
-/// How many connections that wait to be accepted are still served when shutdown begins: as many as kernels let wait.
-const MOST_WAITING: usize = 4_096;
-/// How many open files are not for connections.
+const MAX_CONNECTIONS: u64 = 50_000;
+/// How many connections of the backlog are still served when shutdown begins: Linux's default limit of a backlog.
+const MAX_BACKLOG: usize = 4_096;
+/// How many file descriptors are reserved for other uses than connections.
 const OTHER_FILES: u64 = 128;
 
 /// Accepts and serves until shutdown, then lets what is in flight end.
 pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: CancellationToken) {
     let conf = ServerConf {
         upstream_keepalive_pool_size: POOL,
-        max_retries: MOST_ATTEMPTS,
+        max_retries: MAX_ATTEMPTS,
         ..ServerConf::default()
     };
     let (begun, watch) = watch::channel(false);
     let app = Arc::new(pingora_proxy::http_proxy(&Arc::new(conf), proxy));
     let server = Server { app, watch, closing: closing.clone() };
-    let places = Arc::new(Semaphore::new(places()));
+    let permits = Arc::new(Semaphore::new(connection_limit()));
     let connections = TaskTracker::new();
     let accept = async {
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let Some((tcp, client)) = accepted(listener.accept().await).await else { continue };
             let server = server.clone();
             connections.spawn(async move {
-                server.serve(Gate::new(tcp, client)).await;
-                drop(place);
+                server.serve(GuardedStream::new(tcp, client)).await;
+                drop(permit);
             });
         }
     };
@@ -66,11 +66,12 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Cancella
         () = accept => {}
     }
     begun.send_replace(true);
-    // Whoever has connected is not turned away because nobody came to the door in time; but whoever comes without end is.
-    for _ in 0..MOST_WAITING {
+    // Connections in the kernel's backlog have been acknowledged to their clients, so they are served; the bound keeps a
+    // flood of new ones from delaying shutdown.
+    for _ in 0..MAX_BACKLOG {
         let Some(Ok((tcp, client))) = waiting(&listener).await else { break };
         prepare(&tcp);
-        connections.spawn(server.clone().serve(Gate::new(tcp, client)));
+        connections.spawn(server.clone().serve(GuardedStream::new(tcp, client)));
     }
     drop(listener);
     connections.close();
@@ -79,7 +80,7 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Cancella
     }
 }
 
-/// A connection that waits to be accepted; None where there is none.
+/// The next connection of the backlog; None where it is empty.
 async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
     tokio::select! {
         biased;
@@ -88,7 +89,7 @@ async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, Socket
     }
 }
 
-/// A connection that was accepted; None where it is gone already, or after a pause where none can be accepted now.
+/// An accepted connection; None where the client has already closed it, or after a pause where none can be accepted now.
 async fn accepted(outcome: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, SocketAddr)> {
     match outcome {
         Ok((tcp, client)) => {
@@ -111,7 +112,7 @@ async fn accepted(outcome: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpSt
     }
 }
 
-/// Sends at once, and notices in minutes that a client has vanished. A connection that refuses either is served all the same.
+/// Disables Nagle's algorithm and enables keepalive, which detects a vanished client in two minutes. Both are optional.
 fn prepare(tcp: &TcpStream) {
     let set = tcp.set_nodelay(true).and_then(|()| {
         sockopt::set_socket_keepalive(tcp, true)?;
@@ -120,13 +121,13 @@ fn prepare(tcp: &TcpStream) {
         Ok(sockopt::set_tcp_keepcnt(tcp, 4)?)
     });
     if let Err(error) = set {
-        tracing::trace!(%error, "a client was gone first");
+        tracing::trace!(%error, "the client had already closed");
     }
 }
 
-/// How many connections there may be at a time: each may need another one to a target.
-fn places() -> usize {
+/// How many connections may be open at a time: each may need a second descriptor for a target.
+fn connection_limit() -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let places = (files.saturating_sub(OTHER_FILES) / 2).clamp(16, MOST_CONNECTIONS);
-    usize::try_from(places).unwrap_or(usize::MAX)
+    let limit = (files.saturating_sub(OTHER_FILES) / 2).clamp(16, MAX_CONNECTIONS);
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }

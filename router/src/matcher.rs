@@ -3,7 +3,7 @@
 //! Two positions and the last star, no recursion: a hostile text costs at most its length times the pattern's. Hosts and
 //! paths are ASCII once [`crate::address`] has let them through, so a byte is a character.
 
-/// Whether the whole text is what the pattern says. Letters are compared as they are; hosts are lower-cased before.
+/// Whether the pattern matches the whole text. Letters are compared as they are; hosts are lower-cased before.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
@@ -30,7 +30,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// Whether the pattern says one text only.
+/// Whether the pattern matches one text only.
 pub(crate) fn is_exact(pattern: &str) -> bool {
     !pattern.contains(['*', '?'])
 }
@@ -41,7 +41,7 @@ mod tests {
 
     use super::*;
 
-    /// What the wildcards mean, said as plainly as possible.
+    /// What the wildcards mean, as a plain recursion.
     fn means(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,

@@ -1,6 +1,7 @@
-//! The pages that a router answers by itself: what is wrong, whose turn it is, and the request's id. Pure text.
+//! The pages that a router answers by itself: what is wrong, what to do, and the request's id. Pure text, and the one
+//! place of these sentences.
 //!
-//! They say nothing of other hosts, of targets' addresses, or of versions.
+//! They disclose no other hosts, no addresses of targets and no versions.
 
 use http::StatusCode;
 
@@ -20,7 +21,7 @@ pub(crate) struct Page {
 /// Seconds after which a client may find a target.
 const RETRY_AFTER: u32 = 5;
 
-/// The page for a status, with a sentence that says why.
+/// The page for a status, with a sentence that explains it.
 pub(crate) fn page(status: StatusCode, sentence: &str, id: &str, html: bool) -> Page {
     let name = status.canonical_reason().unwrap_or("Error");
     let code = status.as_u16();
@@ -55,8 +56,8 @@ pub(crate) fn no_rule(host: &str, path: &str) -> String {
 }
 
 impl Page {
-    /// As it goes over a connection of which nothing else is to come.
-    pub(crate) fn last_words(&self, id: &str) -> Vec<u8> {
+    /// As the final response of a connection, in HTTP/1.1.
+    pub(crate) fn closing_response(&self, id: &str) -> Vec<u8> {
         let retry = self.retry_after.map(|secs| format!("Retry-After: {secs}\r\n"));
         let head = format!(
             "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_says_what_is_wrong_and_which_request_it_was() {
+    fn a_page_explains_what_is_wrong_and_carries_the_id_of_the_request() {
         let page = page(StatusCode::NOT_FOUND, &no_rule("a.test", "/x"), "7f", false);
         assert_eq!(
             page.body,
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn html_is_for_those_who_ask_for_it_and_what_the_client_sent_stays_text() {
+    fn html_is_for_clients_that_accept_it_and_what_a_client_sent_stays_text() {
         assert!(wants_html(Some("text/html,application/xhtml+xml")));
         assert!(!wants_html(Some("application/json")) && !wants_html(None));
         let page = page(StatusCode::NOT_FOUND, "no `<script>`", "7f", true);
@@ -109,9 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn a_503_says_when_to_try_again_and_last_words_close_the_connection() {
+    fn a_503_carries_when_to_try_again_and_a_closing_response_closes_the_connection() {
         let page = page(StatusCode::SERVICE_UNAVAILABLE, "none", "7f", false);
-        let text = String::from_utf8(page.last_words("7f")).unwrap();
+        let text = String::from_utf8(page.closing_response("7f")).unwrap();
         let expected = "HTTP/1.1 503 Service Unavailable\r\n";
         assert!(text.starts_with(expected), "{text}");
         assert!(

@@ -34,13 +34,13 @@ use retry::Attempt;
 
 /// How long a request may wait for a target.
 const HOLD: std::time::Duration = std::time::Duration::from_secs(30);
-/// A failure that says why in the context of the request.
+/// A failure whose cause is in the context of the request.
 const NO_TARGET: ErrorType = ErrorType::HTTPStatus(503);
 
-/// Serves requests from what [`Routes`] say.
+/// Serves requests by the table in [`Routes`].
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    /// Where they go.
+    /// The table and its target groups.
     pub(crate) routes: Arc<Routes>,
     /// Shutdown has begun.
     pub(crate) closing: CancellationToken,
@@ -48,39 +48,42 @@ pub(crate) struct Proxy {
     pub(crate) port: u16,
 }
 
-/// What becomes of a request.
-enum Fate {
+/// What the table decides for a request.
+enum RouteDecision {
     Forward(Arc<Group>),
     Answer(StatusCode, String),
     Fixed { status: u16, content_type: String, body: String },
 }
 
 impl Proxy {
-    /// Finds out what becomes of a request, and what of it is forwarded.
-    fn fate(&self, header: &RequestHeader, context: &mut Context) -> Fate {
-        let wanted = match forward::Wanted::read(header) {
-            Ok(wanted) => wanted,
-            Err(bad) => return Fate::Answer(StatusCode::BAD_REQUEST, bad.to_string()),
+    /// Decides what to do with a request; notes in the context what is forwarded of it.
+    fn decide(&self, header: &RequestHeader, context: &mut Context) -> RouteDecision {
+        let request = match forward::RequestTarget::read(header) {
+            Ok(request) => request,
+            Err(bad) => return RouteDecision::Answer(StatusCode::BAD_REQUEST, bad.to_string()),
         };
         let serving = self.routes.serving();
         if !serving.is_known() {
             let sentence = "This router has just started and does not know its rules yet.";
-            return Fate::Answer(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned());
+            return RouteDecision::Answer(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned());
         }
-        let Some(rule) = serving.find(&wanted.host, &wanted.path) else {
-            let sentence = pages::no_rule(&wanted.host, &wanted.path);
-            return Fate::Answer(StatusCode::NOT_FOUND, sentence);
+        let Some(rule) = serving.find(&request.host, &request.path) else {
+            let sentence = pages::no_rule(&request.host, &request.path);
+            return RouteDecision::Answer(StatusCode::NOT_FOUND, sentence);
         };
         match &rule.action {
             Action::Forward { target_group } => {
                 let Some(group) = serving.group(*target_group) else {
                     let sentence = "The rule for this leads to a target group that is gone.";
-                    return Fate::Answer(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned());
+                    return RouteDecision::Answer(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        sentence.to_owned(),
+                    );
                 };
-                context.forwarded = wanted.target();
-                Fate::Forward(Arc::clone(group))
+                context.forwarded = request.forwarded();
+                RouteDecision::Forward(Arc::clone(group))
             }
-            Action::FixedResponse { status, content_type, body } => Fate::Fixed {
+            Action::FixedResponse { status, content_type, body } => RouteDecision::Fixed {
                 status: *status,
                 content_type: content_type.clone(),
                 body: body.clone(),
@@ -88,7 +91,7 @@ impl Proxy {
         }
     }
 
-    /// The next target for the request, for which it may have to wait.
+    /// The next target for the request, which may be held until there is one.
     async fn target(
         session: &mut Session,
         group: &Group,
@@ -97,13 +100,14 @@ impl Proxy {
         if let Some(target) = group.pick(&context.tried) {
             return Ok(target);
         }
-        let patience = context.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(HOLD)));
+        let hold_timeout =
+            context.hold_timeout.get_or_insert_with(|| Box::pin(tokio::time::sleep(HOLD)));
         let watch = session.is_body_empty();
         tokio::select! {
             biased;
             target = group.wait(&context.tried) => target.map_err(Some),
-            () = patience => Err(Some(NoTarget::Late)),
-            // Only a client that has sent all can be listened to without taking what is not asked for.
+            () = hold_timeout => Err(Some(NoTarget::Late)),
+            // Reading would consume the body, so a close is watched for only when there is none.
             _gone = session.downstream_session.read_body_or_idle(true), if watch => Err(None),
         }
     }
@@ -131,16 +135,16 @@ impl ProxyHttp for Proxy {
         if self.closing.is_cancelled() {
             session.set_keepalive(None);
         }
-        match self.fate(session.req_header(), context) {
-            Fate::Forward(group) => {
+        match self.decide(session.req_header(), context) {
+            RouteDecision::Forward(group) => {
                 context.group = Some(group);
                 Ok(false)
             }
-            Fate::Answer(status, sentence) => {
+            RouteDecision::Answer(status, sentence) => {
                 answer::page(session, context, status, &sentence).await?;
                 Ok(true)
             }
-            Fate::Fixed { status, content_type, body } => {
+            RouteDecision::Fixed { status, content_type, body } => {
                 answer::fixed(session, context, status, &content_type, body).await?;
                 Ok(true)
             }
@@ -163,13 +167,13 @@ impl ProxyHttp for Proxy {
             }
             Err(None) => return Error::err_down(ErrorType::ConnectionClosed),
         };
-        let Some(way) = target.target().way() else {
-            // It has lost its last address since it was picked.
-            group.take_out(target.target());
+        let Some(endpoint) = target.target().endpoint() else {
+            // A new view has removed its last address since it was picked.
+            group.eject(target.target());
             context.no_target = Some(NoTarget::Late);
             return Error::err_in(NO_TARGET);
         };
-        let peer = peer::to(way, target.target().pool(), context.is_tunnel);
+        let peer = peer::to(endpoint, target.target().pool(), context.is_tunnel);
         context.target = Some(target);
         Ok(Box::new(peer))
     }
@@ -188,7 +192,7 @@ impl ProxyHttp for Proxy {
         if let (Some(group), Some(target)) = (&context.group, context.target.take()) {
             context.tried.push(target.target().task());
             if is_targets {
-                group.take_out(target.target());
+                group.eject(target.target());
             }
         }
         error.set_retry(is_targets && !session.as_ref().retry_buffer_truncated());
@@ -216,13 +220,13 @@ impl ProxyHttp for Proxy {
     ) -> Box<Error> {
         let attempt = Attempt {
             method: &context.method,
-            is_cut: *error.esource() == ErrorSource::Upstream
-                && retry::is_cut(error.etype())
+            is_reset: *error.esource() == ErrorSource::Upstream
+                && retry::is_reset(error.etype())
                 && !is_answered(session),
             is_replayable: !session.as_ref().retry_buffer_truncated(),
             reused,
         };
-        let again = context.cuts.again(&attempt);
+        let again = context.retries.allow(&attempt);
         if let Some(target) = context.target.as_ref().filter(|_| again) {
             context.tried.push(target.target().task());
         }
@@ -240,7 +244,7 @@ impl ProxyHttp for Proxy {
         response.remove_header("keep-alive");
         response.remove_header("proxy-connection");
         if session.req_header().version == Version::HTTP_10 {
-            // It knows no chunks: the answer ends with the connection.
+            // HTTP/1.0 has no chunks: the response ends with the connection.
             response.remove_header(&header::TRANSFER_ENCODING);
         }
         if self.closing.is_cancelled() && !response.status.is_informational() {
@@ -263,14 +267,14 @@ impl ProxyHttp for Proxy {
         }
         session.set_keepalive(None);
         if let Err(error) = answer::page(session, context, status, &sentence).await {
-            tracing::trace!(%error, "a client was gone first");
+            tracing::trace!(%error, "the client had already closed");
             return done(0);
         }
         done(status.as_u16())
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        // It is over for the target as soon as it is over, whatever the client's connection does next.
+        // The request no longer counts as in flight, whatever the client's connection does next.
         let target = context.target.take().map(|target| target.target().task());
         tracing::debug!(
             request.id = context.id,
@@ -298,7 +302,7 @@ impl ProxyHttp for Proxy {
     }
 }
 
-/// Whether the client has an answer, if only its beginning.
+/// Whether a response has begun.
 fn is_answered(session: &Session) -> bool {
     let session: &ServerSession = session.as_ref();
     session.response_written().is_some_and(|response| {

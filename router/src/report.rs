@@ -1,4 +1,4 @@
-//! Tells the control plane what the router serves from and how its targets are, each time all of it.
+//! Reports to the server which table the router serves from and how its targets are, each time all of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::routes::Routes;
 
-/// Between two reports: the first change is told at once, those that follow closely go together.
+/// Between two reports: the first change is reported at once, those that follow closely go together.
 const SPACING: Duration = Duration::from_millis(20);
 /// How long what is in flight at targets that do not drain may go unreported.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 pub(crate) struct Applied(Mutex<Option<(Epoch, StateRevision)>>);
 
 impl Applied {
-    /// It is this one.
+    /// Acknowledges this table.
     pub(crate) fn set(&self, stamp: (Epoch, StateRevision)) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
     }
@@ -30,7 +30,7 @@ impl Applied {
     }
 }
 
-/// Reports whenever something has changed, until shutdown. Nothing is said before there is a table.
+/// Reports whenever something has changed, until shutdown. Nothing is reported before there is a table.
 pub(crate) async fn run(
     routes: Arc<Routes>,
     applied: Arc<Applied>,
@@ -42,7 +42,7 @@ pub(crate) async fn run(
             // Late is the same as changed.
             tokio::time::timeout(REFRESH, routes.changed().notified()).await.ok();
             if routes.serving().is_known() {
-                // In this order: a target that this table lacks must not be missed in the report that says so.
+                // In this order: a report that acknowledges a table must not miss what that table removed.
                 let applied = applied.get();
                 let seen = RouterReport { applied, targets: routes.seen() };
                 report.send_if_modified(|last| {

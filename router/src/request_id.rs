@@ -1,11 +1,12 @@
-//! The id of a request: on it, on its answer, on every page. A client's own is kept if it is short and harmless.
+//! The id of a request: on the request to the target, on its response and on every page of the router. A client's own id
+//! is kept if it is short and safe in a header, a log and HTML.
 
 /// Its header.
 pub(crate) const HEADER: &str = "x-request-id";
 /// The longest that is kept.
 const LONGEST: usize = 64;
 
-/// The client's id, if there is exactly that and it can go anywhere; else a new one.
+/// The client's id if it is safe; else a new one.
 pub(crate) fn of(sent: Option<&[u8]>) -> String {
     let sent = sent.and_then(|sent| std::str::from_utf8(sent).ok()).filter(|sent| is_safe(sent));
     sent.map_or_else(fresh, ToOwned::to_owned)
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clients_id_is_kept_only_if_it_is_short_and_harmless() {
+    fn a_clients_id_is_kept_only_if_it_is_short_and_safe() {
         assert_eq!(of(Some(b"order-17_a.b")), "order-17_a.b");
         let long = "a".repeat(65);
         for bad in [&b""[..], b"a b", b"<b>", b"\xff", b"a\"", long.as_bytes()] {

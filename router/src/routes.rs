@@ -1,8 +1,8 @@
-//! All that a router serves from: the table of rules with the target groups that they lead to.
+//! All that a router serves from: the table of rules with the target groups that they forward to.
 //!
-//! Both are read as one, so that a rule never leads to a group of another view. Groups outlive the table by their id, and
-//! targets by group and task, so a new view disturbs no request. What has left is remembered until nothing is in flight
-//! there any more.
+//! Both are swapped as one, so that a rule never forwards to a group of another view. Groups outlive tables by their id,
+//! and targets by group and task, so a new view disturbs no request. Removed targets are tracked until they have nothing
+//! in flight.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use model::{HealthCheck, HostIdentity, RouterView, Rule, TargetGroupId};
 use tokio::sync::Notify;
 
 use crate::group::Group;
-use crate::standing::Standing;
+use crate::health_state::HealthState;
 use crate::table::Table;
 use crate::target::Target;
 
@@ -21,7 +21,8 @@ use crate::target::Target;
 #[derive(Debug)]
 pub(crate) struct Routes {
     serving: ArcSwap<Serving>,
-    left: Mutex<Vec<Arc<Target>>>,
+    /// Targets that are no longer in the table.
+    removed: Mutex<Vec<Arc<Target>>>,
     here: HostIdentity,
     changed: Arc<Notify>,
 }
@@ -34,8 +35,8 @@ pub(crate) struct Serving {
     groups: HashMap<TargetGroupId, Arc<Group>>,
 }
 
-/// A target that is new here, with its group: it wants to be checked.
-pub(crate) type Fresh = (Arc<Group>, Arc<Target>);
+/// A target that is new to this router, with its group; its checks have to be started.
+pub(crate) type NewTarget = (Arc<Group>, Arc<Target>);
 
 impl Serving {
     /// Whether there is a table at all.
@@ -55,11 +56,11 @@ impl Serving {
 }
 
 impl Routes {
-    /// Nothing yet, for a router on the host `here`.
+    /// Without a table, for a router on the host `here`.
     pub(crate) fn new(here: HostIdentity) -> Self {
         Self {
             serving: ArcSwap::default(),
-            left: Mutex::default(),
+            removed: Mutex::default(),
             here,
             changed: Arc::new(Notify::new()),
         }
@@ -70,13 +71,13 @@ impl Routes {
         self.serving.load()
     }
 
-    /// Wakes whoever reports.
+    /// Notified when there is something new to report.
     pub(crate) fn changed(&self) -> &Arc<Notify> {
         &self.changed
     }
 
-    /// Serves from a view from now on. Only one caller at a time.
-    pub(crate) fn apply(&self, view: &RouterView, standing: &Standing) -> Vec<Fresh> {
+    /// Serves from a view from now on; returns the targets that are new. One caller at a time.
+    pub(crate) fn apply(&self, view: &RouterView, health_state: &HealthState) -> Vec<NewTarget> {
         let before = self.serving.load_full();
         let mut fresh = Vec::new();
         let mut groups = HashMap::with_capacity(view.target_groups.len());
@@ -84,9 +85,9 @@ impl Routes {
             let group = before.group(seen.id).map(Arc::clone);
             let group =
                 group.unwrap_or_else(|| Arc::new(Group::new(seen, Arc::clone(&self.changed))));
-            let (new, left) = group.update(seen, &self.here, standing);
+            let (new, removed) = group.update(seen, &self.here, health_state);
             fresh.extend(new.into_iter().map(|target| (Arc::clone(&group), target)));
-            self.remember(&left);
+            self.track_removed(&removed);
             groups.insert(seen.id, group);
         }
         let gone = before.groups.iter().filter(|(id, _)| !groups.contains_key(id));
@@ -94,29 +95,29 @@ impl Routes {
         let table = Some(Table::compile(view));
         self.serving.store(Arc::new(Serving { table, groups }));
         for group in gone {
-            self.remember(&group.leave());
+            self.track_removed(&group.remove());
         }
         fresh
     }
 
-    fn remember(&self, left: &[Arc<Target>]) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(left);
+    fn track_removed(&self, targets: &[Arc<Target>]) {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(targets);
     }
 
-    /// The copy on disk agrees with what is served.
-    pub(crate) fn kept(&self) {
+    /// The table on disk agrees with the one that is served.
+    pub(crate) fn persisted(&self) {
         for group in self.serving().groups.values() {
             for target in group.targets().iter() {
-                target.kept();
+                target.persisted();
             }
         }
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        for target in left.iter() {
-            target.kept();
+        let removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
+        for target in removed.iter() {
+            target.persisted();
         }
     }
 
-    /// What the control plane is told of all targets, those that have left included while something is in flight there.
+    /// What is reported of all targets, those included that were removed and still have something in flight.
     pub(crate) fn seen(&self) -> Vec<SeenTarget> {
         let serving = self.serving();
         let mut seen = Vec::new();
@@ -124,17 +125,17 @@ impl Routes {
             let check = group.check();
             seen.extend(group.targets().iter().map(|target| target.seen(&check)));
         }
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.retain(|target| target.in_flight() > 0);
+        let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
+        removed.retain(|target| target.in_flight() > 0);
         let check = HealthCheck::default();
-        for target in left.iter() {
+        for target in removed.iter() {
             let target = target.seen(&check);
             let key = |seen: &SeenTarget| (seen.target_group, seen.task);
             if !seen.iter().any(|known| key(known) == key(&target)) {
                 seen.push(target);
             }
         }
-        drop(left);
+        drop(removed);
         seen.sort_by_key(|seen| (seen.target_group, seen.task));
         seen
     }

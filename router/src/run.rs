@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::serve::{self, Ends};
+use crate::serve::{self, LinkChannels};
 
 /// What a router needs to know.
 #[derive(Debug)]
@@ -63,8 +63,8 @@ pub async fn run(
         join_token: config.join_token,
     };
     let hello = Hello { name: config.name, version: config.version, host: None };
-    let ends = Ends { view, report };
-    let serving = serve::run(config.dir, listener, here, ends, ready, shutdown.clone());
+    let channels = LinkChannels { view, report };
+    let serving = serve::run(config.dir, listener, here, channels, ready, shutdown.clone());
     let linking = async {
         let ended = connect(client, hello, clock, views, reports, shutdown.clone()).await;
         shutdown.cancel();
@@ -74,7 +74,7 @@ pub async fn run(
     linked
 }
 
-/// Holds the link, and passes on what goes over it.
+/// Holds the link, and passes views and reports on.
 async fn connect(
     client: ClientConfig,
     hello: Hello,

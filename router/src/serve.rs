@@ -1,4 +1,4 @@
-//! The router without its link: views come in, reports go out, and requests are served from the moment there is a table.
+//! The router without its link: views come in, reports go out, and requests are served as soon as there is a table.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::keep::Keep;
+use crate::health_state::HealthState;
 use crate::proxy::Proxy;
 use crate::report::Applied;
 use crate::routes::Routes;
-use crate::standing::Standing;
+use crate::table_cache::TableCache;
 use crate::{health, listen, report};
 
 /// How long to wait before a copy that could not be written is written again.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
-/// A router's end of its link: the newest view, and all that it sees.
+/// What a router exchanges with its link: the newest view, and its reports.
 #[derive(Debug)]
-pub(crate) struct Ends {
+pub(crate) struct LinkChannels {
     pub(crate) view: watch::Receiver<Option<Stamped<RouterView>>>,
     pub(crate) report: watch::Sender<RouterReport>,
 }
@@ -33,7 +33,7 @@ pub(crate) async fn run(
     dir: PathBuf,
     listener: TcpListener,
     here: HostIdentity,
-    ends: Ends,
+    channels: LinkChannels,
     ready: watch::Sender<bool>,
     shutdown: CancellationToken,
 ) {
@@ -41,28 +41,28 @@ pub(crate) async fn run(
     let routes = Arc::new(Routes::new(here));
     let applied = Arc::new(Applied::default());
     let checks = TaskTracker::new();
-    let mut keeper = Keeper {
-        keep: Keep::new(&dir),
-        kept: None,
+    let mut updater = TableUpdater {
+        cache: TableCache::new(&dir),
+        cached: None,
         routes: Arc::clone(&routes),
         applied: Arc::clone(&applied),
         checks: checks.clone(),
         ready,
         shutdown: shutdown.clone(),
     };
-    keeper.begin();
-    let reports = report::run(Arc::clone(&routes), applied, ends.report, shutdown.clone());
+    updater.begin();
+    let reports = report::run(Arc::clone(&routes), applied, channels.report, shutdown.clone());
     let proxy = Proxy { routes, closing: shutdown.clone(), port };
-    tokio::join!(listen::serve(listener, proxy, shutdown), keeper.run(ends.view), reports);
+    tokio::join!(listen::serve(listener, proxy, shutdown), updater.run(channels.view), reports);
     checks.close();
     checks.wait().await;
 }
 
-/// Brings views into use and onto disk; the only one who does.
-struct Keeper {
-    keep: Keep,
-    /// The view of the copy on disk.
-    kept: Option<RouterView>,
+/// Brings views into use and onto disk; nothing else changes the table.
+struct TableUpdater {
+    cache: TableCache,
+    /// The view on disk.
+    cached: Option<RouterView>,
     routes: Arc<Routes>,
     applied: Arc<Applied>,
     checks: TaskTracker,
@@ -70,17 +70,17 @@ struct Keeper {
     shutdown: CancellationToken,
 }
 
-impl Keeper {
-    /// Starts from the copy on disk. Its targets are believed until their first checks say otherwise: a router that
-    /// starts again serves at once, and a connection that does not open goes to another target anyway.
+impl TableUpdater {
+    /// Starts from the table on disk. Its targets are assumed healthy until their first checks: a router that restarts
+    /// serves at once, and a request whose connection does not open goes to another target anyway.
     fn begin(&mut self) {
-        let Some(table) = self.keep.load() else { return };
-        tracing::info!("serving from the copy on disk, of revision {}", table.revision);
-        self.serve(&table.view, &Standing::presumed());
-        self.kept = Some(table.view);
-        self.routes.kept();
+        let Some(table) = self.cache.load() else { return };
+        tracing::info!("serving from the table on disk, of revision {}", table.revision);
+        self.serve(&table.view, &HealthState::assumed());
+        self.cached = Some(table.view);
+        self.routes.persisted();
         self.applied.set((table.epoch, table.revision));
-        self.tell();
+        self.notify();
     }
 
     /// Follows the views until shutdown.
@@ -89,11 +89,11 @@ impl Keeper {
         let follow = async {
             loop {
                 let view = views.borrow_and_update().clone();
-                let kept = match view {
+                let is_cached = match view {
                     Some(view) => self.take(view).await,
                     None => true,
                 };
-                if kept {
+                if is_cached {
                     if views.changed().await.is_err() {
                         return std::future::pending().await;
                     }
@@ -108,37 +108,37 @@ impl Keeper {
         }
     }
 
-    /// Serves from a view, then puts it on disk, then says so. Whether it is on disk.
+    /// Serves from a view, then writes it to disk, then acknowledges it. Returns whether it is on disk.
     ///
-    /// A view that is the same as the one on disk is not written again: after a restart the older copy serves as well.
+    /// A view that equals the one on disk is not written again: after a restart the older stamp serves as well.
     async fn take(&mut self, table: Stamped<RouterView>) -> bool {
         let stamp = (table.epoch, table.revision);
-        if self.kept.as_ref() != Some(&table.view) {
-            self.serve(&table.view, &Standing::new());
-            self.tell();
-            let keep = self.keep.clone();
-            let written = tokio::task::spawn_blocking(move || (keep.save(&table), table)).await;
+        if self.cached.as_ref() != Some(&table.view) {
+            self.serve(&table.view, &HealthState::new());
+            self.notify();
+            let cache = self.cache.clone();
+            let written = tokio::task::spawn_blocking(move || (cache.save(&table), table)).await;
             match written {
-                Ok((Ok(()), table)) => self.kept = Some(table.view),
+                Ok((Ok(()), table)) => self.cached = Some(table.view),
                 Ok((Err(error), _)) => {
-                    let path = self.keep.path().display();
-                    tracing::error!(%error, "cannot write `{path}`: until it can, nothing that drains is let go");
+                    let path = self.cache.path().display();
+                    tracing::error!(%error, "cannot write `{path}`: until it can, no target that drains is reported as drained");
                     return false;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the copy of the table was not written");
+                    tracing::error!(%error, "the table was not written");
                     return false;
                 }
             }
-            self.routes.kept();
+            self.routes.persisted();
         }
         self.applied.set(stamp);
-        self.tell();
+        self.notify();
         true
     }
 
-    fn serve(&self, view: &RouterView, standing: &Standing) {
-        for fresh in self.routes.apply(view, standing) {
+    fn serve(&self, view: &RouterView, health_state: &HealthState) {
+        for fresh in self.routes.apply(view, health_state) {
             let shutdown = self.shutdown.clone();
             self.checks.spawn(async move {
                 tokio::select! {
@@ -150,7 +150,7 @@ impl Keeper {
         self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         self.routes.changed().notify_one();
     }
 }

@@ -2,7 +2,7 @@
 //! looking at most of the others.
 //!
 //! A rank is a rule's place in the order: explicit priorities first, then the rest by how specific they are, then by age.
-//! Hosts lead to paths, by way of maps where a pattern allows it and of a list where it does not; the leaves hold ranks.
+//! Hosts lead to paths, by maps where a pattern allows it and of a list where it does not; the leaves hold ranks.
 //! A table is never changed: a new view makes a new one.
 
 use std::cmp::Reverse;
@@ -49,7 +49,7 @@ impl Table {
     /// Puts the rules of a view in order and files each under its hosts and paths.
     pub(crate) fn compile(view: &RouterView) -> Self {
         let mut rules = view.rules.clone();
-        rules.sort_by_cached_key(Place::of);
+        rules.sort_by_cached_key(Precedence::of);
         let mut table = Self::default();
         for (rank, rule) in rules.iter().enumerate() {
             for host in &rule.conditions.host_header {
@@ -98,7 +98,7 @@ impl Table {
 }
 
 impl Paths {
-    /// Files a rule. Rules come in order, so the first that says the same thing stays.
+    /// Files a rule. Rules come in order, so of those with the same pattern the first stays.
     fn add(&mut self, patterns: &[String], rank: Rank) {
         if patterns.is_empty() {
             self.any.get_or_insert(rank);
@@ -130,9 +130,9 @@ impl Paths {
     }
 }
 
-/// What decides which of two rules comes first; the lower one does.
+/// What decides which of two rules is tried first: the lower one.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Precedence {
     band: Band,
     created_at: Timestamp,
     id: RuleId,
@@ -140,7 +140,7 @@ struct Place {
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Band {
-    /// Somebody said where.
+    /// The rule has a priority.
     Explicit(u16),
     /// The more specific host first, then the more specific path.
     Derived(Reverse<Specificity>, Reverse<Specificity>),
@@ -159,7 +159,7 @@ enum Specificity {
     Exact,
 }
 
-impl Place {
+impl Precedence {
     fn of(rule: &Rule) -> Self {
         let band = match rule.priority {
             Some(priority) => Band::Explicit(priority),
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(found(&table(&[old, same_age]), "a", "/"), Some(0));
     }
 
-    /// The order, written out a second time.
+    /// The order, implemented a second time.
     fn earlier(a: &Rule, b: &Rule) -> Ordering {
         let band = match (a.priority, b.priority) {
             (Some(a), Some(b)) => a.cmp(&b),

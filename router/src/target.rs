@@ -1,9 +1,9 @@
-//! A target as a router has it: one task's port in one group. Its identity is group and task, never its address, which
-//! may have belonged to another before.
+//! A target as this router holds it: one task's port in one group. It is identified by group and task, never by its
+//! address, which may have belonged to another task before.
 //!
-//! A request enters a target and leaves it by a guard, so what is in flight is exact whatever becomes of the request. Once
-//! a target drains nobody enters any more: entering counts first and looks then, draining marks first and counts then, so
-//! whoever sees zero after the mark has seen the last one leave.
+//! A guard counts each request in flight, so the count is exact however the request ends. No request begins on a target
+//! that drains: `enter` counts first and checks the mark then, `drain` marks first and the count is read then, so a count
+//! of zero that is read after the mark is final.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -18,14 +18,14 @@ use model::{HealthCheck, HostIdentity, TargetGroupId, TaskId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::standing::{Standing, Use};
+use crate::health_state::{Eligibility, HealthState};
 
 /// How long a connection to the same host may take to open: the address of a dead container does not refuse.
-const NEAR: Duration = Duration::from_millis(250);
+const SAME_HOST_CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// The same for other hosts.
-const FAR: Duration = Duration::from_secs(1);
+const OTHER_HOST_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A target as a router has it.
+/// A target as this router holds it.
 #[derive(Debug)]
 pub(crate) struct Target {
     group: TargetGroupId,
@@ -33,18 +33,18 @@ pub(crate) struct Target {
     addresses: ArcSwap<Addresses>,
     /// Whether the last check passed at the published address and not at the direct one.
     by_published: AtomicBool,
-    standing: Mutex<Standing>,
+    health_state: Mutex<HealthState>,
     draining: AtomicBool,
-    /// Whether the copy on disk has it draining or not at all.
-    let_go: AtomicBool,
+    /// Whether the table on disk has it draining or no longer has it.
+    drain_persisted: AtomicBool,
     in_flight: AtomicU32,
-    /// Tells its pooled connections from those of any other, and from its own older ones that must not be used again.
+    /// Keys its pooled connections, apart from those of every other target and from its own that must not be reused.
     pool: AtomicU64,
     changed: Arc<Notify>,
-    /// Its next check should come now.
-    hurry: Notify,
-    /// It has left the table.
-    gone: CancellationToken,
+    /// Wakes its check loop for a check at once.
+    recheck: Notify,
+    /// It was removed from the table.
+    removed: CancellationToken,
 }
 
 /// Where a target can be reached.
@@ -56,13 +56,13 @@ pub(crate) struct Addresses {
     published: Option<SocketAddr>,
 }
 
-/// One way to a target.
+/// One address of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct Endpoint {
     /// The address.
     pub(crate) address: SocketAddr,
     /// How long a connection may take to open.
-    pub(crate) patience: Duration,
+    pub(crate) connect_timeout: Duration,
     /// Whether it is the published one.
     published: bool,
 }
@@ -74,28 +74,34 @@ impl Addresses {
         Self { direct: is_near.then_some(view.direct), published: view.published }
     }
 
-    /// The ways to it, best first.
-    pub(crate) fn ways(&self) -> impl Iterator<Item = Way> {
-        let patience = if self.direct.is_some() { NEAR } else { FAR };
-        let direct = self.direct.map(|address| Way { address, patience, published: false });
-        let published = self.published.map(|address| Way { address, patience, published: true });
+    /// Where it can be reached, best first.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
+        let connect_timeout = if self.direct.is_some() {
+            SAME_HOST_CONNECT_TIMEOUT
+        } else {
+            OTHER_HOST_CONNECT_TIMEOUT
+        };
+        let direct =
+            self.direct.map(|address| Endpoint { address, connect_timeout, published: false });
+        let published =
+            self.published.map(|address| Endpoint { address, connect_timeout, published: true });
         direct.into_iter().chain(published)
     }
 }
 
-/// A request that is at a target; ends when it is dropped.
+/// Counts one request in flight until it is dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     target: Arc<Target>,
 }
 
 impl Target {
-    /// From its view. `changed` is told what the control plane should hear.
+    /// From its row in the table. `changed` is notified when there is something new to report.
     pub(crate) fn new(
         group: TargetGroupId,
         view: &TargetView,
         here: &HostIdentity,
-        standing: Standing,
+        health_state: HealthState,
         changed: Arc<Notify>,
     ) -> Self {
         Self {
@@ -103,14 +109,14 @@ impl Target {
             task: view.task,
             addresses: ArcSwap::from_pointee(Addresses::of(view, here)),
             by_published: AtomicBool::new(false),
-            standing: Mutex::new(standing),
+            health_state: Mutex::new(health_state),
             draining: AtomicBool::new(view.draining),
-            let_go: AtomicBool::new(false),
+            drain_persisted: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
             pool: AtomicU64::new(next_pool()),
             changed,
-            hurry: Notify::new(),
-            gone: CancellationToken::new(),
+            recheck: Notify::new(),
+            removed: CancellationToken::new(),
         }
     }
 
@@ -119,19 +125,19 @@ impl Target {
         self.task
     }
 
-    /// Takes what may change in a view of the same target.
+    /// Takes over what may change in the row of the same target.
     pub(crate) fn update(&self, view: &TargetView, here: &HostIdentity) {
         let addresses = Addresses::of(view, here);
         if **self.addresses.load() != addresses {
             self.addresses.store(Arc::new(addresses));
-            self.hurry.notify_one();
+            self.recheck.notify_one();
         }
         if view.draining {
             self.drain();
         }
     }
 
-    /// No request enters from now on.
+    /// No request begins on it from now on.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
     }
@@ -141,38 +147,38 @@ impl Target {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// It has left the table: no request enters, and its checks end.
-    pub(crate) fn leave(&self) {
+    /// It was removed from the table: no request begins on it, and its checks end.
+    pub(crate) fn remove(&self) {
         self.drain();
-        self.gone.cancel();
+        self.removed.cancel();
     }
 
-    /// The copy on disk agrees with what is served.
-    pub(crate) fn kept(&self) {
+    /// The table on disk agrees with the one that is served.
+    pub(crate) fn persisted(&self) {
         if self.is_draining() {
-            self.let_go.store(true, Ordering::SeqCst);
+            self.drain_persisted.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Ends when it has left the table.
-    pub(crate) async fn gone(&self) {
-        self.gone.cancelled().await;
+    /// Returns when it was removed from the table.
+    pub(crate) async fn removed(&self) {
+        self.removed.cancelled().await;
     }
 
-    /// Ends when its next check should not wait any longer.
-    pub(crate) async fn hurried(&self) {
-        self.hurry.notified().await;
+    /// Returns when its next check should run at once.
+    pub(crate) async fn recheck_requested(&self) {
+        self.recheck.notified().await;
     }
 
     /// Where to send requests; the published address only where the direct one does not pass its checks.
-    pub(crate) fn way(&self) -> Option<Way> {
+    pub(crate) fn endpoint(&self) -> Option<Endpoint> {
         let addresses = **self.addresses.load();
         let by_published = self.by_published.load(Ordering::Relaxed);
-        let preferred = addresses.ways().find(|way| way.published == by_published);
-        preferred.or_else(|| addresses.ways().next())
+        let preferred = addresses.endpoints().find(|endpoint| endpoint.published == by_published);
+        preferred.or_else(|| addresses.endpoints().next())
     }
 
-    /// All ways to it, best first.
+    /// All its addresses.
     pub(crate) fn addresses(&self) -> Addresses {
         **self.addresses.load()
     }
@@ -183,38 +189,38 @@ impl Target {
     }
 
     /// Whether it gets requests.
-    pub(crate) fn usable(&self) -> Use {
+    pub(crate) fn eligibility(&self) -> Eligibility {
         if self.is_draining() {
-            Use::Never
+            Eligibility::Ineligible
         } else {
-            self.with_standing(|standing| standing.usable())
+            self.with_health_state(|health_state| health_state.eligibility())
         }
     }
 
-    /// Lets a request in, unless it drains.
+    /// Counts a request in, unless the target drains.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<InFlight> {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         let guard = InFlight { target: Arc::clone(self) };
         (!self.is_draining()).then_some(guard)
     }
 
-    /// How many requests are at it.
+    /// How many requests are in flight.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::SeqCst)
     }
 
-    /// Notes the outcome of a check. Whether it gets requests may have changed if it says so.
-    pub(crate) fn checked(&self, outcome: Result<Way, String>, check: &HealthCheck) -> bool {
-        if let Ok(way) = &outcome {
-            self.by_published.store(way.published, Ordering::Relaxed);
+    /// Records the outcome of a check. Returns whether its eligibility changed.
+    pub(crate) fn checked(&self, outcome: Result<Endpoint, String>, check: &HealthCheck) -> bool {
+        if let Ok(endpoint) = &outcome {
+            self.by_published.store(endpoint.published, Ordering::Relaxed);
         }
-        let (before, after) = self.with_standing(|standing| {
-            let before = (standing.usable(), standing.seen(check));
+        let (before, after) = self.with_health_state(|health_state| {
+            let before = (health_state.eligibility(), health_state.seen(check));
             match outcome {
-                Ok(_) => standing.passed(check),
-                Err(reason) => standing.failed(reason, check),
+                Ok(_) => health_state.passed(check),
+                Err(reason) => health_state.failed(reason, check),
             }
-            (before, (standing.usable(), standing.seen(check)))
+            (before, (health_state.eligibility(), health_state.seen(check)))
         });
         if before.1 != after.1 {
             self.changed.notify_one();
@@ -226,37 +232,37 @@ impl Target {
 
     /// How long to wait before its next check.
     pub(crate) fn wait(&self, check: &HealthCheck) -> Duration {
-        self.with_standing(|standing| standing.wait(check))
+        self.with_health_state(|health_state| health_state.wait(check))
     }
 
-    /// No connection to it opened: no requests until its next passed check. Whether it got any before.
-    pub(crate) fn take_out(&self) -> bool {
-        let was_in = self.with_standing(Standing::take_out);
-        if was_in {
-            // What is pooled leads to something that is no longer there.
+    /// A connection to it did not open: no requests until its next passed check. Returns whether it was eligible.
+    pub(crate) fn eject(&self) -> bool {
+        let was_eligible = self.with_health_state(HealthState::eject);
+        if was_eligible {
+            // Pooled connections lead to what no longer answers.
             self.pool.store(next_pool(), Ordering::Relaxed);
-            self.hurry.notify_one();
+            self.recheck.notify_one();
         }
-        was_in
+        was_eligible
     }
 
-    /// What the control plane is told of it.
+    /// What is reported of it.
     pub(crate) fn seen(&self, check: &HealthCheck) -> SeenTarget {
-        // In this order: whoever reports that it was let go has to count after that.
-        let draining = self.let_go.load(Ordering::SeqCst);
+        // In this order: the count is final only if it is read after the mark.
+        let draining = self.drain_persisted.load(Ordering::SeqCst);
         let in_flight = self.in_flight();
-        let (health, reason) = self.with_standing(|standing| standing.seen(check));
+        let (health, reason) = self.with_health_state(|health_state| health_state.seen(check));
         let seen = TargetSeen { health, reason, draining, in_flight };
         SeenTarget { target_group: self.group, task: self.task, seen }
     }
 
-    fn with_standing<T>(&self, act: impl FnOnce(&mut Standing) -> T) -> T {
-        act(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_health_state<T>(&self, act: impl FnOnce(&mut HealthState) -> T) -> T {
+        act(&mut self.health_state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl InFlight {
-    /// Where it is.
+    /// The target.
     pub(crate) fn target(&self) -> &Arc<Target> {
         &self.target
     }

@@ -6,7 +6,7 @@ use model::Timestamp;
 use model::view::TargetView;
 
 use super::*;
-use crate::target::Way;
+use crate::target::Endpoint;
 
 fn task(number: i64) -> TaskId {
     TaskId::new(Timestamp::from_millis(number), [0; 10])
@@ -32,15 +32,15 @@ fn view(expects_targets: bool, tasks: &[i64]) -> TargetGroupView {
 fn group(expects_targets: bool, tasks: &[i64]) -> Arc<Group> {
     let view = view(expects_targets, tasks);
     let group = Group::new(&view, Arc::default());
-    group.update(&view, &HostIdentity::default(), &Standing::new());
+    group.update(&view, &HostIdentity::default(), &HealthState::new());
     Arc::new(group)
 }
 
 fn pass(group: &Group, number: i64) {
     let targets = group.targets();
     let target = targets.iter().find(|target| target.task() == task(number)).unwrap();
-    let way: Way = target.addresses().ways().next().unwrap();
-    if target.checked(Ok(way), &group.check()) {
+    let endpoint: Endpoint = target.addresses().endpoints().next().unwrap();
+    if target.checked(Ok(endpoint), &group.check()) {
         group.refresh();
     }
 }
@@ -61,7 +61,7 @@ fn only_targets_that_pass_their_checks_are_picked_each_in_its_turn() {
 }
 
 #[test]
-fn who_tries_again_gets_another_target_while_there_is_one() {
+fn a_retry_gets_another_target_while_there_is_one() {
     let group = group(true, &[1, 2]);
     pass(&group, 1);
     pass(&group, 2);
@@ -70,37 +70,37 @@ fn who_tries_again_gets_another_target_while_there_is_one() {
     }
     assert!(picked(&group, &[task(1), task(2)]).is_some(), "better the same than none");
     let targets = group.targets();
-    group.take_out(&targets[1]);
+    group.eject(&targets[1]);
     assert_eq!(picked(&group, &[task(1)]), Some(task(1)));
 }
 
 #[test]
-fn presumed_targets_serve_only_while_none_is_proven() {
+fn assumed_targets_serve_only_while_none_is_healthy() {
     let view = view(true, &[1, 2]);
     let group = Group::new(&view, Arc::default());
-    group.update(&view, &HostIdentity::default(), &Standing::presumed());
+    group.update(&view, &HostIdentity::default(), &HealthState::assumed());
     assert!(picked(&group, &[]).is_some());
     pass(&group, 2);
     assert_eq!([picked(&group, &[]), picked(&group, &[])], [Some(task(2)), Some(task(2))]);
 }
 
 #[test]
-fn a_target_that_was_let_go_comes_back_only_as_another_one() {
+fn a_target_that_drained_comes_back_only_as_a_new_one() {
     let group = group(true, &[1]);
     pass(&group, 1);
     let before = Arc::clone(&group.targets()[0]);
     let mut draining = view(true, &[1]);
     draining.targets[0].draining = true;
     let here = HostIdentity::default();
-    group.update(&draining, &here, &Standing::new());
+    group.update(&draining, &here, &HealthState::new());
     assert!(before.enter().is_none() && picked(&group, &[]).is_none());
-    let (fresh, left) = group.update(&view(true, &[1]), &here, &Standing::new());
+    let (fresh, left) = group.update(&view(true, &[1]), &here, &HealthState::new());
     assert!(fresh.len() == 1 && Arc::ptr_eq(&left[0], &before));
     assert_eq!(picked(&group, &[]), None, "it has to pass a check of its own");
 }
 
 #[tokio::test]
-async fn requests_wait_only_where_a_target_is_to_come() {
+async fn requests_are_held_only_where_a_target_is_expected() {
     let never = group(false, &[1]);
     assert_eq!(never.wait(&[]).await.unwrap_err(), NoTarget::NoneExpected);
     let group = group(true, &[1]);
@@ -111,17 +111,21 @@ async fn requests_wait_only_where_a_target_is_to_come() {
 }
 
 #[tokio::test]
-async fn a_thousand_requests_wait_and_the_next_one_is_told_so() {
+async fn a_thousand_requests_are_held_and_the_next_one_is_refused() {
     let group = group(true, &[1]);
-    let waiting = waiting(&group, MOST_HELD).await;
+    let waiting = waiting(&group, MAX_HELD).await;
     assert_eq!(group.wait(&[]).await.unwrap_err(), NoTarget::Crowded);
-    group.leave();
+    group.remove();
     for one in &waiting {
-        assert_eq!(one.await_task().await, Err(NoTarget::NoneExpected), "nothing is to come");
+        assert_eq!(
+            one.await_task().await,
+            Err(NoTarget::NoneExpected),
+            "none is expected any more"
+        );
     }
 }
 
-/// A request that waits in a task of its own.
+/// A held request, in a task of its own.
 struct Waiting(tokio::sync::Mutex<Option<tokio::task::JoinHandle<Result<TaskId, NoTarget>>>>);
 
 impl Waiting {
@@ -145,7 +149,7 @@ async fn waiting(group: &Arc<Group>, count: usize) -> Vec<Waiting> {
 }
 
 #[test]
-fn nobody_enters_after_a_target_was_seen_empty_and_draining() {
+fn no_request_begins_after_a_target_was_seen_empty_and_draining() {
     for _ in 0..50 {
         let group = group(true, &[1]);
         pass(&group, 1);
@@ -155,13 +159,13 @@ fn nobody_enters_after_a_target_was_seen_empty_and_draining() {
             for _ in 0..3 {
                 scope.spawn(|| {
                     while let Some(entered) = target.enter() {
-                        assert!(!over.load(Ordering::SeqCst), "it was let go before");
+                        assert!(!over.load(Ordering::SeqCst), "it had drained before");
                         drop(entered);
                     }
                 });
             }
             target.drain();
-            target.kept();
+            target.persisted();
             while target.seen(&group.check()).seen.in_flight > 0 {
                 std::thread::yield_now();
             }

@@ -11,73 +11,77 @@ use model::{HealthCheck, HealthCheckProtocol};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::target::Way;
+use crate::target::Endpoint;
 
-/// Why a check does not pass.
+/// Why a check did not pass.
 #[derive(Debug)]
-pub(super) struct Fault {
-    /// In words.
+pub(super) struct ProbeError {
+    /// A sentence for people.
     pub(super) why: String,
-    /// Whether the target itself has said so: it answered, or nothing listens there. What else a way may have wrong says
-    /// little of the target.
+    /// Whether the target itself caused it: it answered, or refused the connection. Other failures may be the network's.
     pub(super) is_answer: bool,
 }
 
-impl Fault {
+impl ProbeError {
     fn answer(why: String) -> Self {
         Self { why, is_answer: true }
     }
 
-    fn of_the_way(why: String) -> Self {
+    fn network(why: String) -> Self {
         Self { why, is_answer: false }
     }
 }
 
 /// Whether the check passes, or why it does not.
-pub(super) async fn probe(way: Way, check: &HealthCheck) -> Result<(), Fault> {
+pub(super) async fn probe(endpoint: Endpoint, check: &HealthCheck) -> Result<(), ProbeError> {
     let limit = Duration::from_secs(u64::from(check.timeout_seconds.max(1)));
     let attempt = async {
-        let stream = connect(way).await?;
+        let stream = connect(endpoint).await?;
         match check.protocol {
             HealthCheckProtocol::Tcp => Ok(()),
-            HealthCheckProtocol::Http => get(stream, way, check).await,
+            HealthCheckProtocol::Http => get(stream, endpoint, check).await,
         }
     };
     let outcome = tokio::time::timeout(limit, attempt).await;
-    outcome
-        .unwrap_or_else(|_| Err(Fault::answer(format!("no answer within {} s", limit.as_secs()))))
+    outcome.unwrap_or_else(|_| {
+        Err(ProbeError::answer(format!("no answer within {} s", limit.as_secs())))
+    })
 }
 
-async fn connect(way: Way) -> Result<TcpStream, Fault> {
+async fn connect(endpoint: Endpoint) -> Result<TcpStream, ProbeError> {
     let failed = |error: io::Error| {
         if error.kind() == io::ErrorKind::ConnectionRefused {
-            return Fault::answer(format!("nothing listens on port {}", way.address.port()));
+            return ProbeError::answer(format!(
+                "nothing listens on port {}",
+                endpoint.address.port()
+            ));
         }
-        Fault::of_the_way(format!("no connection to {}: {error}", way.address))
+        ProbeError::network(format!("no connection to {}: {error}", endpoint.address))
     };
-    match tokio::time::timeout(way.patience, TcpStream::connect(way.address)).await {
+    match tokio::time::timeout(endpoint.connect_timeout, TcpStream::connect(endpoint.address)).await
+    {
         Ok(stream) => stream.map_err(failed),
-        Err(_) => Err(Fault::of_the_way(format!("no connection to {} opens", way.address))),
+        Err(_) => Err(ProbeError::network(format!("no connection to {} opens", endpoint.address))),
     }
 }
 
-async fn get(stream: TcpStream, way: Way, check: &HealthCheck) -> Result<(), Fault> {
+async fn get(stream: TcpStream, endpoint: Endpoint, check: &HealthCheck) -> Result<(), ProbeError> {
     let broken = |error: hyper::Error| {
-        Fault::of_the_way(format!("the connection broke before an answer: {error}"))
+        ProbeError::network(format!("the connection broke before an answer: {error}"))
     };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let request = http::Request::get(&check.path)
-        .header(HOST, way.address.to_string())
+        .header(HOST, endpoint.address.to_string())
         .header(USER_AGENT, "berth-router")
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|error| Fault::of_the_way(error.to_string()))?;
+        .map_err(|error| ProbeError::network(error.to_string()))?;
     let status = sender.send_request(request).await.map_err(broken)?.status();
     if check.matcher.matches(status.as_u16()) {
         Ok(())
     } else {
-        Err(Fault::answer(format!("answered {}, expected {}", status.as_u16(), check.matcher)))
+        Err(ProbeError::answer(format!("answered {}, expected {}", status.as_u16(), check.matcher)))
     }
 }

@@ -10,8 +10,8 @@ use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use tokio_util::sync::CancellationToken;
 
-use super::gate::Gate;
-use super::head::{self, Body, Head, Refusal};
+use super::guarded_stream::GuardedStream;
+use super::head::{self, Body, Head, HeadError};
 use crate::proxy::Proxy;
 use crate::{pages, request_id};
 
@@ -20,81 +20,88 @@ const IDLE: Duration = Duration::from_mins(1);
 /// How long a head may take to come from its first byte on.
 const HEAD: Duration = Duration::from_secs(10);
 /// How many requests a connection may carry.
-const MOST_REQUESTS: u32 = 10_000;
-/// How long a client may take to send or take a piece of a body.
+const MAX_REQUESTS: u32 = 10_000;
+/// How long a client may stall in the middle of a body, either way.
 const BODY: Duration = Duration::from_mins(1);
-/// How long the rest of a body that nobody wants is read for.
+/// How long the unread rest of a request body is drained for, so that the connection can be reused.
 const REST: Duration = Duration::from_secs(5);
 /// How long a tunnel may be without a byte from the client.
 pub(crate) const TUNNEL: Duration = Duration::from_hours(1);
-/// How long after the begin of shutdown an idle connection still takes a request, so that none is lost that was on its way.
+/// How long after the begin of shutdown an idle connection still takes a request, so that a request that was
+/// already under way is not lost.
 const LINGER: Duration = Duration::from_millis(500);
 /// How long after the begin of shutdown tunnels may end by themselves.
 const TUNNEL_END: Duration = Duration::from_secs(2);
-/// How long last words may take.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long writing a final response and closing may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What serves connections.
 #[derive(Clone)]
 pub(super) struct Server {
     /// pingora's proxy.
     pub(super) app: Arc<HttpProxy<Proxy>>,
-    /// In pingora's form, whether shutdown has begun.
+    /// Whether shutdown has begun, in pingora's form.
     pub(super) watch: ShutdownWatch,
     /// Shutdown has begun.
     pub(super) closing: CancellationToken,
 }
 
-/// What a client does next.
+/// What came next on a connection.
 enum Next {
     Request(Head),
-    Refused(Refusal),
+    Invalid(HeadError),
     End,
 }
 
 impl Server {
     /// Serves a connection until it ends.
-    pub(super) async fn serve(self, mut gate: Gate) {
-        for number in 1..=MOST_REQUESTS {
-            match self.next(&mut gate).await {
+    pub(super) async fn serve(self, mut stream: GuardedStream) {
+        for number in 1..=MAX_REQUESTS {
+            match self.next(&mut stream).await {
                 Next::Request(head) => {
-                    let Some(back) = self.request(gate, head, number == MOST_REQUESTS).await else {
+                    let Some(back) = self.request(stream, head, number == MAX_REQUESTS).await
+                    else {
                         return;
                     };
-                    gate = back;
+                    stream = back;
                 }
-                Next::Refused(refusal) => return refuse(gate, &refusal).await,
+                Next::Invalid(error) => return reject(stream, &error).await,
                 Next::End => return,
             }
         }
     }
 
     /// Waits for the next request.
-    async fn next(&self, gate: &mut Gate) -> Next {
-        if gate.next_request().is_empty() {
+    async fn next(&self, stream: &mut GuardedStream) -> Next {
+        if stream.next_request().is_empty() {
             let first = tokio::select! {
                 biased;
-                first = tokio::time::timeout(IDLE, gate.more()) => first,
+                first = tokio::time::timeout(IDLE, stream.more()) => first,
                 () = after(&self.closing, LINGER) => return Next::End,
             };
             if !matches!(first, Ok(Ok(true))) {
                 return Next::End;
             }
         }
-        match tokio::time::timeout(HEAD, whole(gate)).await {
+        match tokio::time::timeout(HEAD, whole(stream)).await {
             Ok(Ok(next)) => next,
             Ok(Err(error)) => {
-                tracing::trace!(%error, "a client was gone first");
+                tracing::trace!(%error, "the client had already closed");
                 Next::End
             }
-            Err(_) => Next::Refused(Refusal::Slow),
+            Err(_) => Next::Invalid(HeadError::Slow),
         }
     }
 
-    /// Has a request served; gives the connection back if it can carry another.
-    async fn request(&self, mut gate: Gate, head: Head, is_last: bool) -> Option<Gate> {
-        let prefix = gate.open(head);
-        let mut session = ServerSession::new_http1(Box::new(gate));
+    /// Serves a request; returns the connection if it can carry another.
+    async fn request(
+        &self,
+        mut stream: GuardedStream,
+        head: Head,
+        is_last: bool,
+    ) -> Option<GuardedStream> {
+        let prefix = stream.open(head);
+        let mut session = ServerSession::new_http1(Box::new(stream));
         session.set_pipelined_prefix(prefix);
         session.set_keepalive_reuses_remaining(is_last.then_some(0));
         let is_tunnel = head.body == Body::Tunnel;
@@ -111,31 +118,31 @@ impl Server {
             served.await
         };
         let (stream, _settings) = back?.consume();
-        stream.into_any().downcast::<Gate>().ok().map(|gate| *gate)
+        stream.into_any().downcast::<GuardedStream>().ok().map(|stream| *stream)
     }
 }
 
 /// Reads until the head is whole.
-async fn whole(gate: &mut Gate) -> io::Result<Next> {
+async fn whole(stream: &mut GuardedStream) -> io::Result<Next> {
     loop {
-        match head::read(gate.next_request()) {
+        match head::read(stream.next_request()) {
             Ok(Some(head)) => return Ok(Next::Request(head)),
             Ok(None) => {}
-            Err(refusal) => return Ok(Next::Refused(refusal)),
+            Err(error) => return Ok(Next::Invalid(error)),
         }
-        if !gate.more().await? {
+        if !stream.more().await? {
             return Ok(Next::End);
         }
     }
 }
 
-async fn refuse(gate: Gate, refusal: &Refusal) {
+async fn reject(stream: GuardedStream, error: &HeadError) {
     let id = request_id::fresh();
-    tracing::debug!(request.id = id, %refusal, "refused a request");
-    let page = pages::page(refusal.status(), &refusal.to_string(), &id, false);
-    match tokio::time::timeout(LAST_WORDS, gate.close(&page.last_words(&id))).await {
+    tracing::debug!(request.id = id, %error, "refused a request");
+    let page = pages::page(error.status(), &error.to_string(), &id, false);
+    match tokio::time::timeout(CLOSE_TIMEOUT, stream.close(&page.closing_response(&id))).await {
         Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => tracing::trace!(%error, "a client was gone first"),
+        Ok(Err(error)) => tracing::trace!(%error, "the client had already closed"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reads the head of a request strictly, before pingora does: whatever two servers could read in two ways is refused, so
-//! that no request hides in another. Pure.
+//! that no request can be smuggled inside another. Pure.
 //!
-//! pingora's own reader repairs what RFC 9112 lets it repair (both lengths, folded lines, odd targets), and what was
-//! repaired can no longer be seen in its header map.
+//! pingora's own parser repairs what RFC 9112 lets it repair (both lengths, folded lines, odd targets), and a repair can
+//! no longer be seen in its header map.
 
 use http::StatusCode;
 
@@ -13,7 +13,7 @@ pub(super) const LARGEST: usize = 64 * 1024;
 /// The longest request line, and the longest header line.
 const LONGEST_LINE: usize = 16 * 1024;
 /// The most headers.
-const MOST_HEADERS: usize = 200;
+const MAX_HEADERS: usize = 200;
 
 /// What has to be known of a request to tell where it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,19 +29,19 @@ pub(super) struct Head {
 pub(super) enum Body {
     /// So many bytes.
     Sized(u64),
-    /// Chunks, which tell their own end.
+    /// Chunks, which carry their own end.
     Chunked,
     /// Another protocol, if the target agrees.
     Tunnel,
 }
 
-/// Why a request is refused.
+/// Why the head of a request is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
-    /// Against the protocol, or against this reader's idea of it.
+pub(super) enum HeadError {
+    /// It breaks the protocol, or a rule that this parser adds to it.
     #[error("The request cannot be read: {0}.")]
     Malformed(&'static str),
-    /// The host.
+    /// Its host is missing or not a host.
     #[error(transparent)]
     Address(#[from] address::BadRequest),
     /// The target is too long.
@@ -49,13 +49,13 @@ pub(super) enum Refusal {
     LongLine,
     /// The headers are too large.
     #[error(
-        "The headers are too large: at most {MOST_HEADERS} of at most {LONGEST_LINE} bytes each, {LARGEST} together."
+        "The headers are too large: at most {MAX_HEADERS} of at most {LONGEST_LINE} bytes each, {LARGEST} together."
     )]
     LargeHead,
     /// A method that is not served.
     #[error("The method {0} is not served here.")]
     Method(&'static str),
-    /// A version that is not spoken.
+    /// A version that is not supported.
     #[error("Only HTTP/1.1 and HTTP/1.0 are spoken here.")]
     Version,
     /// It did not come in time.
@@ -63,7 +63,7 @@ pub(super) enum Refusal {
     Slow,
 }
 
-impl Refusal {
+impl HeadError {
     /// The status to answer with.
     pub(super) fn status(&self) -> StatusCode {
         match self {
@@ -77,41 +77,41 @@ impl Refusal {
     }
 }
 
-/// How many empty lines a buffer begins with: some clients end a body with one too many.
+/// How many bytes of empty lines a buffer begins with: some clients end a body with one too many (RFC 9112, 2.2).
 pub(super) fn blank(buffer: &[u8]) -> usize {
     buffer.chunks(2).take_while(|pair| *pair == b"\r\n").count() * 2
 }
 
 /// The head at the start of a buffer; None while it is not whole.
-pub(super) fn read(buffer: &[u8]) -> Result<Option<Head>, Refusal> {
+pub(super) fn read(buffer: &[u8]) -> Result<Option<Head>, HeadError> {
     let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return too_large(buffer).map(|()| None);
     };
     let size = end + 4;
     if size > LARGEST {
-        return Err(Refusal::LargeHead);
+        return Err(HeadError::LargeHead);
     }
     let mut lines = Lines(&buffer[..end + 2]);
-    let line = lines.next().unwrap_or(Err(Refusal::Malformed("it has no request line")))?;
+    let line = lines.next().unwrap_or(Err(HeadError::Malformed("it has no request line")))?;
     let request = RequestLine::read(line)?;
     let fields = Fields::read(lines)?;
     let body = fields.check(&request)?;
     Ok(Some(Head { size, body }))
 }
 
-fn too_large(buffer: &[u8]) -> Result<(), Refusal> {
+fn too_large(buffer: &[u8]) -> Result<(), HeadError> {
     let first = buffer.iter().position(|byte| *byte == b'\n');
     if first.is_none() && buffer.len() > LONGEST_LINE {
-        return Err(Refusal::LongLine);
+        return Err(HeadError::LongLine);
     }
-    if buffer.len() > LARGEST { Err(Refusal::LargeHead) } else { Ok(()) }
+    if buffer.len() > LARGEST { Err(HeadError::LargeHead) } else { Ok(()) }
 }
 
 /// Lines that end in CR LF and hold neither.
 struct Lines<'a>(&'a [u8]);
 
 impl<'a> Iterator for Lines<'a> {
-    type Item = Result<&'a [u8], Refusal>;
+    type Item = Result<&'a [u8], HeadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -124,7 +124,7 @@ impl<'a> Iterator for Lines<'a> {
         if line.iter().all(is_text) {
             return Some(Ok(line));
         }
-        Some(Err(Refusal::Malformed("it holds a control character or a bare line feed")))
+        Some(Err(HeadError::Malformed("it holds a control character or a bare line feed")))
     }
 }
 
@@ -135,39 +135,39 @@ struct RequestLine<'a> {
 }
 
 impl<'a> RequestLine<'a> {
-    fn read(line: &'a [u8]) -> Result<Self, Refusal> {
+    fn read(line: &'a [u8]) -> Result<Self, HeadError> {
         if line.len() > LONGEST_LINE {
-            return Err(Refusal::LongLine);
+            return Err(HeadError::LongLine);
         }
         let mut words = line.split(|byte| *byte == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err(Refusal::Malformed("its first line is not method, target and version"));
+            return Err(HeadError::Malformed("its first line is not method, target and version"));
         };
         if !is_token(method) {
-            return Err(Refusal::Malformed("its method is no word"));
+            return Err(HeadError::Malformed("its method is no word"));
         }
         match version {
             b"HTTP/1.1" | b"HTTP/1.0" => {}
-            other if other.starts_with(b"HTTP/") => return Err(Refusal::Version),
-            _ => return Err(Refusal::Malformed("its first line ends in no version")),
+            other if other.starts_with(b"HTTP/") => return Err(HeadError::Version),
+            _ => return Err(HeadError::Malformed("its first line ends in no version")),
         }
         match method {
-            b"CONNECT" => return Err(Refusal::Method("CONNECT")),
-            b"TRACE" => return Err(Refusal::Method("TRACE")),
+            b"CONNECT" => return Err(HeadError::Method("CONNECT")),
+            b"TRACE" => return Err(HeadError::Method("TRACE")),
             _ => {}
         }
         if target.is_empty() || !target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#')
         {
-            return Err(Refusal::Malformed("its target holds a character that must be encoded"));
+            return Err(HeadError::Malformed("its target holds a character that must be encoded"));
         }
         Ok(Self { is_1_0: version == b"HTTP/1.0", authority: authority(target)? })
     }
 }
 
 /// The authority of a target in absolute form; None of one in origin form.
-fn authority(target: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+fn authority(target: &[u8]) -> Result<Option<&[u8]>, HeadError> {
     if target[0] == b'/' || target == b"*" {
         return Ok(None);
     }
@@ -175,12 +175,12 @@ fn authority(target: &[u8]) -> Result<Option<&[u8]>, Refusal> {
         let (start, rest) = target.split_at_checked(scheme.len())?;
         start.eq_ignore_ascii_case(scheme).then_some(rest)
     });
-    let rest = rest.ok_or(Refusal::Malformed("its target is neither a path nor a URL"))?;
+    let rest = rest.ok_or(HeadError::Malformed("its target is neither a path nor a URL"))?;
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     Ok(Some(&rest[..end]))
 }
 
-/// The headers that tell where a request goes and where it ends.
+/// The headers that decide where a request goes and where it ends.
 #[derive(Default)]
 struct Fields<'a> {
     host: Option<&'a [u8]>,
@@ -190,17 +190,17 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn read(lines: Lines<'a>) -> Result<Self, Refusal> {
+    fn read(lines: Lines<'a>) -> Result<Self, HeadError> {
         let mut fields = Self::default();
         for (count, line) in lines.enumerate() {
             let line = line?;
-            if count >= MOST_HEADERS || line.len() > LONGEST_LINE {
-                return Err(Refusal::LargeHead);
+            if count >= MAX_HEADERS || line.len() > LONGEST_LINE {
+                return Err(HeadError::LargeHead);
             }
             let colon = line.iter().position(|byte| *byte == b':');
             let (name, value) = line.split_at(colon.unwrap_or(0));
             if !is_token(name) {
-                return Err(Refusal::Malformed("a header has no name, or one with a space"));
+                return Err(HeadError::Malformed("a header has no name, or one with a space"));
             }
             let value = value[1..].trim_ascii();
             let slot = match name.to_ascii_lowercase().as_slice() {
@@ -211,19 +211,19 @@ impl<'a> Fields<'a> {
                 _ => continue,
             };
             if slot.replace(value).is_some() {
-                return Err(Refusal::Malformed("a header that may come once comes twice"));
+                return Err(HeadError::Malformed("a header that may come once comes twice"));
             }
         }
         Ok(fields)
     }
 
-    fn check(&self, request: &RequestLine<'_>) -> Result<Body, Refusal> {
+    fn check(&self, request: &RequestLine<'_>) -> Result<Body, HeadError> {
         let host = self.host.map(named).transpose()?;
         let host = host.ok_or(address::BadRequest::NoHost)?;
         if let Some(authority) = request.authority
             && named(authority)? != host
         {
-            return Err(Refusal::Malformed("its URL names another host than its Host header"));
+            return Err(HeadError::Malformed("its URL names another host than its Host header"));
         }
         let body = self.body(request.is_1_0)?;
         let websocket = self.upgrade.is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"));
@@ -231,38 +231,40 @@ impl<'a> Fields<'a> {
             (false, body) => Ok(body),
             (true, Body::Sized(0)) => Ok(Body::Tunnel),
             (true, Body::Sized(_) | Body::Chunked | Body::Tunnel) => {
-                Err(Refusal::Malformed("it wants a WebSocket and has a body"))
+                Err(HeadError::Malformed("it wants a WebSocket and has a body"))
             }
         }
     }
 
-    fn body(&self, is_1_0: bool) -> Result<Body, Refusal> {
+    fn body(&self, is_1_0: bool) -> Result<Body, HeadError> {
         match (self.length, self.coding) {
             (None, None) => Ok(Body::Sized(0)),
             (Some(_), Some(_)) => {
-                Err(Refusal::Malformed("it has both Content-Length and Transfer-Encoding"))
+                Err(HeadError::Malformed("it has both Content-Length and Transfer-Encoding"))
             }
             (None, Some(_)) if is_1_0 => {
-                Err(Refusal::Malformed("HTTP/1.0 has no Transfer-Encoding"))
+                Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding"))
             }
             (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Body::Chunked),
             (None, Some(_)) => {
-                Err(Refusal::Malformed("its Transfer-Encoding is not just `chunked`"))
+                Err(HeadError::Malformed("its Transfer-Encoding is not just `chunked`"))
             }
             (Some(length), None) => {
                 let digits =
                     (1..=18).contains(&length.len()) && length.iter().all(u8::is_ascii_digit);
                 let text = std::str::from_utf8(length).ok().filter(|_| digits);
                 let length = text.and_then(|text| text.parse().ok());
-                length.map(Body::Sized).ok_or(Refusal::Malformed("its Content-Length is no number"))
+                length
+                    .map(Body::Sized)
+                    .ok_or(HeadError::Malformed("its Content-Length is no number"))
             }
         }
     }
 }
 
-fn named(host: &[u8]) -> Result<String, Refusal> {
-    let text =
-        std::str::from_utf8(host).map_err(|_not_text| Refusal::Malformed("its host is no text"))?;
+fn named(host: &[u8]) -> Result<String, HeadError> {
+    let text = std::str::from_utf8(host)
+        .map_err(|_not_text| HeadError::Malformed("its host is no text"))?;
     Ok(address::host(text)?)
 }
 

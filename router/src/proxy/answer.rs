@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 use super::context::Context;
 use crate::{pages, request_id};
 
-/// Answers with a page that says what is wrong.
+/// Answers with a page that explains what is wrong.
 pub(super) async fn page(
     session: &mut Session,
     context: &Context,
@@ -25,7 +25,7 @@ pub(super) async fn page(
     send(session, context, response, page.body).await
 }
 
-/// Answers with what a rule says.
+/// Answers with the fixed response of a rule.
 pub(super) async fn fixed(
     session: &mut Session,
     context: &Context,
@@ -64,7 +64,7 @@ async fn send(
     Ok(())
 }
 
-/// Status and sentence for a failure; None where the client is gone.
+/// Status and sentence for a failure; None where the client has closed.
 pub(super) fn failure(error: &Error, context: &Context) -> Option<(StatusCode, String)> {
     if let Some(why) = context.no_target {
         return Some((StatusCode::SERVICE_UNAVAILABLE, why.to_string()));
@@ -95,7 +95,7 @@ pub(super) fn failure(error: &Error, context: &Context) -> Option<(StatusCode, S
     Some((status, sentence.to_owned()))
 }
 
-/// Tells whoever runs the router.
+/// Logs a failure that is the router's or a target's; without a target the group has logged why.
 pub(super) fn log(status: StatusCode, error: &Error, context: &Context) {
     if !status.is_server_error() || context.no_target.is_some() {
         return;

@@ -7,7 +7,7 @@ use http::Method;
 use model::TaskId;
 use tokio::time::Sleep;
 
-use super::retry::Cuts;
+use super::retry::Retries;
 use crate::group::{Group, NoTarget};
 use crate::target::InFlight;
 
@@ -18,22 +18,22 @@ pub(crate) struct Context {
     pub(super) id: String,
     /// Its method.
     pub(super) method: Method,
-    /// Whether its client would rather read HTML.
+    /// Whether its client accepts HTML.
     pub(super) html: bool,
-    /// Whether it wants to become a tunnel.
+    /// Whether it asks for an upgrade to WebSocket.
     pub(super) is_tunnel: bool,
     /// Path and query as they are forwarded.
     pub(super) forwarded: String,
-    /// Where its rule sends it.
+    /// The group that its rule forwards to.
     pub(super) group: Option<Arc<Group>>,
-    /// Where it is.
+    /// The target of the attempt in progress.
     pub(super) target: Option<InFlight>,
-    /// Where it was before.
+    /// Targets of attempts that failed.
     pub(super) tried: Vec<TaskId>,
-    /// How often it was cut.
-    pub(super) cuts: Cuts,
-    /// Ends when it has waited long enough, all waits together.
-    pub(super) patience: Option<Pin<Box<Sleep>>>,
-    /// Why it has no target.
+    /// How often it was retried after a reset.
+    pub(super) retries: Retries,
+    /// Bounds how long it may be held, all attempts together.
+    pub(super) hold_timeout: Option<Pin<Box<Sleep>>>,
+    /// Why there was no target for it.
     pub(super) no_target: Option<NoTarget>,
 }

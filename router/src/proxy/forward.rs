@@ -16,16 +16,16 @@ const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PORT: &str = "x-forwarded-port";
 const REAL_IP: &str = "x-real-ip";
 
-/// What only a proxy may say, besides all that begins with `x-forwarded`: no client is a trusted one, so what clients send
-/// of these goes no further. Some programs take the path from two of them, which would be another than the one that was
-/// matched; CGI programs take `proxy` for the address of one.
-const OURS: [&str; 6] =
+/// Headers that only a proxy may set, besides all that begin with `x-forwarded`: no client is trusted, so a client's own
+/// are removed. Some programs take the path from `x-original-url` or `x-rewrite-url`, which would not be the path that was
+/// matched; CGI programs take `proxy` for the address of a proxy (httpoxy).
+const PROXY_HEADERS: [&str; 6] =
     ["forwarded", "proxy", "x-original-url", REAL_IP, request_id::HEADER, "x-rewrite-url"];
-const OURS_ALL: &str = "x-forwarded";
+const PROXY_HEADER_PREFIX: &str = "x-forwarded";
 
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct RequestTarget {
     /// The host as it is matched.
     pub(super) host: String,
     /// The path as it is matched and forwarded.
@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     query: Option<String>,
 }
 
-impl Wanted {
+impl RequestTarget {
     /// From the header of a request.
     pub(super) fn read(request: &RequestHeader) -> Result<Self, BadRequest> {
         let host = request.headers.get(header::HOST).ok_or(BadRequest::NoHost)?;
@@ -48,7 +48,7 @@ impl Wanted {
     }
 
     /// The target of the request that is forwarded.
-    pub(super) fn target(&self) -> String {
+    pub(super) fn forwarded(&self) -> String {
         match &self.query {
             Some(query) => format!("{}?{query}", self.path),
             None => self.path.clone(),
@@ -66,7 +66,7 @@ fn origin(target: &str) -> &str {
     }
 }
 
-/// Makes the request that a target gets: in the one spelling that was matched, and with what the router knows of it.
+/// Makes the request that a target gets: in the spelling that was matched, with the headers of a proxy.
 pub(super) fn rewrite(
     request: &mut RequestHeader,
     context: &Context,
@@ -74,7 +74,7 @@ pub(super) fn rewrite(
     port: u16,
 ) -> Result<()> {
     request.set_raw_path(context.forwarded.as_bytes())?;
-    for name in claims(request) {
+    for name in proxy_headers(request) {
         request.remove_header(&name);
     }
     if let Some(client) = client.map(|address| address.to_canonical().to_string()) {
@@ -89,11 +89,11 @@ pub(super) fn rewrite(
     request.insert_header(request_id::HEADER, context.id.as_str())
 }
 
-/// What a client says in a proxy's place. Many programs see no difference between `_` and `-`.
-fn claims(request: &RequestHeader) -> Vec<HeaderName> {
+/// A client's headers that only a proxy may set. Many programs do not distinguish `_` and `-`.
+fn proxy_headers(request: &RequestHeader) -> Vec<HeaderName> {
     let is_one = |name: &&HeaderName| {
         let plain = name.as_str().replace('_', "-");
-        plain.starts_with(OURS_ALL) || OURS.contains(&plain.as_str())
+        plain.starts_with(PROXY_HEADER_PREFIX) || PROXY_HEADERS.contains(&plain.as_str())
     };
     request.headers.keys().filter(is_one).cloned().collect()
 }
@@ -110,22 +110,22 @@ mod tests {
         request
     }
 
-    fn wanted(target: &str) -> Wanted {
-        Wanted::read(&request(target, &[("Host", "A.test:80")])).unwrap()
+    fn target(target: &str) -> RequestTarget {
+        RequestTarget::read(&request(target, &[("Host", "A.test:80")])).unwrap()
     }
 
     #[test]
     fn what_is_matched_is_what_is_forwarded_and_the_query_stays_as_it_came() {
-        assert_eq!(wanted("/a/../b//c?x=/../%2F").target(), "/b/c?x=/../%2F");
-        assert_eq!(wanted("/?").target(), "/?");
-        assert_eq!(wanted("http://a.test/b?c").target(), "/b?c");
-        assert_eq!(wanted("http://a.test?c").target(), "/?c");
-        assert_eq!(wanted("/go?to=http://b.test/").target(), "/go?to=http://b.test/");
-        assert_eq!(wanted("/").host, "a.test");
+        assert_eq!(target("/a/../b//c?x=/../%2F").forwarded(), "/b/c?x=/../%2F");
+        assert_eq!(target("/?").forwarded(), "/?");
+        assert_eq!(target("http://a.test/b?c").forwarded(), "/b?c");
+        assert_eq!(target("http://a.test?c").forwarded(), "/?c");
+        assert_eq!(target("/go?to=http://b.test/").forwarded(), "/go?to=http://b.test/");
+        assert_eq!(target("/").host, "a.test");
     }
 
     #[test]
-    fn what_clients_say_of_themselves_goes_no_further() {
+    fn headers_that_only_a_proxy_may_set_are_not_taken_from_clients() {
         let forged = [
             ("Host", "a.test"),
             ("X-Forwarded-For", "1.1.1.1"),

@@ -13,7 +13,7 @@ fn draining(mut view: RouterView, id: TaskId) -> RouterView {
 }
 
 #[tokio::test]
-async fn a_draining_target_is_let_go_only_after_its_last_request() {
+async fn a_draining_target_has_drained_only_after_its_last_request() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(dir.path()).await;
     let gate = Arc::new(Semaphore::new(0));
@@ -38,11 +38,11 @@ async fn a_draining_target_is_let_go_only_after_its_last_request() {
     for _ in 0..4 {
         assert_eq!(world.get("a.test", "/").await.origin(), "new");
     }
-    assert_eq!(world.seen(task(1)).unwrap().seen.in_flight, 1, "it is not let go yet");
+    assert_eq!(world.seen(task(1)).unwrap().seen.in_flight, 1, "it has not drained yet");
     gate.add_permits(1);
     assert_eq!(slow.await.unwrap().unwrap().origin(), "old");
     world
-        .until("the target to be let go", |report| {
+        .until("the target to have drained", |report| {
             let seen = report.targets.iter().find(|seen| seen.task == task(1)).unwrap();
             seen.seen.draining && seen.seen.in_flight == 0
         })
@@ -69,12 +69,12 @@ async fn a_target_that_is_gone_from_the_table_is_reported_until_nothing_is_in_fl
     })
     .await;
     world.show(RouterView::default()).await;
-    let seen = world.seen(task(1)).expect("it is not forgotten").seen;
+    let seen = world.seen(task(1)).expect("it is still reported").seen;
     assert_eq!((seen.draining, seen.in_flight), (true, 1));
     assert_eq!(world.get("a.test", "/").await.status, 404);
     gate.add_permits(1);
     assert_eq!(slow.await.unwrap().unwrap().status, 200);
-    world.until("it to be forgotten", |report| report.targets.is_empty()).await;
+    world.until("it to be no longer reported", |report| report.targets.is_empty()).await;
     world.stop().await;
 }
 
@@ -151,14 +151,14 @@ async fn a_router_that_starts_again_serves_from_its_disk_without_a_server() {
     let applied = world.report().applied;
     world.stop().await;
     let mut world = World::start(dir.path()).await;
-    assert_eq!(world.get("a.test", "/").await.origin(), "a", "the first request of its life");
+    assert_eq!(world.get("a.test", "/").await.origin(), "a", "its first request");
     assert!(*world.ready.borrow());
     world.until("the old stamp", |report| report.applied == applied && applied.is_some()).await;
     world.stop().await;
     let copy = dir.path().join("table.json");
     disk::write(&copy, b"{\"format\":1,\"table\":", 0o600).unwrap();
     let mut world = World::start(dir.path()).await;
-    assert_eq!(world.get("a.test", "/").await.status, 503, "a damaged copy is none");
+    assert_eq!(world.get("a.test", "/").await.status, 503, "a damaged table is none");
     assert!(!*world.ready.borrow());
     let view = forward(&["a.test"], vec![group(1, vec![target(task(1), origin.address)])]);
     world.show_healthy(view, &[task(1)]).await;
@@ -185,7 +185,7 @@ async fn a_router_that_starts_again_loses_no_request_to_a_target_that_died_meanw
 }
 
 #[tokio::test]
-async fn nothing_is_applied_or_let_go_before_it_is_on_disk() {
+async fn nothing_is_acknowledged_or_drained_before_it_is_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(dir.path()).await;
     let origin = Origin::start("a", Act::Answer);
@@ -257,7 +257,7 @@ async fn two_hundred_changes_under_load_fail_no_request() {
         let both = forward(&["a.test"], vec![group(1, vec![at(number - 1), at(number)])]);
         world.show(draining(both, task(number - 1))).await;
         world
-            .until("the old one to be let go", |report| {
+            .until("the old one to have drained", |report| {
                 let seen = report.targets.iter().find(|seen| seen.task == task(number - 1));
                 seen.is_none_or(|seen| seen.seen.draining && seen.seen.in_flight == 0)
             })

@@ -1,4 +1,4 @@
-//! A small server behind the router, which says what it got and does what a test wants.
+//! A small server behind the router, which echoes what it got and behaves as a test sets it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub(super) enum Act {
     /// Answers with its name, the number of the connection, and the request as it came.
     Answer,
-    /// Answers so when the gate gives way.
+    /// Answers so when the semaphore gives a permit.
     Wait(Arc<Semaphore>),
     /// Closes the connection instead.
     Cut,

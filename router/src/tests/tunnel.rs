@@ -79,7 +79,7 @@ async fn the_end_of_a_router_lets_requests_end_and_cuts_tunnels() {
     idle.write("GET / HTTP/1.1\r\n").await;
     world.begin_end();
     idle.write("Host: c.test\r\n\r\n").await;
-    let last = idle.read().await.expect("one that was on its way is served");
+    let last = idle.read().await.expect("one that was under way is served");
     assert_eq!((last.status, last.header("connection")), (404, Some("close")));
     gate.add_permits(1);
     let answer = client.read().await.expect("what is in flight ends");

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::{Answer, send};
-use crate::serve::{self, Ends};
+use crate::serve::{self, LinkChannels};
 
 /// Waits for something, and fails if it takes too long.
 pub(super) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
@@ -47,8 +47,9 @@ impl World {
         let (ready_end, ready) = watch::channel(false);
         let shutdown = CancellationToken::new();
         let here = link::host::identity().unwrap();
-        let ends = Ends { view, report };
-        let running = serve::run(dir.to_owned(), listener, here, ends, ready_end, shutdown.clone());
+        let channels = LinkChannels { view, report };
+        let running =
+            serve::run(dir.to_owned(), listener, here, channels, ready_end, shutdown.clone());
         let running = AbortOnDropHandle::new(tokio::spawn(running));
         Self { address, ready, views, reports, shutdown, running, revision: 0 }
     }
@@ -112,7 +113,7 @@ impl World {
         self.shutdown.cancel();
     }
 
-    /// Ends it.
+    /// LinkChannels it.
     pub(super) async fn stop(self) {
         self.shutdown.cancel();
         within("the end of the router", self.running).await.unwrap();

@@ -24,7 +24,7 @@ fn a_head_tells_what_follows_it() {
 fn a_tunnel_has_no_body() {
     let head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\n";
     let why = "it wants a WebSocket and has a body";
-    assert_eq!(read(head.as_bytes()), Err(Refusal::Malformed(why)));
+    assert_eq!(read(head.as_bytes()), Err(HeadError::Malformed(why)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! The last good table on disk: what a router serves from after a restart, before the server answers or without it.
+//! The last table on disk: what a router serves from after a restart, before the server answers or without it.
 //!
-//! The copy is whole or not there. One that cannot be read is reported and counts as none, as a router must start.
+//! The file is complete or absent. One that cannot be read is logged and counts as absent, since a router must start.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// The format that is written; a copy of another one is not read.
 const FORMAT: u32 = 1;
 
-/// Where the copy lies.
+/// The file with the last table.
 #[derive(Debug, Clone)]
-pub(crate) struct Keep {
+pub(crate) struct TableCache {
     path: PathBuf,
 }
 
@@ -30,13 +30,13 @@ struct Read {
     table: Stamped<RouterView>,
 }
 
-impl Keep {
+impl TableCache {
     /// In the router's own directory.
     pub(crate) fn new(dir: &Path) -> Self {
         Self { path: dir.join("table.json") }
     }
 
-    /// The copy, if there is one that can be read.
+    /// The table, if there is one that can be read.
     pub(crate) fn load(&self) -> Option<Stamped<RouterView>> {
         match self.read() {
             Ok(table) => Some(table),
@@ -61,13 +61,13 @@ impl Keep {
         Err(io::Error::other(format!("format `{}` is not known", read.format)))
     }
 
-    /// Replaces the copy; when this returns, it is durable.
+    /// Replaces the table; when this returns, it is durable.
     pub(crate) fn save(&self, table: &Stamped<RouterView>) -> io::Result<()> {
         let bytes = serde_json::to_vec(&Write { format: FORMAT, table })?;
         disk::write(&self.path, &bytes, 0o600)
     }
 
-    /// Where it lies.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -87,26 +87,26 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_read_as_it_was_written_and_is_for_nobody_else() {
+    fn a_table_is_read_as_it_was_written_and_only_its_owner_may_read_it() {
         let dir = tempfile::tempdir().unwrap();
-        let keep = Keep::new(dir.path());
-        assert!(keep.load().is_none());
-        keep.save(&table()).unwrap();
-        assert_eq!(keep.load(), Some(table()));
-        assert_eq!(std::fs::metadata(keep.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        let cache = TableCache::new(dir.path());
+        assert!(cache.load().is_none());
+        cache.save(&table()).unwrap();
+        assert_eq!(cache.load(), Some(table()));
+        assert_eq!(std::fs::metadata(cache.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn a_damaged_copy_or_one_of_another_format_counts_as_none() {
+    fn a_damaged_table_or_one_of_another_format_counts_as_none() {
         let dir = tempfile::tempdir().unwrap();
-        let keep = Keep::new(dir.path());
-        keep.save(&table()).unwrap();
-        let whole = std::fs::read(keep.path()).unwrap();
+        let cache = TableCache::new(dir.path());
+        cache.save(&table()).unwrap();
+        let whole = std::fs::read(cache.path()).unwrap();
         for damaged in [&whole[..whole.len() / 2], b"", b"{\"format\":2,\"table\":{}}"] {
-            disk::write(keep.path(), damaged, 0o600).unwrap();
-            assert!(keep.load().is_none());
+            disk::write(cache.path(), damaged, 0o600).unwrap();
+            assert!(cache.load().is_none());
         }
-        keep.save(&table()).unwrap();
-        assert_eq!(keep.load(), Some(table()), "the next one replaces it");
+        cache.save(&table()).unwrap();
+        assert_eq!(cache.load(), Some(table()), "the next one replaces it");
     }
 }

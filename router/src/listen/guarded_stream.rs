@@ -1,8 +1,8 @@
 //! A client's connection, through which pingora sees one request at a time.
 //!
 //! What a client sends after the end of the request in progress is its next request. pingora takes such bytes for a
-//! mistake and breaks off the request in progress; here they wait behind the gate until it is done. A client that hangs
-//! up is still noticed at once, since the gate looks ahead.
+//! mistake and breaks off the request in progress; here they stay in a buffer until it is done. A client that closes its
+//! connection is still noticed at once, since this stream reads ahead.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,25 +25,25 @@ use super::head::{Body, Head, blank};
 
 /// How much is read at once, and how much is written at once if there is more.
 const BUFFER: usize = 4 * 1024;
-/// How much of what follows a request is kept while that is in progress.
-const MOST_AHEAD: usize = 64 * 1024;
+/// How many bytes that follow the request in progress are buffered.
+const MAX_AHEAD: usize = 64 * 1024;
 
 /// A client's connection.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct GuardedStream {
     io: BufWriter<TcpStream>,
-    /// Read, and not yet asked for.
+    /// Read from the client, not yet read by pingora.
     ahead: BytesMut,
-    /// How much of the request in progress is still to come; None where only pingora can tell.
+    /// How many bytes of the request in progress are still to come; None where only its chunks or tunnel delimit it.
     allowed: Option<u64>,
     digest: Arc<SocketDigest>,
 }
 
-impl Gate {
+impl GuardedStream {
     /// Around a connection that was just accepted.
     pub(super) fn new(tcp: TcpStream, client: SocketAddr) -> Self {
         let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
-        // It is new, so nobody has set it.
+        // The digest is new, so the cell is empty.
         digest.peer_addr.set(Some(client.into())).ok();
         Self {
             io: BufWriter::with_capacity(BUFFER, tcp),
@@ -59,13 +59,13 @@ impl Gate {
         &self.ahead
     }
 
-    /// Waits for more of it; false when nothing is to come any more.
+    /// Waits for more of it; false at the end of the stream.
     pub(super) async fn more(&mut self) -> io::Result<bool> {
         self.ahead.reserve(BUFFER);
         Ok(self.io.read_buf(&mut self.ahead).await? > 0)
     }
 
-    /// Opens for one request. Gives what has come of it, its head at least.
+    /// Lets one request through. Returns its bytes that have been read so far, at least its head.
     pub(super) fn open(&mut self, head: Head) -> BytesMut {
         match head.body {
             Body::Sized(length) => {
@@ -82,12 +82,13 @@ impl Gate {
         }
     }
 
-    /// Says the last words and closes, in a way that lets them arrive: what the client still sends is read for a while.
-    pub(super) async fn close(mut self, last_words: &[u8]) -> io::Result<()> {
-        self.io.write_all(last_words).await?;
+    /// Writes a final response and closes. What the client still sends is read, up to a bound: closing with unread bytes
+    /// would reset the connection and could destroy the response before the client has read it.
+    pub(super) async fn close(mut self, closing_response: &[u8]) -> io::Result<()> {
+        self.io.write_all(closing_response).await?;
         self.io.shutdown().await?;
         let mut rest = [0; BUFFER];
-        for _ in 0..MOST_AHEAD / BUFFER {
+        for _ in 0..MAX_AHEAD / BUFFER {
             if self.io.read(&mut rest).await? == 0 {
                 break;
             }
@@ -95,14 +96,14 @@ impl Gate {
         Ok(())
     }
 
-    /// Nothing more belongs to the request in progress: reads ahead, and ends only if the client hangs up.
+    /// The request in progress is complete: reads ahead, and ends only if the client closes.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.ahead.len() < MOST_AHEAD {
+        while self.ahead.len() < MAX_AHEAD {
             let mut piece = [0; 1024];
             let mut piece = ReadBuf::new(&mut piece);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut piece))?;
             if piece.filled().is_empty() {
-                // Whoever has sent another request still wants its answers.
+                // A client that has pipelined another request still waits for its responses.
                 return if self.ahead.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
             self.ahead.extend_from_slice(piece.filled());
@@ -111,7 +112,7 @@ impl Gate {
     }
 }
 
-impl AsyncRead for Gate {
+impl AsyncRead for GuardedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -135,7 +136,7 @@ impl AsyncRead for Gate {
     }
 }
 
-impl AsyncWrite for Gate {
+impl AsyncWrite for GuardedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -154,37 +155,37 @@ impl AsyncWrite for Gate {
 }
 
 #[async_trait]
-impl Shutdown for Gate {
+impl Shutdown for GuardedStream {
     async fn shutdown(&mut self) {
         if let Err(error) = self.io.shutdown().await {
-            tracing::trace!(%error, "a client was gone first");
+            tracing::trace!(%error, "the client had already closed");
         }
     }
 }
 
-impl UniqueID for Gate {
+impl UniqueID for GuardedStream {
     fn id(&self) -> UniqueIDType {
         self.io.get_ref().as_raw_fd()
     }
 }
 
-impl Ssl for Gate {}
+impl Ssl for GuardedStream {}
 
-impl Peek for Gate {}
+impl Peek for GuardedStream {}
 
-impl GetTimingDigest for Gate {
+impl GetTimingDigest for GuardedStream {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
         Vec::new()
     }
 }
 
-impl GetProxyDigest for Gate {
+impl GetProxyDigest for GuardedStream {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         None
     }
 }
 
-impl GetSocketDigest for Gate {
+impl GetSocketDigest for GuardedStream {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         Some(Arc::clone(&self.digest))
     }
