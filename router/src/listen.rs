@@ -21,7 +21,6 @@ mod guarded_stream;
 mod head;
 
 use connection::Server;
-pub(crate) use connection::TUNNEL;
 use guarded_stream::GuardedStream;
 
 /// How long after the begin of shutdown requests may still end by themselves.

@@ -30,6 +30,7 @@ mod peer;
 mod retry;
 
 use context::Context;
+pub(crate) use peer::TUNNEL_IDLE_TIMEOUT;
 use retry::Attempt;
 
 /// How long a request may wait for a target.

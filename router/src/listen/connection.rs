@@ -12,26 +12,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::guarded_stream::GuardedStream;
 use super::head::{self, Body, Head, HeadError};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, TUNNEL_IDLE_TIMEOUT};
 use crate::{pages, request_id};
 
 /// How long a connection may be idle.
-const IDLE: Duration = Duration::from_mins(1);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a head may take to come from its first byte on.
-const HEAD: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many requests a connection may carry.
 const MAX_REQUESTS: u32 = 10_000;
 /// How long a client may stall in the middle of a body, either way.
-const BODY: Duration = Duration::from_mins(1);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long the unread rest of a request body is drained for, so that the connection can be reused.
-const REST: Duration = Duration::from_secs(5);
-/// How long a tunnel may be without a byte from the client.
-pub(crate) const TUNNEL: Duration = Duration::from_hours(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long after the begin of shutdown an idle connection still takes a request, so that a request that was
 /// already under way is not lost.
-const LINGER: Duration = Duration::from_millis(500);
+const KEEPALIVE_GRACE: Duration = Duration::from_millis(500);
 /// How long after the begin of shutdown tunnels may end by themselves.
-const TUNNEL_END: Duration = Duration::from_secs(2);
+const TUNNEL_GRACE: Duration = Duration::from_secs(2);
 /// How long writing a final response and closing may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -76,14 +74,14 @@ impl Server {
         if stream.next_request().is_empty() {
             let first = tokio::select! {
                 biased;
-                first = tokio::time::timeout(IDLE, stream.more()) => first,
-                () = after(&self.closing, LINGER) => return Next::End,
+                first = tokio::time::timeout(IDLE_TIMEOUT, stream.more()) => first,
+                () = after(&self.closing, KEEPALIVE_GRACE) => return Next::End,
             };
             if !matches!(first, Ok(Ok(true))) {
                 return Next::End;
             }
         }
-        match tokio::time::timeout(HEAD, whole(stream)).await {
+        match tokio::time::timeout(HEAD_TIMEOUT, whole(stream)).await {
             Ok(Ok(next)) => next,
             Ok(Err(error)) => {
                 tracing::trace!(%error, "the client had already closed");
@@ -105,14 +103,14 @@ impl Server {
         session.set_pipelined_prefix(prefix);
         session.set_keepalive_reuses_remaining(is_last.then_some(0));
         let is_tunnel = head.body == Body::Tunnel;
-        session.set_read_timeout(Some(if is_tunnel { TUNNEL } else { BODY }));
-        session.set_write_timeout(Some(BODY));
-        session.set_total_drain_timeout(Some(REST));
+        session.set_read_timeout(Some(if is_tunnel { TUNNEL_IDLE_TIMEOUT } else { BODY_TIMEOUT }));
+        session.set_write_timeout(Some(BODY_TIMEOUT));
+        session.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
         let served = self.app.process_new_http(session, &self.watch);
         let back = if is_tunnel {
             tokio::select! {
                 back = served => back,
-                () = after(&self.closing, TUNNEL_END) => None,
+                () = after(&self.closing, TUNNEL_GRACE) => None,
             }
         } else {
             served.await

@@ -18,7 +18,7 @@ async fn says(client: &mut Client, text: &str) {
 }
 
 #[tokio::test]
-async fn a_tunnel_echoes_and_its_target_is_let_go_only_after_it_ends() {
+async fn a_tunnel_echoes_and_its_target_has_drained_only_after_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(dir.path()).await;
     let origin = Origin::start("a", Act::Echo);
