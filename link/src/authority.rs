@@ -1,8 +1,8 @@
-//! Berth's own certificate authority. Its key never leaves the server's data directory; whoever knows its fingerprint
-//! knows the server.
+//! Berth's own certificate authority. Its key never leaves the server's data directory; its fingerprint
+//! identifies the server.
 //!
-//! The key is the truth and the certificate follows from it: a directory that has lost the certificate gets it again,
-//! with the same fingerprint, and peers that joined before still agree.
+//! The certificate is derived from the key: a directory that has lost the certificate gets it again, with the same
+//! fingerprint, and peers that joined before still trust it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -137,8 +137,8 @@ impl Authority {
         pem_of(&self.inner.certificate)
     }
 
-    /// A certificate for the key that signed this request. Nothing else of the request counts: the server says who the
-    /// peer is.
+    /// A certificate for the key that signed this request. Nothing else of the request counts: the server
+    /// decides the peer's name.
     pub(crate) fn issue(
         &self,
         peer: PeerId,
@@ -223,7 +223,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::certificate::Facts;
+    use crate::certificate::CertificateInfo;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_421_734_000);
 
@@ -243,8 +243,8 @@ mod tests {
 
         fs::remove_file(ca.join(CERTIFICATE_FILE)).unwrap();
         let again = open(&ca).unwrap();
-        assert_eq!(again.fingerprint(), fingerprint, "the key is the truth");
-        assert_eq!(Facts::of(again.certificate()).unwrap().fingerprint, fingerprint);
+        assert_eq!(again.fingerprint(), fingerprint, "it is derived from the key");
+        assert_eq!(CertificateInfo::of(again.certificate()).unwrap().fingerprint, fingerprint);
     }
 
     #[test]
@@ -269,10 +269,10 @@ mod tests {
         let request = read_request(&wish.serialize_request(&key).unwrap().pem().unwrap()).unwrap();
         let peer = PeerId::Instance(model::InstanceId::new(NOW, [3; 10]));
         let certificate = authority.issue(peer, &request, NOW).unwrap();
-        let facts = Facts::of(certificate.der()).unwrap();
-        assert_eq!(facts.peer().unwrap(), peer, "the request's own wish does not count");
-        assert_eq!(facts.not_after, NOW.plus(PEER_LIFE));
-        assert_eq!(facts.fingerprint, fingerprint(&key.subject_public_key_info()));
+        let info = CertificateInfo::of(certificate.der()).unwrap();
+        assert_eq!(info.peer().unwrap(), peer, "the request's own wish does not count");
+        assert_eq!(info.not_after, NOW.plus(PEER_LIFE));
+        assert_eq!(info.fingerprint, fingerprint(&key.subject_public_key_info()));
         assert!(read_request("nonsense").is_err());
     }
 }

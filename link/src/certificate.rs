@@ -1,4 +1,4 @@
-//! What a certificate says: whose it is, and which key it is for.
+//! What is read of a certificate: its peer, its validity and its key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ impl PeerId {
         }
     }
 
-    /// Who asks, when such a peer does.
+    /// The principal of its requests.
     pub fn principal(self) -> Principal {
         match self {
             Self::Instance(id) => Principal::Instance(id),
@@ -71,7 +71,7 @@ impl FromStr for PeerId {
 
 /// What Berth needs of a certificate. That it is genuine is for TLS to prove, not for this.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct CertificateInfo {
     /// The common name.
     pub(crate) name: String,
     /// When it begins to be valid.
@@ -87,7 +87,7 @@ pub(crate) struct Facts {
 #[error("the certificate cannot be read")]
 pub(crate) struct Unreadable;
 
-impl Facts {
+impl CertificateInfo {
     pub(crate) fn of(der: &[u8]) -> Result<Self, Unreadable> {
         let (_, certificate) = X509Certificate::from_der(der).ok().ok_or(Unreadable)?;
         let name = certificate.subject().iter_common_name().next();
@@ -129,6 +129,6 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_certificate_are_refused() {
-        assert_eq!(Facts::of(b"nonsense"), Err(Unreadable));
+        assert_eq!(CertificateInfo::of(b"nonsense"), Err(Unreadable));
     }
 }

@@ -22,7 +22,7 @@ mod dial;
 mod exchange;
 mod identity;
 
-use channel::Ends;
+use channel::Channels;
 use dial::Dialler;
 use identity::Identity;
 
@@ -49,9 +49,9 @@ pub struct Session<P: Peer> {
     pub view: watch::Receiver<Option<Stamped<P::View>>>,
     /// All that the role sees. Only the last value counts; nothing is sent before the first one is.
     pub report: watch::Sender<P::Report>,
-    /// Whether the server is on the line.
+    /// Whether the stream to the server is open.
     pub connected: watch::Receiver<bool>,
-    /// What the server wants on connections of their own.
+    /// Requests of the server for bytes on connections of their own.
     pub streams: mpsc::Receiver<StreamRequest>,
     /// For connections of their own.
     pub http: Http,
@@ -60,7 +60,7 @@ pub struct Session<P: Peer> {
 /// Requests to the server's link listener, proven by the role's certificate.
 #[derive(Debug, Clone)]
 pub struct Http {
-    /// Trusts the server and nobody else.
+    /// Trusts this installation's server alone.
     pub client: reqwest::Client,
     /// `https://HOST:PORT`, without a slash at its end.
     pub base: String,
@@ -119,7 +119,7 @@ pub enum ClientError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Nobody answers at the server's address.
+    /// Nothing answers at the server's address.
     #[error(
         "cannot reach the server at `{server}`: check the address and that `berth server` runs"
     )]
@@ -130,18 +130,18 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
-    /// Somebody answers who is not the server that the token or the identity belongs to.
+    /// Another server answers than the one that the token or the identity belongs to.
     #[error(
         "the server at `{server}` is not the one that the join token or identity belongs to: check the address, or join with a new token that is made there"
     )]
     WrongServer {
         /// The address.
         server: String,
-        /// What TLS says.
+        /// The error of TLS.
         #[source]
         source: io::Error,
     },
-    /// The server says no.
+    /// The server refuses the join.
     #[error("the server at `{server}` refuses: {reason}")]
     Refused {
         /// The address.
@@ -149,7 +149,7 @@ pub enum ClientError {
         /// Its sentence.
         reason: String,
     },
-    /// The server answers what makes no sense.
+    /// The server's answer cannot be read.
     #[error("the answer of the server at `{server}` cannot be read")]
     Answer {
         /// The address.
@@ -220,8 +220,8 @@ pub async fn start<P: Peer>(
         clock,
         shutdown,
     };
-    let ends = Ends::<P>::new(view, report, connected, streams, hello);
-    tokio::spawn(dialler.run(ends).instrument(span));
+    let channels = Channels::<P>::new(view, report, connected, streams, hello);
+    tokio::spawn(dialler.run(channels).instrument(span));
     Ok(Session {
         id,
         view: view_end,

@@ -1,4 +1,4 @@
-//! Which host this is, in the two facts that tell whether a task's own address can be dialled from here.
+//! The identity of this host: two facts that decide whether a task's own address can be dialled from here.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

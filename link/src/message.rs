@@ -1,5 +1,5 @@
 //! What travels on the stream. Down goes desired state, up go observations; every message may be lost, repeated or
-//! reordered without harm, since each says how things are and none what to do.
+//! reordered without harm, since each carries a state and none a command.
 
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ pub const VERSION: u32 = 1;
 pub(crate) const STREAM_PATH: &str = "/link";
 /// The largest frame down.
 pub(crate) const DOWN_FRAME_BYTES: usize = 2 * 1024 * 1024;
-/// The largest frame up: a report says all that a peer sees.
+/// The largest frame up: a report holds all that a peer sees.
 pub(crate) const UP_FRAME_BYTES: usize = 16 * 1024 * 1024;
 /// How many beats may be missed before a connection counts as dead.
 pub(crate) const BEATS_MISSED: u32 = 3;
@@ -69,16 +69,16 @@ impl Peer for Router {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Up<R> {
-    /// Opens the stream, and says again what has changed.
+    /// Opens the stream; comes again when something in it has changed.
     Hello {
-        /// The version of the protocol that the peer speaks.
+        /// The version of the protocol that the peer supports.
         protocol: u32,
-        /// Who it is.
+        /// What the peer is.
         hello: Box<Hello>,
     },
     /// All that it sees.
     Report(R),
-    /// It is there.
+    /// Keeps the lease while there is nothing to report.
     Beat,
 }
 
@@ -88,11 +88,11 @@ pub(crate) enum Up<R> {
 pub(crate) enum Down {
     /// Answers the first Hello.
     Welcome {
-        /// The version of the protocol that both speak from now on.
+        /// The version of the protocol that both use from now on.
         protocol: u32,
-        /// Which life of the control plane this is.
+        /// The epoch of the server: new at each of its starts.
         epoch: Epoch,
-        /// How often either side says that it is there.
+        /// The interval of beats, either way.
         beat_millis: u64,
     },
     /// The server will not serve this peer; the stream ends.
@@ -101,10 +101,10 @@ pub(crate) enum Down {
         reason: String,
     },
     /// A piece of a view.
-    Part(Part),
-    /// The server is there, and the view that was sent last still holds at this revision.
+    Part(ViewPart),
+    /// Keeps the connection; the view that was sent last still holds at this revision.
     Beat {
-        /// Which life of the control plane this is.
+        /// The epoch of the server: new at each of its starts.
         epoch: Epoch,
         /// None before the first view.
         revision: Option<StateRevision>,
@@ -116,8 +116,8 @@ pub(crate) enum Down {
 /// A piece of a view's JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Part {
-    /// Which life of the control plane.
+pub(crate) struct ViewPart {
+    /// The epoch of the server that made it.
     pub(crate) epoch: Epoch,
     /// Which state.
     pub(crate) revision: StateRevision,
@@ -140,11 +140,11 @@ pub(crate) struct JoinRequest {
     pub(crate) token: JoinTokenId,
     /// What proves it.
     pub(crate) secret: String,
-    /// What it wants to be.
+    /// The role to join as.
     pub(crate) role: PeerRole,
     /// A certificate signing request in PEM.
     pub(crate) request: String,
-    /// Who it is.
+    /// What it is.
     pub(crate) hello: Hello,
 }
 
@@ -159,10 +159,10 @@ pub(crate) struct RenewRequest {
     pub(crate) request: String,
 }
 
-/// Answers both.
+/// Answers both requests.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Answer {
+pub(crate) struct CertificateResponse {
     /// The peer's certificate. It names the peer.
     pub(crate) certificate: String,
     /// The authority's certificate.
@@ -181,7 +181,7 @@ pub(crate) struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stamped<V> {
-    /// Which life of the control plane.
+    /// The epoch of the server that made it.
     pub epoch: Epoch,
     /// Which state.
     pub revision: StateRevision,
@@ -189,7 +189,7 @@ pub struct Stamped<V> {
     pub view: V,
 }
 
-/// Who dials in.
+/// What a peer says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hello {

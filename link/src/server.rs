@@ -2,7 +2,7 @@
 //! observations.
 //!
 //! It decides nothing. It reads State through a watch and changes it only through [`Submit`], so a peer that repeats
-//! itself commits nothing, and a peer can say nothing about what is not its own.
+//! itself commits nothing, and a peer can report nothing about what is not its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,14 +25,14 @@ mod enrol;
 mod presence;
 mod record;
 mod routes;
-mod seats;
 mod session;
+mod sessions;
 mod streams;
 mod subnet;
 
 pub use streams::{StreamError, Streams};
 
-/// How often either side says that it is there, unless it is set otherwise. Three missed beats end a connection, which
+/// The interval of beats either way, unless it is set otherwise. Three missed beats end a connection, which
 /// is less than it takes for a lease to become suspect.
 pub const BEAT: Duration = Duration::from_secs(3);
 
@@ -64,9 +64,9 @@ pub enum ServerError {
 
 /// The server's end of all streams.
 pub struct Server {
-    /// Who says who a peer is.
+    /// Issues and checks the certificates of peers.
     pub authority: Authority,
-    /// Which life of the control plane this is.
+    /// The epoch of this start of the server.
     pub epoch: Epoch,
     /// What is.
     pub state: watch::Receiver<State>,
@@ -81,7 +81,7 @@ pub struct Server {
     pub clock: Arc<dyn Clock>,
     /// Bytes on connections of their own; clones of it open them, before and while the server runs.
     pub streams: Streams,
-    /// How often either side says that it is there: [`BEAT`], or less in tests.
+    /// The interval of beats either way: [`BEAT`], or less in tests.
     pub beat: Duration,
 }
 
@@ -92,7 +92,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Serves peers until shutdown, then tells them and waits a moment for what is under way.
+    /// Serves peers until shutdown, then closes their streams and waits up to 3 s for requests in progress.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -113,8 +113,8 @@ impl Server {
             beat: self.beat,
             shutdown: shutdown.clone(),
             tasks: TaskTracker::new(),
-            seats: seats::Seats::default(),
-            subnets: subnet::Given::default(),
+            sessions: sessions::Sessions::default(),
+            subnets: subnet::SubnetAllocator::default(),
         });
         let app = routes::app(Arc::clone(&shared), mount);
         let acceptor = TlsAcceptor::from(Arc::new(tls));
@@ -135,6 +135,6 @@ struct Shared {
     beat: Duration,
     shutdown: CancellationToken,
     tasks: TaskTracker,
-    seats: seats::Seats,
-    subnets: subnet::Given,
+    sessions: sessions::Sessions,
+    subnets: subnet::SubnetAllocator,
 }

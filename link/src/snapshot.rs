@@ -1,9 +1,9 @@
-//! A view is read whole or not at all: it travels in parts, and one that is missing, foreign or out of order drops what
-//! came before it.
+//! A view is read whole or not at all: it travels in parts, and one that is missing, foreign or out of order drops the
+//! parts before it.
 
 use model::{Epoch, StateRevision};
 
-use crate::message::Part;
+use crate::message::ViewPart;
 
 /// The largest piece of text in a part. JSON in JSON at most doubles, so that a frame stays below 1 MiB.
 const PART_BYTES: usize = 500 * 1024;
@@ -15,10 +15,10 @@ pub(crate) fn split(
     epoch: Epoch,
     revision: StateRevision,
     text: &str,
-) -> impl Iterator<Item = Part> {
+) -> impl Iterator<Item = ViewPart> {
     let pieces = pieces(text);
     let count = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
-    (0..count).zip(pieces).map(move |(index, piece)| Part {
+    (0..count).zip(pieces).map(move |(index, piece)| ViewPart {
         epoch,
         revision,
         base: None,
@@ -43,20 +43,20 @@ fn pieces(mut text: &str) -> Vec<&str> {
 /// Puts the parts of one connection together again.
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
-    parts: Vec<Part>,
+    parts: Vec<ViewPart>,
 }
 
 /// A view's JSON with the state that it shows.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Whole {
+pub(crate) struct AssembledView {
     pub(crate) epoch: Epoch,
     pub(crate) revision: StateRevision,
     pub(crate) text: String,
 }
 
 impl Assembly {
-    /// Takes the next part; gives the whole once it was the last.
-    pub(crate) fn push(&mut self, part: Part) -> Option<Whole> {
+    /// Takes the next part; gives the view once it was the last.
+    pub(crate) fn push(&mut self, part: ViewPart) -> Option<AssembledView> {
         let follows = self.parts.last().is_none_or(|last| {
             (last.epoch, last.revision, last.count, last.index + 1)
                 == (part.epoch, part.revision, part.count, part.index)
@@ -75,7 +75,7 @@ impl Assembly {
             return None;
         }
         let text = self.parts.drain(..).map(|part| part.text).collect();
-        Some(Whole { epoch, revision, text })
+        Some(AssembledView { epoch, revision, text })
     }
 }
 
@@ -83,7 +83,7 @@ impl Assembly {
 mod tests {
     use super::*;
 
-    fn parts(revision: u64, text: &str) -> Vec<Part> {
+    fn parts(revision: u64, text: &str) -> Vec<ViewPart> {
         split(Epoch(1), StateRevision(revision), text).collect()
     }
 
@@ -96,14 +96,17 @@ mod tests {
     fn a_view_comes_together_from_its_parts() {
         for text in ["", "{}", &long()] {
             let mut assembly = Assembly::default();
-            let mut whole = None;
+            let mut view = None;
             for part in parts(7, text) {
-                assert_eq!(whole, None, "nothing is whole before the last part");
-                whole = assembly.push(part);
+                assert_eq!(view, None, "nothing is view before the last part");
+                view = assembly.push(part);
             }
-            let expected =
-                Whole { epoch: Epoch(1), revision: StateRevision(7), text: text.to_owned() };
-            assert_eq!(whole, Some(expected));
+            let expected = AssembledView {
+                epoch: Epoch(1),
+                revision: StateRevision(7),
+                text: text.to_owned(),
+            };
+            assert_eq!(view, Some(expected));
         }
     }
 

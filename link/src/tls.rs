@@ -18,13 +18,13 @@ use rustls::{
     SignatureScheme,
 };
 
-use crate::certificate::Facts;
+use crate::certificate::CertificateInfo;
 
 /// The name in the server's certificate, whatever its address is.
 pub(crate) const SERVER_NAME: &str = "berth-server";
 const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
-/// The server's end. Certificates of peers are asked for but not insisted on: who joins has none yet.
+/// The server's end. Certificates of peers are requested but optional: a peer that joins has none yet.
 pub(crate) fn server(
     authority: &CertificateDer<'static>,
     key: CertifiedKey,
@@ -37,7 +37,7 @@ pub(crate) fn server(
         .build()
         .map_err(|error| Error::General(error.to_string()))?;
     let resolver: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(key));
-    let mut config = ServerConfig::builder_with_details(provider, Time::of(clock))
+    let mut config = ServerConfig::builder_with_details(provider, TlsClock::of(clock))
         .with_protocol_versions(VERSIONS)?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
@@ -55,14 +55,15 @@ pub(crate) fn client(
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let trusted = Trusted::new(authority, &provider)?;
+    let trusted = AuthorityVerifier::new(authority, &provider)?;
     build(Arc::new(trusted), own, provider, clock)
 }
 
 /// The end of a peer that joins: trusts the authority whose public key has this SHA-256, once it shows itself.
 pub(crate) fn pinned(fingerprint: &str, clock: Arc<dyn Clock>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let pinned = Pinned { fingerprint: fingerprint.to_owned(), provider: Arc::clone(&provider) };
+    let pinned =
+        PinnedVerifier { fingerprint: fingerprint.to_owned(), provider: Arc::clone(&provider) };
     build(Arc::new(pinned), None, provider, clock)
 }
 
@@ -72,7 +73,7 @@ fn build(
     provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, Error> {
-    let builder = ClientConfig::builder_with_details(provider, Time::of(clock))
+    let builder = ClientConfig::builder_with_details(provider, TlsClock::of(clock))
         .with_protocol_versions(VERSIONS)?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
@@ -93,21 +94,21 @@ pub(crate) fn roots(authority: &CertificateDer<'static>) -> Result<RootCertStore
 }
 
 /// The role's clock, for TLS.
-struct Time(Arc<dyn Clock>);
+struct TlsClock(Arc<dyn Clock>);
 
-impl Time {
+impl TlsClock {
     fn of(clock: Arc<dyn Clock>) -> Arc<dyn TimeProvider> {
         Arc::new(Self(clock))
     }
 }
 
-impl fmt::Debug for Time {
+impl fmt::Debug for TlsClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Time")
+        f.write_str("TlsClock")
     }
 }
 
-impl TimeProvider for Time {
+impl TimeProvider for TlsClock {
     fn current_time(&self) -> Option<UnixTime> {
         Some(UnixTime::since_unix_epoch(self.0.now().since(model::Timestamp::EPOCH)))
     }
@@ -115,9 +116,9 @@ impl TimeProvider for Time {
 
 /// Checks the server's certificate against one authority and the fixed name.
 #[derive(Debug)]
-struct Trusted(Arc<WebPkiServerVerifier>);
+struct AuthorityVerifier(Arc<WebPkiServerVerifier>);
 
-impl Trusted {
+impl AuthorityVerifier {
     fn new(
         authority: &CertificateDer<'static>,
         provider: &Arc<CryptoProvider>,
@@ -130,7 +131,7 @@ impl Trusted {
     }
 }
 
-impl ServerCertVerifier for Trusted {
+impl ServerCertVerifier for AuthorityVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -168,12 +169,12 @@ impl ServerCertVerifier for Trusted {
 
 /// Checks that the server shows an authority with the pinned key, and a certificate of that authority.
 #[derive(Debug)]
-struct Pinned {
+struct PinnedVerifier {
     fingerprint: String,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for PinnedVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -184,9 +185,11 @@ impl ServerCertVerifier for Pinned {
     ) -> Result<ServerCertVerified, Error> {
         let authority = intermediates
             .iter()
-            .find(|der| Facts::of(der).is_ok_and(|facts| facts.fingerprint == self.fingerprint))
+            .find(|der| {
+                CertificateInfo::of(der).is_ok_and(|info| info.fingerprint == self.fingerprint)
+            })
             .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
-        Trusted::new(&authority.clone().into_owned(), &self.provider)?.verify_server_cert(
+        AuthorityVerifier::new(&authority.clone().into_owned(), &self.provider)?.verify_server_cert(
             end_entity,
             intermediates,
             dialled,

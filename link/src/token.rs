@@ -29,7 +29,7 @@ pub struct JoinTokenText {
 pub struct JoinTokenError;
 
 impl JoinTokenText {
-    /// Whether this secret has that hash, in a time that tells nothing about where they differ.
+    /// Whether this secret has that hash, compared in constant time.
     pub fn proves(&self, hash: &Digest) -> bool {
         let own: [u8; 32] = Sha256::digest(self.secret.as_bytes()).into();
         match hash {

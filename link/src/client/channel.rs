@@ -4,38 +4,38 @@ use model::{Epoch, StateRevision};
 use tokio::sync::{mpsc, watch};
 
 use crate::message::{Hello, Peer, Stamped, StreamRequest};
-use crate::snapshot::Whole;
+use crate::snapshot::AssembledView;
 
 /// What the connection has of the role; one connection after the other uses it.
 #[derive(Debug)]
-pub(super) struct Ends<P: Peer> {
-    /// Where views and requests go.
-    pub(super) down: DownEnd<P>,
-    /// Where reports and greetings come from.
-    pub(super) up: UpEnd<P>,
-    /// Whether the server is on the line.
+pub(super) struct Channels<P: Peer> {
+    /// Views and requests to the role.
+    pub(super) down: Downlink<P>,
+    /// Reports and greetings of the role.
+    pub(super) up: Uplink<P>,
+    /// Whether the stream to the server is open.
     pub(super) connected: watch::Sender<bool>,
 }
 
-/// Where views and requests go.
+/// Passes views and requests to the role.
 #[derive(Debug)]
-pub(super) struct DownEnd<P: Peer> {
+pub(super) struct Downlink<P: Peer> {
     view: watch::Sender<Option<Stamped<P::View>>>,
     streams: mpsc::Sender<StreamRequest>,
-    /// Whether the view that the role has is the one that this connection sent last, so that its stamp may advance.
+    /// Whether the role's view is the one that came last on this connection, so that its stamp may advance.
     in_step: bool,
 }
 
-/// Where reports and greetings come from.
+/// Passes reports and greetings of the role to the connection.
 #[derive(Debug)]
-pub(super) struct UpEnd<P: Peer> {
+pub(super) struct Uplink<P: Peer> {
     pub(super) report: watch::Receiver<P::Report>,
     pub(super) hello: watch::Receiver<Hello>,
-    /// Whether the role has reported at all: until then its report says nothing, not that there is nothing.
+    /// Whether the role has reported at all: until then its report is unknown, not empty.
     reported: bool,
 }
 
-impl<P: Peer> Ends<P> {
+impl<P: Peer> Channels<P> {
     pub(super) fn new(
         view: watch::Sender<Option<Stamped<P::View>>>,
         report: watch::Receiver<P::Report>,
@@ -44,21 +44,21 @@ impl<P: Peer> Ends<P> {
         hello: watch::Receiver<Hello>,
     ) -> Self {
         Self {
-            down: DownEnd { view, streams, in_step: false },
-            up: UpEnd { report, hello, reported: false },
+            down: Downlink { view, streams, in_step: false },
+            up: Uplink { report, hello, reported: false },
             connected,
         }
     }
 }
 
-impl<P: Peer> DownEnd<P> {
-    /// A new connection begins: what it has sent is nothing yet.
+impl<P: Peer> Downlink<P> {
+    /// A new connection begins: nothing has come on it yet.
     pub(super) fn begin(&mut self) {
         self.in_step = false;
     }
 
     /// A whole view has come. Older ones are dropped, the epoch orders first.
-    pub(super) fn take(&mut self, whole: &Whole) -> Result<(), serde_json::Error> {
+    pub(super) fn take(&mut self, whole: &AssembledView) -> Result<(), serde_json::Error> {
         self.in_step = false;
         let view: P::View = serde_json::from_str(&whole.text)?;
         let (epoch, revision) = (whole.epoch, whole.revision);
@@ -76,7 +76,7 @@ impl<P: Peer> DownEnd<P> {
         Ok(())
     }
 
-    /// The server says that the last view still holds at this revision.
+    /// The last view still holds at this revision.
     pub(super) fn advance(&mut self, epoch: Epoch, revision: StateRevision) {
         if !self.in_step {
             return;
@@ -90,7 +90,7 @@ impl<P: Peer> DownEnd<P> {
         });
     }
 
-    /// The server wants bytes. A role that does not keep up loses the request, and the server's deadline tells.
+    /// The server requests bytes. If the role does not keep up the request is dropped, and the server's deadline passes.
     pub(super) fn request(&self, request: StreamRequest) {
         if let Err(error) = self.streams.try_send(request) {
             tracing::warn!(%error, "dropped a stream request");
@@ -98,7 +98,7 @@ impl<P: Peer> DownEnd<P> {
     }
 }
 
-impl<P: Peer> UpEnd<P> {
+impl<P: Peer> Uplink<P> {
     /// The report to begin a connection with, if there has been one.
     pub(super) fn first_report(&mut self) -> Option<P::Report> {
         self.reported |= self.report.has_changed().unwrap_or(false);
@@ -123,7 +123,7 @@ impl<P: Peer> UpEnd<P> {
     }
 }
 
-/// Waits for a change; for ever when nobody is left to make one.
+/// Waits for a change; for ever when the sender is gone.
 async fn changed<T>(receiver: &mut watch::Receiver<T>) {
     if receiver.changed().await.is_err() {
         std::future::pending::<()>().await;
@@ -137,26 +137,29 @@ mod tests {
     use super::*;
     use crate::message::{Router, RouterReport};
 
-    type Ended =
-        (Ends<Router>, watch::Receiver<Option<Stamped<RouterView>>>, watch::Sender<RouterReport>);
+    type Ended = (
+        Channels<Router>,
+        watch::Receiver<Option<Stamped<RouterView>>>,
+        watch::Sender<RouterReport>,
+    );
 
-    fn ends() -> Ended {
+    fn channels() -> Ended {
         let (view, view_end) = watch::channel(None);
         let (report_end, report) = watch::channel(RouterReport::default());
         let hello = Hello { name: "r".to_owned(), version: "1".to_owned(), host: None };
-        let ends = Ends::new(
+        let channels = Channels::new(
             view,
             report,
             watch::channel(false).0,
             mpsc::channel(1).0,
             watch::channel(hello).1,
         );
-        (ends, view_end, report_end)
+        (channels, view_end, report_end)
     }
 
-    fn whole(epoch: u64, revision: u64) -> Whole {
+    fn whole(epoch: u64, revision: u64) -> AssembledView {
         let text = serde_json::to_string(&RouterView::default()).unwrap();
-        Whole { epoch: Epoch(epoch), revision: StateRevision(revision), text }
+        AssembledView { epoch: Epoch(epoch), revision: StateRevision(revision), text }
     }
 
     fn stamp(view: &watch::Receiver<Option<Stamped<RouterView>>>) -> Option<(u64, u64)> {
@@ -165,43 +168,47 @@ mod tests {
 
     #[test]
     fn a_view_only_gets_newer_and_the_epoch_orders_first() {
-        let (mut ends, view, _report) = ends();
+        let (mut channels, view, _report) = channels();
         for (epoch, revision, expected) in
             [(2, 5, (2, 5)), (2, 4, (2, 5)), (1, 9, (2, 5)), (2, 6, (2, 6)), (3, 1, (3, 1))]
         {
-            ends.down.take(&whole(epoch, revision)).unwrap();
+            channels.down.take(&whole(epoch, revision)).unwrap();
             assert_eq!(stamp(&view), Some(expected), "after {epoch}.{revision}");
         }
     }
 
     #[test]
     fn a_stamp_advances_only_over_the_view_that_this_connection_sent() {
-        let (mut ends, view, _report) = ends();
-        ends.down.take(&whole(2, 5)).unwrap();
-        ends.down.advance(Epoch(2), StateRevision(7));
+        let (mut channels, view, _report) = channels();
+        channels.down.take(&whole(2, 5)).unwrap();
+        channels.down.advance(Epoch(2), StateRevision(7));
         assert_eq!(stamp(&view), Some((2, 7)));
-        ends.down.advance(Epoch(2), StateRevision(6));
+        channels.down.advance(Epoch(2), StateRevision(6));
         assert_eq!(stamp(&view), Some((2, 7)), "it never goes back");
 
-        ends.down.begin();
-        ends.down.advance(Epoch(2), StateRevision(9));
+        channels.down.begin();
+        channels.down.advance(Epoch(2), StateRevision(9));
         assert_eq!(stamp(&view), Some((2, 7)), "nothing has been sent yet");
-        ends.down.take(&whole(1, 1)).unwrap();
-        ends.down.advance(Epoch(2), StateRevision(9));
+        channels.down.take(&whole(1, 1)).unwrap();
+        channels.down.advance(Epoch(2), StateRevision(9));
         assert_eq!(stamp(&view), Some((2, 7)), "what was sent was dropped");
 
-        let garbled = Whole { text: "{".to_owned(), ..whole(2, 8) };
-        assert!(ends.down.take(&garbled).is_err());
-        ends.down.advance(Epoch(2), StateRevision(9));
+        let garbled = AssembledView { text: "{".to_owned(), ..whole(2, 8) };
+        assert!(channels.down.take(&garbled).is_err());
+        channels.down.advance(Epoch(2), StateRevision(9));
         assert_eq!(stamp(&view), Some((2, 7)), "what was sent could not be read");
     }
 
     #[test]
     fn nothing_is_reported_before_the_role_does() {
-        let (mut ends, _view, report) = ends();
-        assert_eq!(ends.up.first_report(), None);
+        let (mut channels, _view, report) = channels();
+        assert_eq!(channels.up.first_report(), None);
         report.send(RouterReport::default()).unwrap();
-        assert_eq!(ends.up.first_report(), Some(RouterReport::default()));
-        assert_eq!(ends.up.first_report(), Some(RouterReport::default()), "and again each time");
+        assert_eq!(channels.up.first_report(), Some(RouterReport::default()));
+        assert_eq!(
+            channels.up.first_report(),
+            Some(RouterReport::default()),
+            "and again each time"
+        );
     }
 }

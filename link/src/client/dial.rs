@@ -1,5 +1,4 @@
-//! Dials the server until it is told to stop: connects, greets, speaks and listens, and after the end waits a little longer
-//! each time.
+//! Dials the server until shutdown: connects, greets, reads and writes; after each disconnect it waits a little longer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::ClientError;
-use super::channel::{DownEnd, Ends, UpEnd};
+use super::channel::{Channels, Downlink, Uplink};
 use super::exchange::{self, CONNECT_TIMEOUT};
 use super::identity::Identity;
 use crate::message::{BEATS_MISSED, DOWN_FRAME_BYTES, Down, Peer, SEND_TIMEOUT, Up, VERSION};
@@ -25,7 +24,7 @@ use crate::snapshot::Assembly;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(3);
-/// How long a connection lasts that was a good one: after it, the next is tried at once.
+/// After a connection that lasted this long, the next one is tried without a longer wait.
 const LASTING: Duration = Duration::from_secs(10);
 /// How often a held connection looks whether its certificate should be renewed.
 const RENEWAL_TICK: Duration = Duration::from_mins(10);
@@ -44,7 +43,7 @@ pub(super) struct Dialler {
 
 /// How a connection ended.
 #[derive(Debug, thiserror::Error)]
-enum End {
+enum Disconnect {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error("the stream broke")]
@@ -65,20 +64,20 @@ enum End {
 
 impl Dialler {
     /// Goes on until shutdown.
-    pub(super) async fn run<P: Peer>(self, mut ends: Ends<P>) {
+    pub(super) async fn run<P: Peer>(self, mut channels: Channels<P>) {
         let mut pause = PAUSE_MIN;
-        let mut said = String::new();
+        let mut logged = String::new();
         loop {
             let began = self.clock.now();
             let end = tokio::select! {
-                end = self.connection(&mut ends) => end,
-                () = self.shutdown.cancelled() => End::Stopped,
+                end = self.connection(&mut channels) => end,
+                () = self.shutdown.cancelled() => Disconnect::Stopped,
             };
-            let was_connected = ends.connected.send_replace(false);
-            if matches!(end, End::Stopped) {
+            let was_connected = channels.connected.send_replace(false);
+            if matches!(end, Disconnect::Stopped) {
                 return;
             }
-            self.say(&end, &mut said, was_connected);
+            self.log(&end, &mut logged, was_connected);
             if was_connected && self.clock.now().since(began) >= LASTING {
                 pause = PAUSE_MIN;
             }
@@ -93,30 +92,33 @@ impl Dialler {
         }
     }
 
-    /// Says why a connection ended; the same reason again only for the curious.
-    fn say(&self, end: &End, said: &mut String, was_connected: bool) {
+    /// Logs why a connection ended; the same reason again only at debug level.
+    fn log(&self, end: &Disconnect, logged: &mut String, was_connected: bool) {
         let reason = chain(end);
-        if *said == reason && !was_connected {
+        if *logged == reason && !was_connected {
             tracing::debug!("no link to the server at `{}`: {reason}", self.server);
         } else {
             tracing::warn!("no link to the server at `{}`: {reason}", self.server);
-            *said = reason;
+            *logged = reason;
         }
     }
 
     /// One connection from beginning to end.
-    async fn connection<P: Peer>(&self, ends: &mut Ends<P>) -> End {
+    async fn connection<P: Peer>(&self, channels: &mut Channels<P>) -> Disconnect {
         if self.clock.now() >= self.identity.renew_at(1.0) {
             self.renew().await;
         }
-        match self.open(ends).await {
-            Ok((socket, beat)) => self.hold(socket, beat, ends).await,
+        match self.open(channels).await {
+            Ok((socket, beat)) => self.hold(socket, beat, channels).await,
             Err(end) => end,
         }
     }
 
-    /// Connects and greets; gives how often either side beats.
-    async fn open<P: Peer>(&self, ends: &mut Ends<P>) -> Result<(Socket, Duration), End> {
+    /// Connects and greets; returns the socket and the interval of beats.
+    async fn open<P: Peer>(
+        &self,
+        channels: &mut Channels<P>,
+    ) -> Result<(Socket, Duration), Disconnect> {
         let stream = exchange::connect(&self.server, Arc::clone(&self.proven)).await?;
         let url = format!("ws://{}{}", crate::tls::SERVER_NAME, crate::message::STREAM_PATH);
         let limits = WebSocketConfig::default()
@@ -125,11 +127,13 @@ impl Dialler {
         let handshake = tokio_tungstenite::client_async_with_config(url, stream, Some(limits));
         let (mut socket, _) = match timeout(CONNECT_TIMEOUT, handshake).await {
             Ok(Ok(opened)) => opened,
-            Ok(Err(tungstenite::Error::Http(answer))) => return Err(End::Refused(said(&answer))),
-            Ok(Err(error)) => return Err(End::Broken(error)),
-            Err(_) => return Err(End::Silent),
+            Ok(Err(tungstenite::Error::Http(answer))) => {
+                return Err(Disconnect::Refused(refusal(&answer)));
+            }
+            Ok(Err(error)) => return Err(Disconnect::Broken(error)),
+            Err(_) => return Err(Disconnect::Silent),
         };
-        let hello = Box::new(ends.up.hello.borrow_and_update().clone());
+        let hello = Box::new(channels.up.hello.borrow_and_update().clone());
         let greeting = Up::<P::Report>::Hello { protocol: VERSION, hello };
         send(&mut socket, &greeting).await?;
         match timeout(SEND_TIMEOUT, next(&mut socket)).await {
@@ -138,12 +142,12 @@ impl Dialler {
                     self.welcomed(epoch);
                     Ok((socket, Duration::from_millis(beat_millis.clamp(10, 60_000))))
                 }
-                Down::Refused { reason } => Err(End::Refused(reason)),
-                Down::Part(_) => Err(End::Unexpected("part")),
-                Down::Beat { .. } => Err(End::Unexpected("beat")),
-                Down::Stream(_) => Err(End::Unexpected("stream")),
+                Down::Refused { reason } => Err(Disconnect::Refused(reason)),
+                Down::Part(_) => Err(Disconnect::Unexpected("part")),
+                Down::Beat { .. } => Err(Disconnect::Unexpected("beat")),
+                Down::Stream(_) => Err(Disconnect::Unexpected("stream")),
             },
-            Err(_) => Err(End::Silent),
+            Err(_) => Err(Disconnect::Silent),
         }
     }
 
@@ -151,20 +155,25 @@ impl Dialler {
         tracing::info!(%epoch, "linked to the server at `{}`", self.server);
     }
 
-    /// Speaks, listens and renews until one of them ends.
-    async fn hold<P: Peer>(&self, socket: Socket, beat: Duration, ends: &mut Ends<P>) -> End {
-        ends.connected.send_replace(true);
-        ends.down.begin();
+    /// Reads, writes and renews until one of them ends.
+    async fn hold<P: Peer>(
+        &self,
+        socket: Socket,
+        beat: Duration,
+        channels: &mut Channels<P>,
+    ) -> Disconnect {
+        channels.connected.send_replace(true);
+        channels.down.begin();
         let (mut sink, mut stream) = socket.split();
         tokio::select! {
-            end = listen(&mut stream, beat, &mut ends.down) => end,
-            end = speak(&mut sink, beat, &mut ends.up) => end,
-            () = self.keep_renewed() => End::Stopped,
+            end = read_loop(&mut stream, beat, &mut channels.down) => end,
+            end = write_loop(&mut sink, beat, &mut channels.up) => end,
+            () = self.keep_renewed() => Disconnect::Stopped,
         }
     }
 
     /// Renews in time, for as long as it is awaited.
-    #[expect(clippy::infinite_loop, reason = "it ends when its connection does")]
+    #[expect(clippy::infinite_loop, reason = "it channels when its connection does")]
     async fn keep_renewed(&self) {
         let random = rand::random::<f64>();
         loop {
@@ -190,12 +199,12 @@ impl Dialler {
     }
 }
 
-/// Takes what comes down.
-async fn listen<P: Peer>(
+/// Reads what comes down.
+async fn read_loop<P: Peer>(
     stream: &mut SplitStream<Socket>,
     beat: Duration,
-    down: &mut DownEnd<P>,
-) -> End {
+    down: &mut Downlink<P>,
+) -> Disconnect {
     let mut ticks = interval(beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
@@ -207,7 +216,7 @@ async fn listen<P: Peer>(
             _ = ticks.tick() => {
                 missed += 1;
                 if missed > BEATS_MISSED {
-                    return End::Silent;
+                    return Disconnect::Silent;
                 }
                 continue;
             }
@@ -227,19 +236,19 @@ async fn listen<P: Peer>(
                 }
             }
             Ok(Down::Stream(request)) => down.request(request),
-            Ok(Down::Refused { reason }) => return End::Refused(reason),
-            Ok(Down::Welcome { .. }) => return End::Unexpected("welcome"),
+            Ok(Down::Refused { reason }) => return Disconnect::Refused(reason),
+            Ok(Down::Welcome { .. }) => return Disconnect::Unexpected("welcome"),
             Err(end) => return end,
         }
     }
 }
 
-/// Sends what goes up.
-async fn speak<P: Peer>(
+/// Writes what goes up.
+async fn write_loop<P: Peer>(
     sink: &mut SplitSink<Socket, Message>,
     beat: Duration,
-    up: &mut UpEnd<P>,
-) -> End {
+    up: &mut Uplink<P>,
+) -> Disconnect {
     let mut ticks = interval(beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut frame = up.first_report().map(Up::Report);
@@ -250,10 +259,10 @@ async fn speak<P: Peer>(
             return end;
         }
         let next = tokio::select! {
-            hello = UpEnd::<P>::next_hello(&mut up.hello) => {
+            hello = Uplink::<P>::next_hello(&mut up.hello) => {
                 Up::Hello { protocol: VERSION, hello: Box::new(hello) }
             }
-            report = UpEnd::<P>::next_report(&mut up.report) => Up::Report(report),
+            report = Uplink::<P>::next_report(&mut up.report) => Up::Report(report),
             _ = ticks.tick() => Up::Beat,
         };
         if matches!(next, Up::Report(_)) {
@@ -263,37 +272,37 @@ async fn speak<P: Peer>(
     }
 }
 
-async fn send<S, R: Serialize>(sink: &mut S, frame: &Up<R>) -> Result<(), End>
+async fn send<S, R: Serialize>(sink: &mut S, frame: &Up<R>) -> Result<(), Disconnect>
 where
     S: futures_util::Sink<Message, Error = tungstenite::Error> + Unpin,
 {
-    let text = serde_json::to_string(frame).map_err(End::Frame)?;
+    let text = serde_json::to_string(frame).map_err(Disconnect::Frame)?;
     match timeout(SEND_TIMEOUT, sink.send(Message::text(text))).await {
-        Ok(sent) => sent.map_err(End::Broken),
-        Err(_) => Err(End::Silent),
+        Ok(sent) => sent.map_err(Disconnect::Broken),
+        Err(_) => Err(Disconnect::Silent),
     }
 }
 
-async fn next<S>(stream: &mut S) -> Result<Down, End>
+async fn next<S>(stream: &mut S) -> Result<Down, Disconnect>
 where
     S: futures_util::Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
 {
     loop {
         match stream.next().await {
             Some(Ok(Message::Text(text))) => {
-                return serde_json::from_str(&text).map_err(End::Frame);
+                return serde_json::from_str(&text).map_err(Disconnect::Frame);
             }
-            Some(Ok(Message::Close(_))) | None => return Err(End::Closed),
+            Some(Ok(Message::Close(_))) | None => return Err(Disconnect::Closed),
             Some(Ok(
                 Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
             )) => {}
-            Some(Err(error)) => return Err(End::Broken(error)),
+            Some(Err(error)) => return Err(Disconnect::Broken(error)),
         }
     }
 }
 
-/// What an HTTP answer other than an upgrade says.
-fn said(answer: &http::Response<Option<Vec<u8>>>) -> String {
+/// The reason in an HTTP response other than an upgrade.
+fn refusal(answer: &http::Response<Option<Vec<u8>>>) -> String {
     let body = answer.body().as_deref().unwrap_or_default();
     match serde_json::from_slice::<crate::message::Problem>(body) {
         Ok(problem) => problem.reason,
@@ -302,7 +311,7 @@ fn said(answer: &http::Response<Option<Vec<u8>>>) -> String {
 }
 
 /// Whether the server found the certificate too old: by its clock, which may differ from ours.
-fn is_expired(end: &End) -> bool {
+fn is_expired(end: &Disconnect) -> bool {
     matches!(
         exchange::rustls_error(end),
         Some(rustls::Error::AlertReceived(

@@ -1,4 +1,4 @@
-//! One question and one answer on a connection of its own: joining, and renewing a certificate.
+//! One request and its response on a connection of its own: joining, and renewing a certificate.
 
 use std::error::Error;
 use std::io;
@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::identity::{self, Identity, Record};
 use super::{ClientConfig, ClientError};
-use crate::message::{Answer, JoinRequest, Problem, RenewRequest};
+use crate::message::{CertificateResponse, JoinRequest, Problem, RenewRequest};
 use crate::tls::{self, SERVER_NAME};
 use crate::token::JoinTokenText;
 
@@ -53,7 +53,7 @@ pub(super) async fn join(
         .map_err(|error| ClientError::Tls(error.into()))?;
     let tls = Arc::new(tls);
     let mut tries = 0;
-    let answer: Answer = loop {
+    let answer: CertificateResponse = loop {
         tries += 1;
         match exchange(&config.server, Arc::clone(&tls), "/join", &request).await {
             Err(ClientError::Unreachable { source, .. }) if tries < JOIN_TRIES => {
@@ -82,7 +82,7 @@ pub(super) async fn renew(
     let broken = |source| ClientError::Answer { server: server.to_owned(), source };
     let (certificate, request) = identity.renewal().map_err(broken)?;
     let renewal = RenewRequest { certificate, request };
-    let answer: Answer = exchange(server, tls, "/renew", &renewal).await?;
+    let answer: CertificateResponse = exchange(server, tls, "/renew", &renewal).await?;
     identity.renew(answer.certificate).map_err(broken)
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn connect(
     }
 }
 
-/// What TLS has to say in an error, if it comes from there.
+/// The TLS error in the chain of an error, if there is one.
 pub(super) fn rustls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {

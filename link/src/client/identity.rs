@@ -1,5 +1,5 @@
-//! Who a role is: a key that never leaves its directory, and the certificate that the server gave for it. One file, written
-//! whole, so there is never half an identity.
+//! The identity of a role: a key that never leaves its directory, and the certificate that the server issued for it. One
+//! file, replaced atomically, so there is never half an identity.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 
 use super::ClientError;
-use crate::certificate::{Facts, PeerId};
+use crate::certificate::{CertificateInfo, PeerId};
 
 /// The file in the role's directory.
 pub(super) const FILE: &str = "identity.json";
@@ -28,7 +28,7 @@ pub(super) struct Identity {
     peer: PeerId,
     authority: CertificateDer<'static>,
     fingerprint: String,
-    resolver: Arc<Shown>,
+    resolver: Arc<CurrentCertificate>,
 }
 
 /// The file's content.
@@ -74,14 +74,14 @@ impl Identity {
     }
 
     fn of(path: PathBuf, record: &Record) -> Result<Self, Cause> {
-        let held = Held::of(record)?;
+        let loaded = LoadedIdentity::of(record)?;
         let authority = CertificateDer::from_pem_slice(record.authority.as_bytes())?;
         Ok(Self {
             path,
-            peer: held.facts.peer()?,
-            fingerprint: Facts::of(&authority)?.fingerprint,
+            peer: loaded.info.peer()?,
+            fingerprint: CertificateInfo::of(&authority)?.fingerprint,
             authority,
-            resolver: Arc::new(Shown(RwLock::new(held))),
+            resolver: Arc::new(CurrentCertificate(RwLock::new(loaded))),
         })
     }
 
@@ -100,35 +100,35 @@ impl Identity {
         &self.fingerprint
     }
 
-    /// Shows its certificate to servers: always the newest.
-    pub(super) fn resolver(&self) -> &Arc<Shown> {
+    /// Presents its newest certificate to servers.
+    pub(super) fn resolver(&self) -> &Arc<CurrentCertificate> {
         &self.resolver
     }
 
     /// From when on its certificate is renewed: between 1/2 and 2/3 of its life, by `random`, so that peers that joined
     /// together do not renew together.
     pub(super) fn renew_at(&self, random: f64) -> Timestamp {
-        let held = self.resolver.held();
-        let life = held.facts.not_after.since(held.facts.not_before);
-        held.facts.not_before.plus(life.mul_f64(0.5 + random / 6.0))
+        let loaded = self.resolver.current();
+        let life = loaded.info.not_after.since(loaded.info.not_before);
+        loaded.info.not_before.plus(life.mul_f64(0.5 + random / 6.0))
     }
 
-    /// What a request for renewal says: the certificate, and a signing request of the same key.
+    /// The content of a request for renewal: the certificate, and a signing request of the same key.
     pub(super) fn renewal(&self) -> Result<(String, String), Cause> {
-        let record = self.resolver.held().record.clone();
+        let record = self.resolver.current().record.clone();
         let request = request(&KeyPair::from_pem(&record.key)?)?;
         Ok((record.certificate, request))
     }
 
     /// Takes a new certificate for its key: on disk first, then for the next connection.
     pub(super) fn renew(&self, certificate: String) -> Result<(), Cause> {
-        let record = Record { certificate, ..self.resolver.held().record.clone() };
-        let held = Held::of(&record)?;
-        if held.facts.peer()? != self.peer {
-            return Err("the new certificate is for somebody else".into());
+        let record = Record { certificate, ..self.resolver.current().record.clone() };
+        let loaded = LoadedIdentity::of(&record)?;
+        if loaded.info.peer()? != self.peer {
+            return Err("the new certificate is for another peer".into());
         }
         write(&self.path, &record)?;
-        *self.resolver.0.write().unwrap_or_else(PoisonError::into_inner) = held;
+        *self.resolver.0.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
     }
 }
@@ -138,48 +138,48 @@ fn write(path: &Path, record: &Record) -> io::Result<()> {
     disk::write(path, &text, 0o600)
 }
 
-/// A signing request in PEM. It says nothing but the key: the server knows who the peer is.
+/// A signing request in PEM. It names nothing but the key: the server knows the peer.
 pub(super) fn request(key: &KeyPair) -> Result<String, rcgen::Error> {
     CertificateParams::default().serialize_request(key)?.pem()
 }
 
 /// A certificate with its key, ready for TLS.
-struct Held {
+struct LoadedIdentity {
     record: Record,
-    facts: Facts,
+    info: CertificateInfo,
     certified: Arc<CertifiedKey>,
 }
 
-impl Held {
+impl LoadedIdentity {
     fn of(record: &Record) -> Result<Self, Cause> {
         let certificate = CertificateDer::from_pem_slice(record.certificate.as_bytes())?;
-        let facts = Facts::of(&certificate)?;
+        let info = CertificateInfo::of(&certificate)?;
         let key = PrivateKeyDer::from_pem_slice(record.key.as_bytes())?;
         let signing = rustls::crypto::ring::sign::any_supported_type(&key)?;
         let certified = CertifiedKey::new(vec![certificate], signing);
         certified.keys_match()?;
-        Ok(Self { record: record.clone(), facts, certified: Arc::new(certified) })
+        Ok(Self { record: record.clone(), info, certified: Arc::new(certified) })
     }
 }
 
-/// Shows the certificate that is held now.
-pub(super) struct Shown(RwLock<Held>);
+/// Presents the current certificate.
+pub(super) struct CurrentCertificate(RwLock<LoadedIdentity>);
 
-impl Shown {
-    fn held(&self) -> std::sync::RwLockReadGuard<'_, Held> {
+impl CurrentCertificate {
+    fn current(&self) -> std::sync::RwLockReadGuard<'_, LoadedIdentity> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for CurrentCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Shown").field(&self.held().facts).finish()
+        f.debug_tuple("CurrentCertificate").field(&self.current().info).finish()
     }
 }
 
-impl ResolvesClientCert for Shown {
+impl ResolvesClientCert for CurrentCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.held().certified))
+        Some(Arc::clone(&self.current().certified))
     }
 
     fn has_certs(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Accepts connections, does TLS, and tells the requests on each which peer they come from.
+//! Accepts connections, does TLS, and marks the requests on each with the peer that they come from.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::certificate::{Facts, PeerId};
+use crate::certificate::{CertificateInfo, PeerId};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than peers keep idle connections, so that they close them and not we while a request is on its way.
+/// Longer than the 30 s for which peers keep idle connections, so that the peer closes them and no request is lost.
 const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whose certificate a connection has shown, if any. In every request's extensions.
+/// The peer whose certificate a connection has presented, if any. In every request's extensions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown(pub(super) Option<PeerId>);
+pub(super) struct PresentedPeer(pub(super) Option<PeerId>);
 
 /// Accepts until shutdown, then waits a moment for what is under way.
 pub(super) async fn run(
@@ -67,9 +67,9 @@ async fn connection(socket: TcpStream, tls: TlsAcceptor, app: Router, shutdown: 
         Err(_) => return tracing::debug!("a TLS handshake on the link took too long"),
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let peer = certificate.and_then(|der| Facts::of(der).ok()?.peer().ok());
+    let peer = certificate.and_then(|der| CertificateInfo::of(der).ok()?.peer().ok());
     let service = app.map_request(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Shown(peer));
+        request.extensions_mut().insert(PresentedPeer(peer));
         request.map(axum::body::Body::new)
     });
     let mut http = hyper::server::conn::http1::Builder::new();

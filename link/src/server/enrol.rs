@@ -1,4 +1,4 @@
-//! How a stranger becomes a peer, and how a peer stays one.
+//! How a peer joins, and how it renews its certificate.
 //!
 //! Joining spends one use of a token and registers the peer in one batch: never one without the other. Renewing needs no
 //! valid certificate, only one of ours and its key, so that a peer which was off for long comes back by itself.
@@ -17,12 +17,12 @@ use rustls::server::WebPkiClientVerifier;
 
 use super::{Shared, SubmitError};
 use crate::authority::{self, AuthorityError};
-use crate::certificate::{Facts, PeerId, fingerprint};
-use crate::message::{Answer, Hello, JoinRequest, RenewRequest};
+use crate::certificate::{CertificateInfo, PeerId, fingerprint};
+use crate::message::{CertificateResponse, Hello, JoinRequest, RenewRequest};
 use crate::tls;
 use crate::token::JoinTokenText;
 
-/// Why somebody does not become or stay a peer.
+/// Why a join or a renewal is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EnrolError {
     #[error("the join token is not valid; make a new one with `berth instance join-token`")]
@@ -44,7 +44,7 @@ pub(super) enum EnrolError {
 }
 
 impl EnrolError {
-    /// How HTTP says it.
+    /// Its HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Token | Self::Role { .. } | Self::Foreign | Self::Removed(_) => {
@@ -58,7 +58,7 @@ impl EnrolError {
     }
 }
 
-/// Whether a peer is registered: who was removed is nobody, whatever its certificate says.
+/// Whether a peer is registered: a removed one is not, however valid its certificate.
 pub(super) fn is_registered(state: &State, peer: PeerId) -> bool {
     match peer {
         PeerId::Instance(id) => state.instance(id).is_some(),
@@ -67,8 +67,11 @@ pub(super) fn is_registered(state: &State, peer: PeerId) -> bool {
 }
 
 impl Shared {
-    /// Makes a peer of whoever has a token.
-    pub(super) async fn join(&self, request: JoinRequest) -> Result<Answer, EnrolError> {
+    /// Registers the holder of a token as a peer.
+    pub(super) async fn join(
+        &self,
+        request: JoinRequest,
+    ) -> Result<CertificateResponse, EnrolError> {
         let JoinRequest { token, secret, role, request, hello } = request;
         let known = self.state.borrow().join_token(token).cloned().ok_or(EnrolError::Token)?;
         let text = JoinTokenText { fingerprint: String::new(), id: token, secret };
@@ -90,12 +93,13 @@ impl Shared {
         Ok(self.answer(certificate.der()))
     }
 
-    /// Gives a peer a new certificate for its key.
-    pub(super) fn renew(&self, request: &RenewRequest) -> Result<Answer, EnrolError> {
+    /// Issues a new certificate for a peer's key.
+    pub(super) fn renew(&self, request: &RenewRequest) -> Result<CertificateResponse, EnrolError> {
         let peer = self.own(request).ok_or(EnrolError::Foreign)?;
         let signed = authority::read_request(&request.request).map_err(EnrolError::Authority)?;
         let held = CertificateDer::from_pem_slice(request.certificate.as_bytes());
-        let held = held.ok().and_then(|der| Facts::of(&der).ok()).ok_or(EnrolError::Foreign)?;
+        let held =
+            held.ok().and_then(|der| CertificateInfo::of(&der).ok()).ok_or(EnrolError::Foreign)?;
         if held.fingerprint != fingerprint(&signed.public_key.subject_public_key_info()) {
             return Err(EnrolError::Foreign);
         }
@@ -113,17 +117,17 @@ impl Shared {
     /// checked as of its own first day.
     fn own(&self, request: &RenewRequest) -> Option<PeerId> {
         let certificate = CertificateDer::from_pem_slice(request.certificate.as_bytes()).ok()?;
-        let facts = Facts::of(&certificate).ok()?;
+        let info = CertificateInfo::of(&certificate).ok()?;
         let roots = Arc::new(tls::roots(self.authority.certificate()).ok()?);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build().ok()?;
-        let then = UnixTime::since_unix_epoch(facts.not_before.since(Timestamp::EPOCH));
+        let then = UnixTime::since_unix_epoch(info.not_before.since(Timestamp::EPOCH));
         verifier.verify_client_cert(&certificate, &[], then).ok()?;
-        facts.peer().ok()
+        info.peer().ok()
     }
 
-    fn answer(&self, certificate: &CertificateDer<'_>) -> Answer {
-        Answer {
+    fn answer(&self, certificate: &CertificateDer<'_>) -> CertificateResponse {
+        CertificateResponse {
             certificate: authority::pem_of(certificate),
             authority: self.authority.certificate_pem(),
         }

@@ -1,5 +1,5 @@
-//! What is heard of peers, in `Observed`. Everybody who waits for it is woken only when something is different that
-//! somebody decides on: that a peer which was there a moment ago is still there wakes nobody.
+//! What is observed of peers, in `Observed`. Its watchers are woken only by a change on which something is decided: that a
+//! peer which was connected a moment ago still is wakes none.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,46 +8,45 @@ use model::observed::{Presence, TargetSeen};
 use model::{Epoch, Observed, RouterId, State, TargetGroupId, TaskId, Timestamp};
 
 use super::Shared;
-use super::seats::Seat;
+use super::sessions::SessionHandle;
 use crate::certificate::PeerId;
 use crate::message::RouterReport;
 
-/// After how many beats of silence a sign of life is news.
-const NEWS_AFTER_BEATS: u32 = 2;
+/// After how many beats of silence watchers are woken by a frame.
+const WAKE_AFTER_BEATS: u32 = 2;
 
 type Targets = BTreeMap<(TargetGroupId, TaskId), TargetSeen>;
 
 impl Shared {
-    /// The connection's peer was heard of.
-    pub(super) fn heard(&self, seat: &Seat) {
-        let (now, quiet) = (self.clock.now(), self.beat * NEWS_AFTER_BEATS);
-        self.seats.while_seated(seat, || {
-            self.observed.send_if_modified(|observed| hear(observed, seat.peer, now, quiet));
+    /// A frame of the connection's peer has come.
+    pub(super) fn heard(&self, session: &SessionHandle) {
+        let (now, quiet) = (self.clock.now(), self.beat * WAKE_AFTER_BEATS);
+        self.sessions.if_current(session, || {
+            self.observed.send_if_modified(|observed| hear(observed, session.peer, now, quiet));
         });
     }
 
-    /// The connection's router has reported.
-    pub(super) fn reported(&self, seat: &Seat, id: RouterId, report: RouterReport) {
-        let (now, quiet) = (self.clock.now(), self.beat * NEWS_AFTER_BEATS);
-        self.seats.while_seated(seat, || {
+    /// A report of the connection's router has come.
+    pub(super) fn reported(&self, session: &SessionHandle, id: RouterId, report: RouterReport) {
+        let (now, quiet) = (self.clock.now(), self.beat * WAKE_AFTER_BEATS);
+        self.sessions.if_current(session, || {
             self.observed.send_if_modified(|observed| {
-                let heard = hear(observed, seat.peer, now, quiet);
+                let heard = hear(observed, session.peer, now, quiet);
                 see(observed, id, report, self.epoch, now) | heard
             });
         });
     }
 
-    /// The connection has ended: unless its peer is back on another one, it is no longer there. Entries of peers that were
-    /// removed go, too.
-    pub(super) fn gone(&self, seat: &Seat) {
+    /// The connection has ended: unless it was replaced, its peer is disconnected. Entries of removed peers are dropped, too.
+    pub(super) fn gone(&self, session: &SessionHandle) {
         let state = self.state.borrow().clone();
-        self.seats.leave(seat, || {
-            self.observed.send_modify(|observed| leave(observed, seat.peer, &state));
+        self.sessions.close(session, || {
+            self.observed.send_modify(|observed| leave(observed, session.peer, &state));
         });
     }
 }
 
-/// Notes that a peer was heard of; says whether that is news.
+/// Records that a peer is connected; returns whether watchers are to be woken.
 fn hear(observed: &mut Observed, peer: PeerId, now: Timestamp, quiet: Duration) -> bool {
     let before = presence(observed, peer);
     match peer {
@@ -66,7 +65,7 @@ fn presence(observed: &Observed, peer: PeerId) -> Option<Presence> {
     }
 }
 
-/// Notes what a router reports; says whether it is news. A table of another epoch counts as none.
+/// Records a router's report; returns whether watchers are to be woken. A table of another epoch counts as none.
 fn see(
     observed: &mut Observed,
     id: RouterId,
@@ -81,13 +80,13 @@ fn see(
         .into_iter()
         .map(|target| ((target.target_group, target.task), target.seen))
         .collect();
-    let news = seen.applied != applied || !agree(&seen.targets, &targets);
+    let is_news = seen.applied != applied || !agree(&seen.targets, &targets);
     (seen.applied, seen.targets) = (applied, targets);
-    news
+    is_news
 }
 
-/// Whether two reports agree in what somebody decides on: how many requests a target has counts only while it drains,
-/// and then only whether any are left.
+/// Whether two reports agree in what is decided on: how many requests a target has in flight counts only while it drains,
+/// and then only whether there are any.
 fn agree(one: &Targets, other: &Targets) -> bool {
     let busy = |seen: &TargetSeen| seen.draining && seen.in_flight > 0;
     one.len() == other.len()
@@ -100,7 +99,7 @@ fn agree(one: &Targets, other: &Targets) -> bool {
         })
 }
 
-/// Notes that a peer is no longer there. What it saw stays known.
+/// Records that a peer is disconnected. Its last report stays.
 fn leave(observed: &mut Observed, peer: PeerId, state: &State) {
     match peer {
         PeerId::Instance(id) => {
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beat_in_time_keeps_the_lease_and_wakes_nobody() {
+    fn a_beat_in_time_keeps_the_lease_and_wakes_no_watcher() {
         let mut observed = Observed::new(at(0));
         let id = InstanceId::new(Timestamp::EPOCH, [1; 10]);
         let peer = PeerId::Instance(id);
@@ -154,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_report_wakes_only_when_somebody_decides_on_the_difference() {
+    fn a_report_wakes_watchers_only_by_a_difference_that_is_decided_on() {
         let mut observed = Observed::new(at(0));
         let id = RouterId::new(Timestamp::EPOCH, [1; 10]);
         let mut tell = |applied: Option<(u64, u64)>, target: SeenTarget| {
             let applied = applied.map(|(epoch, revision)| (Epoch(epoch), StateRevision(revision)));
             let report = RouterReport { applied, targets: vec![target] };
-            let news = see(&mut observed, id, report, Epoch(2), at(1));
-            (news, observed.routers[&id].applied)
+            let is_news = see(&mut observed, id, report, Epoch(2), at(1));
+            (is_news, observed.routers[&id].applied)
         };
         let (healthy, initial) = (TargetHealth::Healthy, TargetHealth::Initial);
         assert_eq!(tell(None, target(initial, false, 0)), (true, None));

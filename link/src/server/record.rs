@@ -1,5 +1,5 @@
-//! What an agent or router says, as Changes: only what State does not know yet, and only about what is the peer's own.
-//! Whoever says the same again changes nothing.
+//! What an agent or router reports, as Changes: only what State does not have yet, and only about the peer's own. The same
+//! report again makes no Change.
 
 use model::change::{InstanceReport, TaskReport};
 use model::limits::{Batches, Weight};
@@ -11,20 +11,20 @@ use model::{
 use crate::certificate::PeerId;
 use crate::message::{AgentReport, Hello, SeenTask};
 
-/// As much of a container's last lines, and of any sentence, as is kept.
+/// How many of a container's last lines, and how many bytes of each sentence, are kept.
 const TAIL_LINES: usize = 20;
 const LINE_BYTES: usize = 1024;
 
-/// What is to be recorded of what a peer says.
+/// What is to be recorded of a peer's input.
 #[derive(Debug)]
 pub(super) struct Proposal {
-    /// News, in batches that fit.
+    /// Changes, in batches that fit.
     pub(super) batches: Vec<Vec<Change>>,
-    /// What the peer may not say, or State does not take.
+    /// What the peer may not report, or State refuses.
     pub(super) refused: Vec<Refusal>,
 }
 
-/// Compares what a peer says with what is known.
+/// Compares a peer's input with State.
 pub(super) fn propose(
     state: &State,
     peer: PeerId,
@@ -36,8 +36,8 @@ pub(super) fn propose(
     let mut batches = Batches::default();
     let mut refused = Vec::new();
     let seen = report.into_iter().flat_map(|report| &report.tasks);
-    let said = greeting(&state, peer, hello, at).into_iter();
-    for change in said.chain(seen.flat_map(|seen| task(peer, seen))) {
+    let greeting = greeting(&state, peer, hello, at).into_iter();
+    for change in greeting.chain(seen.flat_map(|seen| task(peer, seen))) {
         match state.apply(&change, at) {
             Ok(touched) if touched.is_empty() => {}
             Ok(touched) => batches.push(vec![change], Weight::of(&state, &touched)),
@@ -107,7 +107,7 @@ fn container(seen: &TaskContainer) -> TaskContainer {
     }
 }
 
-/// Control characters do nothing good on a terminal, and JSON writes each with six letters.
+/// At most `LINE_BYTES`, and without control characters: they could drive a terminal, and JSON takes six bytes for each.
 fn cut(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(LINE_BYTES)];
     text.replace(|letter: char| letter.is_control() && letter != '\t', "\u{fffd}")

@@ -1,5 +1,5 @@
-//! What the link's listener answers. Joining and renewing are open to everybody, since they prove themselves; all the rest
-//! is for registered peers.
+//! What the link's listener answers. Joining and renewing need no certificate, since their requests carry a proof; all the
+//! rest is for registered peers.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use axum::routing::{any, post};
 use axum::{Extension, Json, Router};
 use futures_util::StreamExt as _;
 
-use super::accept::Shown;
+use super::accept::PresentedPeer;
 use super::enrol::{EnrolError, is_registered};
 use super::{Shared, session};
 use crate::certificate::PeerId;
 use crate::message::{JoinRequest, Problem, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
 
-const QUESTION_BYTES: usize = 64 * 1024;
+const REQUEST_BYTES: usize = 64 * 1024;
 
 /// Everything under the link's listener.
 pub(super) fn app(shared: Arc<Shared>, mount: Router) -> Router {
@@ -26,7 +26,7 @@ pub(super) fn app(shared: Arc<Shared>, mount: Router) -> Router {
     let open = Router::new()
         .route("/join", post(join))
         .route("/renew", post(renew))
-        .layer(DefaultBodyLimit::max(QUESTION_BYTES));
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES));
     let closed = Router::new()
         .route(STREAM_PATH, any(stream))
         .route("/streams/{id}", post(bytes))
@@ -34,10 +34,10 @@ pub(super) fn app(shared: Arc<Shared>, mount: Router) -> Router {
     open.merge(closed).with_state(shared).fallback_service(mount.layer(peers_only))
 }
 
-/// Lets registered peers through, and says to what is behind who they are.
+/// Lets registered peers through, with their identity and principal as extensions.
 async fn peers_only(
     State(shared): State<Arc<Shared>>,
-    Extension(Shown(peer)): Extension<Shown>,
+    Extension(PresentedPeer(peer)): Extension<PresentedPeer>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -87,7 +87,7 @@ async fn bytes(
         return problem(StatusCode::FORBIDDEN, "only agents send streams".to_owned());
     };
     let Some(sender) = shared.streams.claim(&id, instance) else {
-        return problem(StatusCode::NOT_FOUND, "nobody waits for this stream".to_owned());
+        return problem(StatusCode::NOT_FOUND, "no request waits for this stream".to_owned());
     };
     let mut body = body.into_data_stream();
     loop {
@@ -113,7 +113,10 @@ async fn bytes(
     (StatusCode::NO_CONTENT, [(header::CONNECTION, close)]).into_response()
 }
 
-fn answer(what: &str, answered: Result<crate::message::Answer, EnrolError>) -> Response {
+fn answer(
+    what: &str,
+    answered: Result<crate::message::CertificateResponse, EnrolError>,
+) -> Response {
     match answered {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => {

@@ -1,5 +1,5 @@
 //! One peer's stream. Three loops run side by side, so that a slow commit holds up no beat and a large view no report:
-//! one takes what comes up, one sends what goes down, one records what was said.
+//! one reads what comes up, one writes what goes down, one records the peer's input.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::enrol::{EnrolError, is_registered};
 use super::record::{self, Proposal};
-use super::seats::Seat;
+use super::sessions::SessionHandle;
 use super::{Shared, SubmitError};
 use crate::certificate::PeerId;
 use crate::message::{
@@ -23,19 +23,19 @@ use crate::message::{
 };
 use crate::snapshot;
 
-/// The oldest protocol that is still spoken.
+/// The oldest protocol that is still supported.
 const OLDEST: u32 = if VERSION > 1 { VERSION - 1 } else { 1 };
-/// Changes that come close together make one view; the larger the view, the more of them.
+/// Changes that follow closely share one view: this long after a view, times its number of parts, none is sent.
 const GATHER: Duration = Duration::from_millis(10);
-/// How soon what could not be recorded is tried again, and how often all is looked through anyway.
+/// How soon what could not be recorded is retried, and how often all is compared again anyway.
 const RETRY: Duration = Duration::from_millis(500);
 const REVIEW: Duration = Duration::from_secs(30);
-/// How many different complaints about a peer are remembered, so that each is logged once.
-const COMPLAINTS: usize = 1000;
+/// How many different warned about a peer are remembered, so that each is logged once.
+const MAX_WARNINGS: usize = 1000;
 
 /// How a stream ended.
 #[derive(Debug, thiserror::Error)]
-enum End {
+enum CloseReason {
     #[error("the peer is gone")]
     Gone,
     #[error("the stream broke")]
@@ -44,7 +44,7 @@ enum End {
     Silent,
     #[error("the peer sent a frame that cannot be read")]
     Frame(#[source] serde_json::Error),
-    #[error("the peer is back on another connection")]
+    #[error("the peer has opened another connection")]
     Replaced,
     #[error("the server stops")]
     Stopped,
@@ -52,7 +52,7 @@ enum End {
     Refused(String),
 }
 
-/// What goes up, whoever sends it.
+/// A frame of either role.
 enum Frame {
     Hello(u32, Box<Hello>),
     Agent(AgentReport),
@@ -60,8 +60,8 @@ enum Frame {
     Beat,
 }
 
-/// The last that the peer has said.
-struct Said {
+/// The last greeting and report of the peer.
+struct PeerInput {
     hello: Hello,
     report: Option<Arc<AgentReport>>,
 }
@@ -79,109 +79,112 @@ type Sink = SplitSink<WebSocket, Message>;
 /// Serves a peer until its stream ends.
 pub(super) async fn run(shared: Arc<Shared>, peer: PeerId, socket: WebSocket) {
     let (mut sink, mut stream) = socket.split();
-    let hello = match timeout(SEND_TIMEOUT, greeted(peer, &mut stream)).await {
+    let hello = match timeout(SEND_TIMEOUT, greeting(peer, &mut stream)).await {
         Ok(Ok(hello)) => hello,
-        Ok(Err(end)) => return part(peer, &mut sink, &end).await,
-        Err(_) => return part(peer, &mut sink, &End::Silent).await,
+        Ok(Err(end)) => return close(peer, &mut sink, &end).await,
+        Err(_) => return close(peer, &mut sink, &CloseReason::Silent).await,
     };
-    let seat = shared.seats.take(peer);
-    shared.heard(&seat);
-    tracing::info!(peer = %peer, "`{}` is on the line as `{peer}`", hello.name);
-    let (said, heard) = watch::channel(Said { hello, report: None });
+    let session = shared.sessions.open(peer);
+    shared.heard(&session);
+    tracing::info!(peer = %peer, "`{}` is connected as `{peer}`", hello.name);
+    let (input, heard) = watch::channel(PeerInput { hello, report: None });
     let (requests, instance) = match peer {
         PeerId::Instance(id) => (shared.streams.attach(id), Some(id)),
         PeerId::Router(_) => (mpsc::channel(1).1, None),
     };
     let end = tokio::select! {
-        end = listen(&shared, &seat, &mut stream, &said) => end,
-        end = speak(&shared, peer, &mut sink, requests) => end,
-        () = record(&shared, peer, heard) => End::Stopped,
-        () = seat.replaced.cancelled() => End::Replaced,
-        () = shared.shutdown.cancelled() => End::Stopped,
+        end = read_loop(&shared, &session, &mut stream, &input) => end,
+        end = write_loop(&shared, peer, &mut sink, requests) => end,
+        () = record(&shared, peer, heard) => CloseReason::Stopped,
+        () = session.replaced.cancelled() => CloseReason::Replaced,
+        () = shared.shutdown.cancelled() => CloseReason::Stopped,
     };
-    shared.gone(&seat);
+    shared.gone(&session);
     if let Some(id) = instance {
         shared.streams.detach(id);
     }
-    part(peer, &mut sink, &end).await;
+    close(peer, &mut sink, &end).await;
 }
 
-/// The first frame: who speaks, in a protocol that is spoken here.
-async fn greeted(peer: PeerId, stream: &mut SplitStream<WebSocket>) -> Result<Hello, End> {
+/// The first frame: the greeting, in a protocol that is supported.
+async fn greeting(peer: PeerId, stream: &mut SplitStream<WebSocket>) -> Result<Hello, CloseReason> {
     match next(peer, stream).await? {
         Frame::Hello(protocol, hello) if (OLDEST..=VERSION).contains(&protocol) => Ok(*hello),
-        Frame::Hello(protocol, _) => Err(End::Refused(format!(
+        Frame::Hello(protocol, _) => Err(CloseReason::Refused(format!(
             "the server speaks protocol {OLDEST} to {VERSION} and this peer {protocol}: upgrade the older of the two"
         ))),
         Frame::Agent(_) | Frame::Router(_) | Frame::Beat => {
-            Err(End::Refused("a stream begins with a greeting".to_owned()))
+            Err(CloseReason::Refused("a stream begins with a greeting".to_owned()))
         }
     }
 }
 
-/// Says goodbye, with the reason where there is one for the peer.
-async fn part(peer: PeerId, sink: &mut Sink, end: &End) {
-    tracing::info!(peer = %peer, "the stream of `{peer}` ended: {}", chain(end));
-    let reason = match end {
-        End::Gone | End::Broken(_) | End::Silent => return,
-        End::Frame(_) | End::Replaced | End::Stopped | End::Refused(_) => chain(end),
+/// Closes the stream, with the reason where it is one for the peer.
+async fn close(peer: PeerId, sink: &mut Sink, reason: &CloseReason) {
+    tracing::info!(peer = %peer, "the stream of `{peer}` ended: {}", chain(reason));
+    let reason = match reason {
+        CloseReason::Gone | CloseReason::Broken(_) | CloseReason::Silent => return,
+        CloseReason::Frame(_)
+        | CloseReason::Replaced
+        | CloseReason::Stopped
+        | CloseReason::Refused(_) => chain(reason),
     };
-    let goodbye = async {
+    let closing = async {
         send(sink, &Down::Refused { reason }).await?;
-        sink.close().await.map_err(End::Broken)
+        sink.close().await.map_err(CloseReason::Broken)
     };
-    if let Ok(Err(error)) = timeout(Duration::from_secs(1), goodbye).await {
-        tracing::debug!(%error, "`{peer}` did not wait for the goodbye");
+    if let Ok(Err(error)) = timeout(Duration::from_secs(1), closing).await {
+        tracing::debug!(%error, "`{peer}` was gone before the stream was closed");
     }
 }
 
-/// Takes what comes up.
-async fn listen(
+/// Reads what comes up.
+async fn read_loop(
     shared: &Shared,
-    seat: &Seat,
+    session: &SessionHandle,
     stream: &mut SplitStream<WebSocket>,
-    said: &watch::Sender<Said>,
-) -> End {
+    input: &watch::Sender<PeerInput>,
+) -> CloseReason {
     let mut ticks = interval(shared.beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
     loop {
         let frame = tokio::select! {
             biased;
-            frame = next(seat.peer, stream) => frame,
+            frame = next(session.peer, stream) => frame,
             _ = ticks.tick() => {
                 missed += 1;
                 if missed > BEATS_MISSED {
-                    return End::Silent;
+                    return CloseReason::Silent;
                 }
                 continue;
             }
         };
         missed = 0;
         match frame {
-            Ok(Frame::Hello(_, hello)) => said.send_modify(|said| said.hello = *hello),
+            Ok(Frame::Hello(_, hello)) => input.send_modify(|input| input.hello = *hello),
             Ok(Frame::Agent(report)) => {
-                said.send_modify(|said| said.report = Some(Arc::new(report)));
+                input.send_modify(|input| input.report = Some(Arc::new(report)));
             }
             Ok(Frame::Router(report)) => {
-                if let PeerId::Router(id) = seat.peer {
-                    shared.reported(seat, id, report);
+                if let PeerId::Router(id) = session.peer {
+                    shared.reported(session, id, report);
                 }
             }
             Ok(Frame::Beat) => {}
             Err(end) => return end,
         }
-        shared.heard(seat);
+        shared.heard(session);
     }
 }
 
-/// Sends what goes down.
-async fn speak(
+/// Writes what goes down.
+async fn write_loop(
     shared: &Shared,
     peer: PeerId,
     sink: &mut Sink,
     mut requests: mpsc::Receiver<StreamRequest>,
-) -> End {
+) -> CloseReason {
     let welcome = Down::Welcome {
         protocol: VERSION,
         epoch: shared.epoch,
@@ -194,33 +197,33 @@ async fn speak(
     state.mark_changed();
     let mut ticks = interval(shared.beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut shown = Shown::default();
+    let mut sent = SentView::default();
     loop {
-        let spoken = tokio::select! {
+        let written = tokio::select! {
             changed = state.changed() => match changed {
                 Ok(()) => {
                     let now = state.borrow_and_update().clone();
-                    let spoken = show(shared, peer, now, sink, &mut shown).await;
-                    tokio::time::sleep(GATHER * shown.parts.max(1)).await;
-                    spoken
+                    let written = send_view(shared, peer, now, sink, &mut sent).await;
+                    tokio::time::sleep(GATHER * sent.parts.max(1)).await;
+                    written
                 }
-                Err(_) => return End::Stopped,
+                Err(_) => return CloseReason::Stopped,
             },
             _ = ticks.tick() => {
-                let revision = shown.at.as_ref().map(State::revision);
+                let revision = sent.at.as_ref().map(State::revision);
                 send(sink, &Down::Beat { epoch: shared.epoch, revision }).await
             }
             Some(request) = requests.recv() => send(sink, &Down::Stream(request)).await,
         };
-        if let Err(end) = spoken {
+        if let Err(end) = written {
             return end;
         }
     }
 }
 
-/// What this stream has shown to its peer.
+/// The view that this stream has sent.
 #[derive(Default)]
-struct Shown {
+struct SentView {
     /// The last view that was sent.
     view: Option<View>,
     /// In how many parts.
@@ -229,22 +232,22 @@ struct Shown {
     at: Option<State>,
 }
 
-/// Sends the peer's view if it is another than the last; notes up to which state the last one holds.
-async fn show(
+/// Sends the peer's view if it differs from the last; notes up to which state the last one holds.
+async fn send_view(
     shared: &Shared,
     peer: PeerId,
     state: State,
     sink: &mut Sink,
-    shown: &mut Shown,
-) -> Result<(), End> {
+    sent: &mut SentView,
+) -> Result<(), CloseReason> {
     if !is_registered(&state, peer) {
-        return Err(End::Refused(EnrolError::Removed(peer).to_string()));
+        return Err(CloseReason::Refused(EnrolError::Removed(peer).to_string()));
     }
     let view = match peer {
         PeerId::Instance(id) => {
-            let before = shown.at.as_ref().map(|before| places(before, id));
+            let before = sent.at.as_ref().map(|before| places(before, id));
             if before.is_some_and(|before| before == places(&state, id)) {
-                shown.at = Some(state);
+                sent.at = Some(state);
                 return Ok(());
             }
             state.agent_view(id).map(View::Agent)
@@ -252,16 +255,16 @@ async fn show(
         PeerId::Router(_) => Some(View::Router(state.router_view())),
     };
     let Some(view) = view else { return Ok(()) };
-    if shown.view.as_ref() != Some(&view) {
-        let text = serde_json::to_string(&view).map_err(End::Frame)?;
-        shown.parts = 0;
+    if sent.view.as_ref() != Some(&view) {
+        let text = serde_json::to_string(&view).map_err(CloseReason::Frame)?;
+        sent.parts = 0;
         for part in snapshot::split(shared.epoch, state.revision(), &text) {
             send(sink, &Down::Part(part)).await?;
-            shown.parts += 1;
+            sent.parts += 1;
         }
-        shown.view = Some(view);
+        sent.view = Some(view);
     }
-    shown.at = Some(state);
+    sent.at = Some(state);
     Ok(())
 }
 
@@ -273,23 +276,23 @@ fn places(state: &State, id: InstanceId) -> Vec<usize> {
     instance.into_iter().chain(tasks).collect()
 }
 
-/// Records what the peer says, for as long as it is awaited. What cannot be recorded now is tried again, since the peer
-/// will not repeat it.
+/// Records the peer's input, for as long as it is awaited. What cannot be recorded now is retried, since the peer reports
+/// it only once.
 #[expect(clippy::infinite_loop, reason = "it ends when its stream does")]
-async fn record(shared: &Shared, peer: PeerId, mut heard: watch::Receiver<Said>) {
-    let mut complaints = HashSet::new();
+async fn record(shared: &Shared, peer: PeerId, mut heard: watch::Receiver<PeerInput>) {
+    let mut warned = HashSet::new();
     loop {
         let (hello, report) = {
-            let said = heard.borrow_and_update();
-            (said.hello.clone(), said.report.clone())
+            let input = heard.borrow_and_update();
+            (input.hello.clone(), input.report.clone())
         };
         let state = shared.state.borrow().clone();
         let now = shared.clock.now();
         let proposal = record::propose(&state, peer, &hello, report.as_deref(), now);
-        complain(peer, &proposal, report.as_deref(), &mut complaints);
-        let mut done = settle_subnet(shared, peer, &hello, &mut complaints).await;
+        warn(peer, &proposal, report.as_deref(), &mut warned);
+        let mut done = settle_subnet(shared, peer, &hello, &mut warned).await;
         for batch in proposal.batches {
-            done &= submit(shared, peer, batch, &mut complaints).await;
+            done &= submit(shared, peer, batch, &mut warned).await;
         }
         let wait = if done { REVIEW } else { RETRY };
         match timeout(wait, heard.changed()).await {
@@ -299,36 +302,35 @@ async fn record(shared: &Shared, peer: PeerId, mut heard: watch::Receiver<Said>)
     }
 }
 
-/// Gives an instance a subnet if it needs one; says whether that is done.
+/// Assigns a subnet to an instance that needs one; returns whether nothing is left to retry.
 async fn settle_subnet(
     shared: &Shared,
     peer: PeerId,
     hello: &Hello,
-    complaints: &mut HashSet<String>,
+    warned: &mut HashSet<String>,
 ) -> bool {
     let (PeerId::Instance(instance), Some(host)) = (peer, &hello.host) else { return true };
     let state = shared.state.borrow().clone();
     let Some(subnet) = shared.subnets.choose(&state, instance, &host.used_subnets).await else {
         return true;
     };
-    submit(shared, peer, vec![InstanceChange::AssignSubnet { instance, subnet }.into()], complaints)
-        .await
+    let change = InstanceChange::AssignSubnet { instance, subnet };
+    submit(shared, peer, vec![change.into()], warned).await
 }
 
-/// Commits a batch; says whether nothing is left to try again. One Change that is refused does not take the others with
-/// it.
+/// Commits a batch; returns whether nothing is left to retry. A Change that is refused does not prevent the others.
 async fn submit(
     shared: &Shared,
     peer: PeerId,
     batch: Vec<Change>,
-    complaints: &mut HashSet<String>,
+    warned: &mut HashSet<String>,
 ) -> bool {
     let mut pending = vec![batch];
     while let Some(batch) = pending.pop() {
         match (shared.submit)(batch.clone()).await {
             Ok(()) => {}
             Err(SubmitError::Refused(refusal)) if batch.len() == 1 => {
-                complain_once(peer, &refusal, complaints);
+                warn_once(peer, &refusal, warned);
             }
             Err(SubmitError::Refused(_)) => {
                 pending.extend(batch.into_iter().rev().map(|change| vec![change]));
@@ -342,18 +344,18 @@ async fn submit(
     true
 }
 
-fn complain(
+fn warn(
     peer: PeerId,
     proposal: &Proposal,
     report: Option<&AgentReport>,
-    complaints: &mut HashSet<String>,
+    warned: &mut HashSet<String>,
 ) {
     for refusal in &proposal.refused {
-        complain_once(peer, refusal, complaints);
+        warn_once(peer, refusal, warned);
     }
     for task in report.into_iter().flat_map(|report| &report.unknown) {
         let unknown = UnknownTask(*task);
-        complain_once(peer, &unknown, complaints);
+        warn_once(peer, &unknown, warned);
     }
 }
 
@@ -361,30 +363,32 @@ fn complain(
 #[error("task `{0}` has containers there and is not known; they are left alone")]
 struct UnknownTask(TaskId);
 
-fn complain_once(peer: PeerId, complaint: &dyn std::error::Error, said: &mut HashSet<String>) {
-    if said.len() >= COMPLAINTS {
-        said.clear();
+fn warn_once(peer: PeerId, warning: &dyn std::error::Error, warned: &mut HashSet<String>) {
+    if warned.len() >= MAX_WARNINGS {
+        warned.clear();
     }
-    if said.insert(complaint.to_string()) {
-        tracing::warn!(peer = %peer, "`{peer}` reports: {complaint}");
+    if warned.insert(warning.to_string()) {
+        tracing::warn!(peer = %peer, "`{peer}` reports: {warning}");
     }
 }
 
-async fn send(sink: &mut Sink, frame: &Down) -> Result<(), End> {
-    let text = serde_json::to_string(frame).map_err(End::Frame)?;
+async fn send(sink: &mut Sink, frame: &Down) -> Result<(), CloseReason> {
+    let text = serde_json::to_string(frame).map_err(CloseReason::Frame)?;
     match timeout(SEND_TIMEOUT, sink.send(Message::Text(text.into()))).await {
-        Ok(sent) => sent.map_err(End::Broken),
-        Err(_) => Err(End::Silent),
+        Ok(sent) => sent.map_err(CloseReason::Broken),
+        Err(_) => Err(CloseReason::Silent),
     }
 }
 
-async fn next(peer: PeerId, stream: &mut SplitStream<WebSocket>) -> Result<Frame, End> {
+async fn next(peer: PeerId, stream: &mut SplitStream<WebSocket>) -> Result<Frame, CloseReason> {
     loop {
         match stream.next().await {
-            Some(Ok(Message::Text(text))) => return decode(peer, &text).map_err(End::Frame),
-            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Ok(Message::Text(text))) => {
+                return decode(peer, &text).map_err(CloseReason::Frame);
+            }
+            Some(Ok(Message::Close(_))) | None => return Err(CloseReason::Gone),
             Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Err(error)) => return Err(End::Broken(error)),
+            Some(Err(error)) => return Err(CloseReason::Broken(error)),
         }
     }
 }

@@ -21,11 +21,11 @@ const REQUESTS: usize = 16;
 /// Opens streams to connected agents. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Streams {
-    desk: Arc<Mutex<Desk>>,
+    pending: Arc<Mutex<Pending>>,
 }
 
 #[derive(Debug, Default)]
-struct Desk {
+struct Pending {
     agents: HashMap<InstanceId, mpsc::Sender<StreamRequest>>,
     awaited: HashMap<String, Awaited>,
 }
@@ -39,7 +39,7 @@ struct Awaited {
 /// Why a stream does not open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
-    /// The agent is not on the line.
+    /// The agent is not connected.
     #[error("the agent of instance `{0}` is not connected")]
     NotConnected(InstanceId),
     /// The agent has too many requests waiting.
@@ -51,8 +51,8 @@ pub enum StreamError {
 }
 
 impl Streams {
-    /// Asks the agent of `instance` for bytes; gives them as they come. They end when the agent ends or is gone; dropping
-    /// the receiver cuts the agent off.
+    /// Asks the agent of `instance` for bytes; yields them as they come. They end when the agent ends them or is gone;
+    /// dropping the receiver ends the agent's request.
     pub async fn open(
         &self,
         instance: InstanceId,
@@ -61,14 +61,14 @@ impl Streams {
         let id = model::Digest::Sha256(rand::random()).hex();
         let (opened, dialled) = oneshot::channel();
         {
-            let mut desk = self.desk();
-            let agent = desk.agents.get(&instance).ok_or(StreamError::NotConnected(instance))?;
+            let mut pending = self.pending();
+            let agent = pending.agents.get(&instance).ok_or(StreamError::NotConnected(instance))?;
             let asked = agent.try_send(StreamRequest { id: id.clone(), stream });
             asked.map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StreamError::Busy(instance),
                 mpsc::error::TrySendError::Closed(_) => StreamError::NotConnected(instance),
             })?;
-            desk.awaited.insert(id.clone(), Awaited { instance, opened });
+            pending.awaited.insert(id.clone(), Awaited { instance, opened });
         }
         let _forget = Forget { streams: self, id };
         match tokio::time::timeout(DIAL_TIMEOUT, dialled).await {
@@ -77,39 +77,39 @@ impl Streams {
         }
     }
 
-    /// An agent is on the line: what is asked of it comes out here.
+    /// An agent has connected; the receiver yields what is requested of it.
     pub(super) fn attach(&self, instance: InstanceId) -> mpsc::Receiver<StreamRequest> {
         let (sender, receiver) = mpsc::channel(REQUESTS);
-        self.desk().agents.insert(instance, sender);
+        self.pending().agents.insert(instance, sender);
         receiver
     }
 
     /// The agent is gone, unless it came back on another connection.
     pub(super) fn detach(&self, instance: InstanceId) {
-        let mut desk = self.desk();
-        if desk.agents.get(&instance).is_some_and(mpsc::Sender::is_closed) {
-            desk.agents.remove(&instance);
+        let mut pending = self.pending();
+        if pending.agents.get(&instance).is_some_and(mpsc::Sender::is_closed) {
+            pending.agents.remove(&instance);
         }
     }
 
-    /// The agent has dialled. None when nobody awaits that stream of it.
+    /// The agent has dialled. None when that stream of it is not awaited.
     pub(super) fn claim(&self, id: &str, instance: InstanceId) -> Option<mpsc::Sender<Bytes>> {
-        let mut desk = self.desk();
-        if desk.awaited.get(id)?.instance != instance {
+        let mut pending = self.pending();
+        if pending.awaited.get(id)?.instance != instance {
             return None;
         }
-        let awaited = desk.awaited.remove(id)?;
+        let awaited = pending.awaited.remove(id)?;
         let (sender, receiver) = mpsc::channel(CHUNKS);
         awaited.opened.send(receiver).ok()?;
         Some(sender)
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Forgets a stream that nobody awaits any more, however the waiting ended.
+/// Drops a stream's entry, however the waiting for it ended.
 struct Forget<'a> {
     streams: &'a Streams,
     id: String,
@@ -117,7 +117,7 @@ struct Forget<'a> {
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        self.streams.desk().awaited.remove(&self.id);
+        self.streams.pending().awaited.remove(&self.id);
     }
 }
 
@@ -169,6 +169,6 @@ mod tests {
         assert!(streams.claim(&late.id, instance(1)).is_none(), "it comes too late");
         drop(asked);
         streams.detach(instance(1));
-        assert!(streams.desk().agents.is_empty());
+        assert!(streams.pending().agents.is_empty());
     }
 }

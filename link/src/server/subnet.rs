@@ -7,11 +7,11 @@ use model::{InstallationId, InstanceId, State, Subnet};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
-/// Subnets that were chosen, also those that State does not show yet: two instances that join at once get two.
+/// Subnets that were chosen, including those that State does not have yet: two instances that join at once get two.
 #[derive(Debug, Default)]
-pub(super) struct Given(Mutex<BTreeMap<InstanceId, Subnet>>);
+pub(super) struct SubnetAllocator(Mutex<BTreeMap<InstanceId, Subnet>>);
 
-/// Where to look: as large as private networks get, and the one that others use least first.
+/// Where to look, in this order: the private networks of RFC 1918 and the least used part of 10.0.0.0/8 first.
 const RANGES: [(Ipv4Addr, u8); 3] = [
     (Ipv4Addr::new(10, 64, 0, 0), 10),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
@@ -19,7 +19,7 @@ const RANGES: [(Ipv4Addr, u8); 3] = [
 ];
 const PREFIX: u8 = 24;
 
-impl Given {
+impl SubnetAllocator {
     /// The subnet that this instance should have instead of the one that it has. None when that may stay, or when nothing
     /// is free: then it is logged.
     pub(super) async fn choose(
@@ -28,17 +28,17 @@ impl Given {
         id: InstanceId,
         used: &[Subnet],
     ) -> Option<Subnet> {
-        let mut given = self.0.lock().await;
+        let mut allocated = self.0.lock().await;
         let instance = state.instance(id)?;
-        let own = instance.subnet.or_else(|| given.get(&id).copied());
+        let own = instance.subnet.or_else(|| allocated.get(&id).copied());
         let others = state
             .instances()
             .filter(|other| other.id != id)
             .filter_map(|other| Some((other.id, other.subnet?)));
-        given.retain(|other, _| *other != id && state.instance(*other).is_some());
-        given.extend(others);
+        allocated.retain(|other, _| *other != id && state.instance(*other).is_some());
+        allocated.extend(others);
         let taken: Vec<Subnet> =
-            given.values().chain(used).copied().chain(left_behind(state)).collect();
+            allocated.values().chain(used).copied().chain(left_behind(state)).collect();
         let fits = |subnet: &Subnet| !taken.iter().any(|other| other.overlaps(*subnet));
         let chosen = match own.filter(fits) {
             Some(own) => own,
@@ -47,12 +47,12 @@ impl Given {
                 None
             })?,
         };
-        given.insert(id, chosen);
+        allocated.insert(id, chosen);
         (instance.subnet != Some(chosen)).then_some(chosen)
     }
 }
 
-/// Addresses of tasks whose instance was removed: a router that has not heard of it may still send requests there.
+/// Addresses of tasks whose instance was removed: a router that does not know it yet may still send requests there.
 fn left_behind(state: &State) -> impl Iterator<Item = Subnet> {
     let places = state.tasks().filter_map(|task| task.placement.as_ref());
     let orphans = places.filter(|place| state.instance(place.instance).is_none());
