@@ -15,10 +15,10 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::BoxStream;
 use model::{
-    Change, Clock, ContainerName, InstanceId, LeaseTimes, Observed, Refusal, State, TaskId,
-    Timestamp,
+    Change, Clock, CommitError, ContainerName, InstanceId, LeaseTimes, Observed, Refusal, State,
+    TaskId, Timestamp,
 };
-use store::{CommitError, Store};
+use store::Store;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

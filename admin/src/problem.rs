@@ -5,9 +5,9 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::Refusal;
+use model::{CommitError, Refusal, Unmet};
 use serde::Serialize;
-use store::{CommitError, ReadError};
+use store::ReadError;
 use utoipa::ToSchema;
 
 /// Characters of a detail at most.
@@ -160,7 +160,13 @@ impl From<CommitError> for Problem {
         let detail = error.to_string();
         match error {
             CommitError::Refused(refusal) => refusal.into(),
-            CommitError::GuardFailed { .. } => Self::conflict("Conflict", detail),
+            CommitError::Unmet(Unmet::CredentialEnded(_)) => Self::wrong_credential(),
+            CommitError::Unmet(Unmet::Denied { .. }) => {
+                Self::new(StatusCode::FORBIDDEN, "AccessDenied", detail)
+            }
+            CommitError::Unmet(Unmet::Modified { .. }) | CommitError::GuardFailed { .. } => {
+                Self::conflict("Conflict", detail)
+            }
             CommitError::TooLarge(_) => Self::invalid(detail),
             CommitError::Unavailable(_) => Self::unavailable(detail),
         }

@@ -7,10 +7,9 @@ use model::change::ServiceUpdate as Settings;
 use model::service::CompletedDeployment;
 use model::{
     ClusterName, Deployment, DeploymentChange, DeploymentConfiguration, DeploymentId, History,
-    RolloutState, Service, ServiceId, ServiceName, TaskDefinition,
+    HistoryQuery, RolloutState, Service, ServiceId, ServiceName, TaskDefinition,
 };
 use serde::{Deserialize, Serialize};
-use store::HistoryQuery;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -69,7 +68,7 @@ async fn events_of(api: &Api, id: ServiceId, limit: usize) -> Result<Vec<EventSh
     let history = api.store.history(HistoryQuery::of_service(id, limit * 3)).await?;
     let events = history.iter().filter_map(|entry| match entry {
         History::Event(event) => Some(EventShape::of(event)),
-        History::Task { .. } | History::Deployment(_) => None,
+        History::Task { .. } | History::Deployment(_) | History::Audit(_) => None,
     });
     Ok(events.take(limit).collect())
 }

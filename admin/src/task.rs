@@ -7,12 +7,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use model::history::About;
 use model::{
-    ClusterName, ContainerName, ContainerOverride, DesiredStatus, History, Overrides, ServiceName,
-    StopCode, Task, TaskChange, TaskContainer, TaskDefinition, TaskId, TaskStatus,
+    ClusterName, ContainerName, ContainerOverride, DesiredStatus, History, HistoryQuery, Overrides,
+    ServiceName, StopCode, Task, TaskChange, TaskContainer, TaskDefinition, TaskId, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
-use store::{About, HistoryQuery};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -81,11 +81,11 @@ pub(crate) async fn list(
     tasks.reverse();
     if which.desired_status == DesiredStatus::Stopped {
         let about = of.map_or(About::All, About::Service);
-        let query = HistoryQuery { about, limit: MOST_STOPPED * 4 };
+        let query = HistoryQuery { about, limit: MOST_STOPPED * 4, after: None };
         let history = api.store.history(query).await?;
         let ended = history.into_iter().filter_map(|entry| match entry {
             History::Task { task, service_name } => Some((task, service_name)),
-            History::Event(_) | History::Deployment(_) => None,
+            History::Event(_) | History::Deployment(_) | History::Audit(_) => None,
         });
         let ended = ended.filter(|(task, _)| task.cluster == which.cluster).take(MOST_STOPPED);
         tasks.extend(ended.map(|(task, name)| {

@@ -1,7 +1,10 @@
 //! What happened, kept for days beside [`State`](crate::State) and never loaded at start: nothing decides on it.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
+use crate::access::Principal;
 use crate::id::{ServiceId, TaskId};
 use crate::name::{ClusterName, ServiceName};
 use crate::service::Deployment;
@@ -23,6 +26,86 @@ pub enum History {
     },
     /// A deployment that ended.
     Deployment(Deployment),
+    /// Something that somebody asked for.
+    Audit(AuditEvent),
+}
+
+/// Who asked for what: written in the batch that did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub principal: Principal,
+    /// What was asked for, as in `UpdateService`.
+    pub operation: String,
+    /// The action that it takes, as in `service:Update`.
+    pub action: String,
+    /// What it was about, as in `service/default/hello`.
+    pub resource: String,
+    /// The address that the request came from, where it is known.
+    #[serde(default)]
+    pub source: Option<IpAddr>,
+    /// The request's id, which its answer carried too.
+    pub request_id: String,
+    /// What became of it.
+    pub outcome: AuditOutcome,
+}
+
+/// What became of something that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AuditOutcome {
+    /// It was done.
+    Succeeded,
+    /// Who asked may not do it; nothing was done.
+    Denied,
+}
+
+/// Which history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// What it is about.
+    pub about: About,
+    /// How much at most.
+    pub limit: usize,
+    /// Only what is older than this row.
+    pub after: Option<HistoryPlace>,
+}
+
+/// Where a row stands in history. It stays good when rows are added or pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HistoryPlace {
+    /// Milliseconds since the Unix epoch.
+    pub at: u64,
+    /// The order in which it was written.
+    pub number: u64,
+}
+
+impl HistoryQuery {
+    /// About one service.
+    pub fn of_service(service: ServiceId, limit: usize) -> Self {
+        Self { about: About::Service(service), limit, after: None }
+    }
+
+    /// About one task.
+    pub fn of_task(task: TaskId) -> Self {
+        Self { about: About::Task(task), limit: 1, after: None }
+    }
+}
+
+/// What history is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Everything.
+    All,
+    /// A service, its tasks and deployments.
+    Service(ServiceId),
+    /// A task.
+    Task(TaskId),
+    /// What people and their programs asked for.
+    Audit,
 }
 
 /// A sentence about a service, as `(service hello) deployment 0193... completed`.
@@ -53,6 +136,7 @@ impl History {
             Self::Event(event) => event.at,
             Self::Task { task, service_name: _ } => task.stopped_at.unwrap_or(task.created_at),
             Self::Deployment(deployment) => deployment.updated_at,
+            Self::Audit(event) => event.at,
         }
     }
 
@@ -62,6 +146,7 @@ impl History {
             Self::Event(event) => Some(event.service),
             Self::Task { task, service_name: _ } => task.service,
             Self::Deployment(deployment) => Some(deployment.service),
+            Self::Audit(_) => None,
         }
     }
 
@@ -69,7 +154,12 @@ impl History {
     pub fn task(&self) -> Option<TaskId> {
         match self {
             Self::Task { task, service_name: _ } => Some(task.id),
-            Self::Event(_) | Self::Deployment(_) => None,
+            Self::Event(_) | Self::Deployment(_) | Self::Audit(_) => None,
         }
+    }
+
+    /// Whether it is something that somebody asked for.
+    pub fn is_audit(&self) -> bool {
+        matches!(self, Self::Audit(_))
     }
 }

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod arn;
 mod backoff;
+pub mod batch;
 mod chain;
 pub mod change;
 pub mod cluster;
@@ -28,6 +29,7 @@ pub mod view;
 pub use access::{Credential, CredentialKind, JoinToken, PeerRole, Principal};
 pub use arn::{Arn, ArnResource};
 pub use backoff::Backoff;
+pub use batch::{Batch, CommitError, Precondition, RowGuard, RowWrite, Unmet};
 pub use chain::chain;
 pub use change::{
     AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, Refusal,
@@ -39,7 +41,7 @@ pub use definition::{
     TransportProtocol,
 };
 pub use digest::Digest;
-pub use history::History;
+pub use history::{AuditEvent, AuditOutcome, History, HistoryPlace, HistoryQuery};
 pub use id::{
     ClusterId, CredentialId, DeploymentId, Epoch, InstallationId, InstanceId, JoinTokenId,
     ListenerId, RouterId, RuleId, ServiceId, StateRevision, TargetGroupId, TaskId,

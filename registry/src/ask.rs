@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::{Action, Resource, authorize};
+use access::{Action, Proven, Resource, authorize};
 use base64::Engine as _;
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -61,11 +61,9 @@ impl Ask {
     pub(crate) fn allow(&self, need: &Need) -> Result<(), Failure> {
         let Need::Action(action, resource) = need else { return Ok(()) };
         if let Err(denied) = authorize(&self.state, &self.caller.principal, *action, resource) {
-            return Err(match resource {
-                Resource::Repository(name) => Failure::name_unknown(name),
-                Resource::All | Resource::Named { kind: _, name: _ } => {
-                    Failure::new(StatusCode::FORBIDDEN, Code::Denied, denied.to_string())
-                }
+            return Err(match resource.repository_name() {
+                Some(name) => Failure::name_unknown(name),
+                None => Failure::new(StatusCode::FORBIDDEN, Code::Denied, denied.to_string()),
             });
         }
         if self.in_scope(*action, resource) {
@@ -76,13 +74,13 @@ impl Ask {
 
     /// Whether blobs of the repository may be read, token and all.
     pub(crate) fn may_read(&self, repository: &RepositoryName) -> bool {
-        let resource = Resource::Repository(repository.clone());
+        let resource = Resource::repository(repository);
         self.principal_may_read(repository) && self.in_scope(Action::RepositoryPull, &resource)
     }
 
     /// Whether the principal may read the repository, whatever the token is for.
     pub(crate) fn principal_may_read(&self, repository: &RepositoryName) -> bool {
-        let resource = Resource::Repository(repository.clone());
+        let resource = Resource::repository(repository);
         let principal = &self.caller.principal;
         authorize(&self.state, principal, Action::RepositoryPull, &resource).is_ok()
     }
@@ -117,13 +115,14 @@ fn prove(shared: &Shared, state: &State, parts: &Parts, now: Timestamp) -> Proof
     }
     let Some(header) = parts.headers.get(AUTHORIZATION) else { return Proof::Missing };
     if let Some(login) = Login::read(header) {
-        return login.principal(state, now).map_or(Proof::Wrong, whole);
+        return login.prove(state, now).map_or(Proof::Wrong, |proven| whole(proven.principal));
     }
     let Some(token) = after_scheme(header, "bearer") else { return Proof::Wrong };
     if let Some(caller) = shared.tokens.find(state, &token, now) {
         return Proof::Of(caller);
     }
-    access::authenticate(state, &token, CredentialKind::Token, now).map_or(Proof::Wrong, whole)
+    access::authenticate(state, &token, CredentialKind::Token, now)
+        .map_or(Proof::Wrong, |proven| whole(proven.principal))
 }
 
 /// The text behind the scheme of an `Authorization` header.
@@ -149,9 +148,9 @@ impl Login {
     }
 
     /// Whom it proves.
-    pub(crate) fn principal(&self, state: &State, now: Timestamp) -> Option<Principal> {
+    pub(crate) fn prove(&self, state: &State, now: Timestamp) -> Option<Proven> {
         let proven = access::authenticate(state, &self.password, CredentialKind::Token, now)?;
-        (proven == Principal::User(self.user.clone())).then_some(proven)
+        (proven.principal == Principal::User(self.user.clone())).then_some(proven)
     }
 }
 

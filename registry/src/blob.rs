@@ -13,9 +13,8 @@ use http::header::{
     IF_RANGE, LOCATION, RANGE,
 };
 use http::{HeaderValue, Method, StatusCode};
-use model::{Digest, RepositoryName};
+use model::{Batch, CommitError, Digest, RepositoryName, RowGuard, RowWrite};
 use rustix::buffer::spare_capacity;
-use store::{Batch, CommitError, RowGuard, RowWrite};
 
 use crate::ask::Ask;
 use crate::failure::{Code, Failure};
@@ -134,10 +133,9 @@ pub(crate) async fn delete(
     }
     let holder = rows::holder(digest, repository);
     let batch = Batch {
-        at: ask.now,
-        changes: Vec::new(),
         rows: vec![RowWrite::Delete { key: link.clone() }, RowWrite::Delete { key: holder }],
         guards: vec![RowGuard::Present(link)],
+        ..Batch::of(Vec::new(), ask.now)
     };
     match store.commit(batch).await {
         Ok(_) => Ok(accepted()),

@@ -7,9 +7,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
-use model::{Digest, RepositoryName};
+use model::{CommitError, Digest, Unmet};
 use serde_json::json;
-use store::{CommitError, ReadError};
+use store::ReadError;
 
 macro_rules! codes {
     ($($name:ident = $text:literal,)+) => {
@@ -85,7 +85,7 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, Code::ManifestUnknown, message)
     }
 
-    pub(crate) fn name_unknown(repository: &RepositoryName) -> Self {
+    pub(crate) fn name_unknown(repository: &str) -> Self {
         let message = format!("repository `{repository}` is not known here; push to it first");
         Self::new(StatusCode::NOT_FOUND, Code::NameUnknown, message)
     }
@@ -119,6 +119,13 @@ impl From<CommitError> for Failure {
             // Somebody else changed the same thing meanwhile.
             CommitError::Refused(_) | CommitError::GuardFailed { key: _ } => {
                 Self::new(StatusCode::CONFLICT, Code::Denied, message)
+            }
+            // A right that ended while the request was under way.
+            CommitError::Unmet(Unmet::CredentialEnded(_)) => {
+                Self::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message)
+            }
+            CommitError::Unmet(Unmet::Denied { .. } | Unmet::Modified { .. }) => {
+                Self::new(StatusCode::FORBIDDEN, Code::Denied, message)
             }
             CommitError::TooLarge(_) => {
                 tracing::error!(%message, "a batch of the registry does not fit the store");

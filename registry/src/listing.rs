@@ -14,7 +14,7 @@ use crate::query::{Page, encode};
 /// `GET /v2/N/tags/list`.
 pub(crate) fn tags(ask: &Ask, repository: &RepositoryName) -> Result<Response, Failure> {
     if ask.state.repository(repository).is_none() {
-        return Err(Failure::name_unknown(repository));
+        return Err(Failure::name_unknown(repository.as_str()));
     }
     let page = Page::of(&ask.query)?;
     let names = ask.state.tags(repository).map(|tag| tag.name.as_str());

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use model::{Digest, RepositoryName};
-use store::{Batch, CommitError, RowGuard};
+use model::{Batch, CommitError, Digest, RepositoryName, RowGuard};
 
 use crate::ask::Ask;
 use crate::failure::Failure;
@@ -36,10 +35,9 @@ pub(crate) async fn mount(
         return Ok(None);
     }
     let batch = Batch {
-        at: ask.now,
-        changes: Vec::new(),
         rows: rows::show(repository, &digest, size).into(),
         guards: vec![RowGuard::Present(shown), RowGuard::Present(rows::blob(&digest))],
+        ..Batch::of(Vec::new(), ask.now)
     };
     match ask.shared.store.commit(batch).await {
         Ok(_) => Ok(Some(blob::created(repository, &digest))),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::{Action, Resource};
+use access::{Action, Resource, ResourceKind};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -95,12 +95,12 @@ impl Operation {
     }
 
     fn need(&self) -> Need {
-        let on = |action, name: &RepositoryName| {
-            Need::Action(action, Resource::Repository(name.clone()))
-        };
+        let on = |action, name: &RepositoryName| Need::Action(action, Resource::repository(name));
         match self {
             Self::Base => Need::Somebody,
-            Self::Catalog => Need::Action(Action::RepositoryList, Resource::All),
+            Self::Catalog => {
+                Need::Action(Action::RepositoryList, Resource::any(ResourceKind::Repository))
+            }
             Self::Tags(name)
             | Self::Referrers(name, _)
             | Self::GetBlob(name, _)

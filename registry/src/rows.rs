@@ -11,10 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Digest, Platform, RepositoryName};
+use model::{Digest, Platform, RepositoryName, RowWrite};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{RowWrite, Store};
+use store::Store;
 
 use crate::failure::Failure;
 

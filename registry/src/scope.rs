@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use access::{Action, Resource, authorize};
+use access::{Action, Resource, ResourceKind, authorize};
 use model::{Principal, RepositoryName, State};
 
 /// Scopes that one token holds at most; more are not granted.
@@ -62,11 +62,12 @@ pub(crate) fn grant<'a>(
 fn allowed(state: &State, principal: &Principal, scope: Scope) -> Option<Scope> {
     match scope {
         Scope::Catalog => {
-            let may = authorize(state, principal, Action::RepositoryList, &Resource::All);
+            let all = Resource::any(ResourceKind::Repository);
+            let may = authorize(state, principal, Action::RepositoryList, &all);
             may.is_ok().then_some(Scope::Catalog)
         }
         Scope::Repository(name, mut actions) => {
-            let repository = Resource::Repository(name.clone());
+            let repository = Resource::repository(&name);
             actions.retain(|action| authorize(state, principal, *action, &repository).is_ok());
             (!actions.is_empty()).then_some(Scope::Repository(name, actions))
         }
@@ -75,29 +76,26 @@ fn allowed(state: &State, principal: &Principal, scope: Scope) -> Option<Scope> 
 
 /// Whether one of the scopes allows it.
 pub(crate) fn cover(scopes: &[Scope], action: Action, resource: &Resource) -> bool {
-    scopes.iter().any(|scope| match (scope, resource) {
-        (Scope::Catalog, Resource::All) => action == Action::RepositoryList,
-        (Scope::Repository(name, actions), Resource::Repository(wanted)) => {
-            name == wanted && actions.contains(&action)
+    scopes.iter().any(|scope| match scope {
+        Scope::Catalog => resource.name.is_none() && action == Action::RepositoryList,
+        Scope::Repository(name, actions) => {
+            resource.is_repository(name) && actions.contains(&action)
         }
-        (
-            Scope::Catalog | Scope::Repository(_, _),
-            Resource::All | Resource::Repository(_) | Resource::Named { kind: _, name: _ },
-        ) => false,
     })
 }
 
 /// What a client must ask for to be allowed this.
 pub(crate) fn wanted(action: Action, resource: &Resource) -> String {
-    match resource {
-        Resource::Repository(name) if action == Action::RepositoryPush => {
-            format!("repository:{name}:pull,push")
-        }
-        Resource::Repository(name) if action == Action::RepositoryDelete => {
-            format!("repository:{name}:delete")
-        }
-        Resource::Repository(name) => format!("repository:{name}:pull"),
-        Resource::All | Resource::Named { kind: _, name: _ } => "registry:catalog:*".to_owned(),
+    let verbs = if action == Action::RepositoryPush {
+        "pull,push"
+    } else if action == Action::RepositoryDelete {
+        "delete"
+    } else {
+        "pull"
+    };
+    match resource.repository_name() {
+        Some(name) => format!("repository:{name}:{verbs}"),
+        None => "registry:catalog:*".to_owned(),
     }
 }
 
@@ -114,7 +112,7 @@ mod tests {
     }
 
     fn hello() -> Resource {
-        Resource::Repository("team/hello".parse().unwrap())
+        Resource::repository(&"team/hello".parse().unwrap())
     }
 
     #[test]
@@ -125,8 +123,9 @@ mod tests {
         assert!(cover(&scopes, Action::RepositoryPull, &hello()));
         assert!(cover(&scopes, Action::RepositoryPush, &hello()));
         assert!(!cover(&scopes, Action::RepositoryDelete, &hello()), "it was not asked for");
-        assert!(cover(&scopes, Action::RepositoryList, &Resource::All));
-        assert!(!cover(&scopes[..2], Action::RepositoryList, &Resource::All));
+        let all = Resource::any(ResourceKind::Repository);
+        assert!(cover(&scopes, Action::RepositoryList, &all));
+        assert!(!cover(&scopes[..2], Action::RepositoryList, &all));
         assert_eq!(granted(&Principal::Anonymous, &asked), []);
     }
 

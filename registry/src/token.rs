@@ -6,18 +6,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use access::Proven;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use model::{
-    AccessChange, Change, Credential, CredentialId, CredentialKind, Digest, Principal, State,
-    Timestamp,
+    AccessChange, Batch, Change, Credential, CredentialId, CredentialKind, Digest, Principal,
+    State, Timestamp,
 };
 use rand::Rng as _;
 use serde_json::json;
-use store::Batch;
 
 use crate::Shared;
 use crate::ask::{Caller, Login};
@@ -87,18 +87,6 @@ impl Tokens {
     }
 }
 
-/// Somebody, and the credential that proved them.
-struct Proven {
-    principal: Principal,
-    credential: CredentialId,
-}
-
-fn proven(state: &State, secret: &str, kind: CredentialKind, now: Timestamp) -> Option<Proven> {
-    let principal = access::authenticate(state, secret, kind, now)?;
-    let credential = state.credential_by_hash(&access::hash_secret(secret))?.id;
-    Some(Proven { principal, credential })
-}
-
 /// `GET /v2/token` with a password in the header, or `POST` with a form.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
@@ -129,7 +117,7 @@ fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, Failure> {
     let login = parts.headers.get(AUTHORIZATION).ok_or_else(nobody)?;
     let login = Login::read(login).ok_or_else(refused)?;
     let (state, now) = (shared.store.state(), shared.clock.now());
-    let proven = by_login(&state, &login, now).ok_or_else(refused)?;
+    let proven = login.prove(&state, now).ok_or_else(refused)?;
     let offline = parameters.first("offline_token") == Some("true");
     Ok(Asked { proven, parameters, offline })
 }
@@ -146,12 +134,12 @@ async fn by_form(shared: &Shared, body: Body) -> Result<Asked, Failure> {
     let (proven, offline) = match parameters.first("grant_type") {
         Some("refresh_token") => {
             let kind = CredentialKind::RegistryRefresh;
-            (proven(&state, &given("refresh_token"), kind, now), false)
+            (access::authenticate(&state, &given("refresh_token"), kind, now), false)
         }
         Some("password") => {
             let login = Login { user: given("username"), password: given("password") };
             let offline = parameters.first("access_type") == Some("offline");
-            (by_login(&state, &login, now), offline)
+            (login.prove(&state, now), offline)
         }
         Some(_) | None => {
             let message = "`grant_type` must be `password` or `refresh_token`";
@@ -159,11 +147,6 @@ async fn by_form(shared: &Shared, body: Body) -> Result<Asked, Failure> {
         }
     };
     Ok(Asked { proven: proven.ok_or_else(refused)?, parameters, offline })
-}
-
-fn by_login(state: &State, login: &Login, now: Timestamp) -> Option<Proven> {
-    login.principal(state, now)?;
-    proven(state, &login.password, CredentialKind::Token, now)
 }
 
 fn nobody() -> Failure {

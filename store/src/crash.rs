@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{Change, RepositoryChange, StateRevision};
+use model::{Batch, Change, RepositoryChange, RowWrite, StateRevision};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::Store;
 use crate::tests::world::{at, create_repository, tag};
-use crate::{Batch, RowWrite, Store};
 
 mod fault;
 mod kill;

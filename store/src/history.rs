@@ -1,12 +1,13 @@
 //! What happened: rows by time, read when somebody asks, pruned by age and number. A row that cannot be read is passed
 //! over, since nothing decides on it.
 //!
-//! Beside each row stand index rows, one for the service and one for the task that it is about, so that a question about
-//! one of them reads no row about others. The price is a key or two more in the batch.
+//! Beside each row stand index rows, one for the service and one for the task that it is about, or one for all that people
+//! asked for, so that a question about one of them reads no row about others. The price is a key or two more in the batch.
 
 use std::time::Duration;
 
-use model::{History, ServiceId, TaskId, Timestamp};
+use model::history::{About, HistoryQuery};
+use model::{History, HistoryPlace, Timestamp};
 
 use crate::key;
 use crate::kv::{Kv, KvError, Pair, Range, Write};
@@ -15,26 +16,6 @@ use crate::kv::{Kv, KvError, Pair, Range, Write};
 const PAGE: usize = 500;
 /// Rows looked at in one pruning: so many usually, and so many when there are many too many.
 const PRUNED_AT_ONCE: (usize, usize) = (100, 1_000);
-
-/// Which history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// What it is about.
-    pub about: About,
-    /// How much at most.
-    pub limit: usize,
-}
-
-/// What history is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum About {
-    /// Everything.
-    All,
-    /// A service, its tasks and deployments.
-    Service(ServiceId),
-    /// A task.
-    Task(TaskId),
-}
 
 /// How much history is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +45,8 @@ pub(crate) fn writes(row: &History, number: u64) -> Vec<Write> {
 fn index(row: &History, key: &[u8]) -> impl Iterator<Item = Vec<u8>> + use<> {
     let place = key::without_kind(key);
     let service = row.service().map(About::Service);
-    let abouts = service.into_iter().chain(row.task().map(About::Task));
+    let audit = row.is_audit().then_some(About::Audit);
+    let abouts = service.into_iter().chain(row.task().map(About::Task)).chain(audit);
     abouts.map(move |about| [prefix(about), place.clone()].concat())
 }
 
@@ -74,14 +56,28 @@ fn prefix(about: About) -> Vec<u8> {
         About::All => key::HISTORY.to_vec(),
         About::Service(id) => key::history_about("service", &id),
         About::Task(id) => key::history_about("task", &id),
+        About::Audit => key::history_about("audit", &"all"),
     }
 }
 
-/// Newest first.
-pub(crate) async fn read(kv: &dyn Kv, query: &HistoryQuery) -> Result<Vec<History>, KvError> {
+/// The place that the end of a key says: of the row's own, or of an index row's.
+fn place(key: &[u8]) -> Option<HistoryPlace> {
+    let (rest, number) = key.split_last_chunk()?;
+    let (_, at) = rest.split_last_chunk()?;
+    Some(HistoryPlace { at: u64::from_be_bytes(*at), number: u64::from_be_bytes(*number) })
+}
+
+/// Newest first, each with its place.
+pub(crate) async fn read(
+    kv: &dyn Kv,
+    query: &HistoryQuery,
+) -> Result<Vec<(HistoryPlace, History)>, KvError> {
     let prefix = prefix(query.about);
     let mut found = Vec::new();
-    let mut after = None;
+    let mut after = query.after.map(|place| {
+        [prefix.clone(), place.at.to_be_bytes().to_vec(), place.number.to_be_bytes().to_vec()]
+            .concat()
+    });
     while found.len() < query.limit {
         let limit = PAGE.min(query.limit - found.len());
         let range = Range { prefix: prefix.clone(), after, limit, reverse: true };
@@ -91,11 +87,12 @@ pub(crate) async fn read(kv: &dyn Kv, query: &HistoryQuery) -> Result<Vec<Histor
         for (key, value) in pairs {
             let value = match query.about {
                 About::All => Some(value),
-                About::Service(_) | About::Task(_) => {
+                About::Service(_) | About::Task(_) | About::Audit => {
                     kv.get([key::HISTORY, &key[prefix.len()..]].concat()).await?
                 }
             };
-            found.extend(value.and_then(|value| serde_json::from_slice(&value).ok()));
+            let row = value.and_then(|value| serde_json::from_slice(&value).ok());
+            found.extend(place(&key).zip(row));
         }
     }
     Ok(found)

@@ -8,17 +8,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{Change, Epoch, History, Refusal, ServiceId, State, StateRevision, TaskId, Timestamp};
+use model::{
+    Batch, Change, CommitError, Epoch, History, HistoryPlace, HistoryQuery, State, StateRevision,
+    Timestamp,
+};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::kv::memory::MemoryKv;
 use crate::kv::redb::RedbKv;
-use crate::kv::{Kv, KvError, Range};
+use crate::kv::{Kv, KvError};
 use crate::writer::{Queue, Request, Writer};
 
 mod history;
 mod key;
 pub mod kv;
+mod reader;
 mod writer;
 
 #[cfg(test)]
@@ -26,76 +30,11 @@ mod crash;
 #[cfg(test)]
 mod tests;
 
-pub use history::{About, HistoryLimits, HistoryQuery};
+pub use history::HistoryLimits;
+pub use reader::{ReadError, Reader};
 
 /// Batches that may wait for the writer; more wait for a place in the queue.
 const QUEUE: usize = 1_024;
-
-/// What a caller wants to be true at once, or not at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Batch {
-    /// When it was decided.
-    pub at: Timestamp,
-    /// Changes of State, in order.
-    pub changes: Vec<Change>,
-    /// Rows beside State.
-    pub rows: Vec<RowWrite>,
-    /// What must hold of rows beside State for the batch to be applied.
-    pub guards: Vec<RowGuard>,
-}
-
-impl Batch {
-    /// A batch of changes alone.
-    pub fn of(changes: Vec<Change>, at: Timestamp) -> Self {
-        Self { at, changes, rows: Vec::new(), guards: Vec::new() }
-    }
-}
-
-/// One row beside State, set or removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowWrite {
-    /// Sets it.
-    Put {
-        /// Its key.
-        key: Vec<u8>,
-        /// Its value.
-        value: Vec<u8>,
-    },
-    /// Removes it.
-    Delete {
-        /// Its key.
-        key: Vec<u8>,
-    },
-}
-
-/// A condition on one row beside State.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowGuard {
-    /// The row is there.
-    Present(Vec<u8>),
-    /// The row is not there.
-    Absent(Vec<u8>),
-}
-
-/// Why a batch was not committed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CommitError {
-    /// A Change does not fit. Nothing of the batch was applied.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// A guard does not hold. Nothing of the batch was applied.
-    #[error("a row that the batch relies on has changed: `{}`", String::from_utf8_lossy(key))]
-    GuardFailed {
-        /// The row's key.
-        key: Vec<u8>,
-    },
-    /// The batch touches more than one commit may. Nothing of it was applied.
-    #[error("the batch cannot be committed at once: it {0}")]
-    TooLarge(&'static str),
-    /// The store cannot write. Whether the batch is on disk is known once the store is opened again.
-    #[error("the store cannot write: {0}; see the server's log and restart it")]
-    Unavailable(String),
-}
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -120,19 +59,12 @@ pub enum OpenError {
     },
 }
 
-/// Why a row could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the store cannot read")]
-pub struct ReadError(#[from] KvError);
-
 /// The durable truth; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    kv: Arc<dyn Kv>,
-    epoch: Epoch,
+    reader: Reader,
     requests: mpsc::Sender<Request>,
     closing: Arc<Notify>,
-    state: watch::Receiver<State>,
     failed: watch::Receiver<Option<String>>,
 }
 
@@ -180,33 +112,32 @@ impl Store {
             })
             .expect("a thread can be started while the process starts");
         let handles = wait.recv().expect("the writer answers before it ends")?;
-        Ok(Self {
-            kv: handles.kv,
-            epoch: handles.epoch,
-            requests,
-            closing,
-            state: handles.state,
-            failed: handles.failed,
-        })
+        Ok(Self { reader: handles.reader, requests, closing, failed: handles.failed })
+    }
+
+    /// The half that only reads, for whoever must not commit.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
     }
 
     /// Which life of the control plane this is.
     pub fn epoch(&self) -> Epoch {
-        self.epoch
+        self.reader.epoch()
     }
 
     /// The state that was published last.
     pub fn state(&self) -> State {
-        self.state.borrow().clone()
+        self.reader.state()
     }
 
     /// Every state that is published from now on; the newest is always there.
     pub fn watch(&self) -> watch::Receiver<State> {
-        self.state.clone()
+        self.reader.watch()
     }
 
-    /// Commits a batch. The answer is the revision after it; a batch that touches nothing writes nothing.
-    pub async fn commit(&self, batch: Batch) -> Result<StateRevision, CommitError> {
+    /// Commits a batch. The answer is State as the batch leaves it; one that touches nothing writes nothing. A refusal too is
+    /// answered only once what it relies on is published.
+    pub async fn commit(&self, batch: Batch) -> Result<State, CommitError> {
         let ended = || CommitError::Unavailable("the writer has ended".to_owned());
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { batch, answer }).await.ok().ok_or_else(ended)?;
@@ -219,12 +150,12 @@ impl Store {
         changes: Vec<Change>,
         at: Timestamp,
     ) -> Result<StateRevision, CommitError> {
-        self.commit(Batch::of(changes, at)).await
+        Ok(self.commit(Batch::of(changes, at)).await?.revision())
     }
 
     /// A row beside State.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        Ok(self.kv.get(key::beside(key)).await?)
+        self.reader.get(key).await
     }
 
     /// Rows beside State whose key begins with `prefix`, in key order, behind `after`.
@@ -234,15 +165,20 @@ impl Store {
         after: Option<Vec<u8>>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
-        let after = after.map(|after| key::beside(&after));
-        let range = Range { prefix: key::beside(prefix), after, limit, reverse: false };
-        let pairs = self.kv.range(range).await?;
-        Ok(pairs.into_iter().map(|(key, value)| (key::without_kind(&key), value)).collect())
+        self.reader.range(prefix, after, limit).await
     }
 
     /// What happened, newest first.
     pub async fn history(&self, query: HistoryQuery) -> Result<Vec<History>, ReadError> {
-        Ok(history::read(self.kv.as_ref(), &query).await?)
+        self.reader.history(query).await
+    }
+
+    /// What happened, newest first, each row with the place that the next page can begin behind.
+    pub async fn history_page(
+        &self,
+        query: HistoryQuery,
+    ) -> Result<Vec<(HistoryPlace, History)>, ReadError> {
+        self.reader.history_page(query).await
     }
 
     /// Returns when the store cannot write any more, with the reason: the process should end and be started again.
@@ -257,21 +193,11 @@ impl Store {
     /// Lets nothing more in, through any clone, waits until all batches that were handed in are committed, and ends the
     /// writer.
     pub async fn close(self) {
-        let Self { kv: _, epoch: _, requests: _, closing, mut state, failed: _ } = self;
+        let Self { reader, requests: _, closing, failed: _ } = self;
+        let mut state = reader.watch();
+        drop(reader);
         closing.notify_one();
         // The writer drops its end when it ends.
         while state.changed().await.is_ok() {}
-    }
-}
-
-impl HistoryQuery {
-    /// About one service.
-    pub fn of_service(service: ServiceId, limit: usize) -> Self {
-        Self { about: About::Service(service), limit }
-    }
-
-    /// About one task.
-    pub fn of_task(task: TaskId) -> Self {
-        Self { about: About::Task(task), limit: 1 }
     }
 }

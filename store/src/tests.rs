@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt as _, poll};
-use model::{Change, Epoch, History, State, StateRevision};
+use model::{Batch, Change, CommitError, Epoch, History, RowGuard, RowWrite, State, StateRevision};
 use proptest::prelude::*;
 use tokio::sync::{Notify, Semaphore};
 
@@ -16,6 +16,7 @@ use crate::kv::{Kv, KvError, Pair, Range, Watch, Write};
 use crate::*;
 
 mod limits;
+mod precondition;
 pub(crate) mod world;
 
 /// A memory engine whose commits wait for the test and may fail.
@@ -197,7 +198,7 @@ async fn a_batch_that_does_not_fit_holds_up_nobody_else() {
     let (first, refused, guarded, second) = all.await;
     assert_eq!((first, second), (Ok(StateRevision(1)), Ok(StateRevision(2))));
     assert!(matches!(refused, Err(CommitError::Refused(_))));
-    assert_eq!(guarded, Err(CommitError::GuardFailed { key: b"gone".to_vec() }));
+    assert_eq!(guarded.unwrap_err(), CommitError::GuardFailed { key: b"gone".to_vec() });
     assert!(all_rows(&store).await.is_empty());
 }
 
@@ -218,13 +219,13 @@ async fn a_guard_holds_or_the_batch_is_refused() {
     let store = Store::in_memory();
     let absent = || RowGuard::Absent(b"blob".to_vec());
     let present = || RowGuard::Present(b"blob".to_vec());
-    let failed = Err(CommitError::GuardFailed { key: b"blob".to_vec() });
-    assert_eq!(store.commit(guarded(present(), put("edge", "1"))).await, failed);
+    let failed = CommitError::GuardFailed { key: b"blob".to_vec() };
+    assert_eq!(store.commit(guarded(present(), put("edge", "1"))).await.unwrap_err(), failed);
     assert!(store.commit(guarded(absent(), put("blob", "1"))).await.is_ok());
-    assert_eq!(store.commit(guarded(absent(), put("blob", "2"))).await, failed);
+    assert_eq!(store.commit(guarded(absent(), put("blob", "2"))).await.unwrap_err(), failed);
     assert!(store.commit(guarded(present(), put("edge", "1"))).await.is_ok());
     let both = Batch { guards: vec![present(), absent()], ..rows(vec![put("edge", "2")]) };
-    assert_eq!(store.commit(both).await, failed);
+    assert_eq!(store.commit(both).await.unwrap_err(), failed);
     let removal = RowWrite::Delete { key: b"blob".to_vec() };
     assert!(store.commit(guarded(present(), removal)).await.is_ok());
     assert_eq!(store.get(b"blob").await, Ok(None));
@@ -414,7 +415,11 @@ async fn live(store: &Store, expected: &mut State, batch: Vec<Change>) -> Option
             assert_eq!(fits.expect_err("the store refused it"), refusal);
         }
         Err(CommitError::Unavailable(_)) => return None,
-        Err(error @ (CommitError::GuardFailed { key: _ } | CommitError::TooLarge(_))) => {
+        Err(
+            error @ (CommitError::GuardFailed { key: _ }
+            | CommitError::Unmet(_)
+            | CommitError::TooLarge(_)),
+        ) => {
             panic!("{error}");
         }
     }

@@ -4,31 +4,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::limits::BATCH_ROWS;
-use model::{Epoch, State, StateRevision, Timestamp, Touched};
+use model::{
+    Batch, CommitError, Epoch, RowGuard, RowWrite, State, StateRevision, Timestamp, Touched,
+};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::history::HistoryLimits;
 use crate::kv::{Kv, KvError, Range, Write, check_bounds};
-use crate::{Batch, CommitError, OpenError, RowGuard, RowWrite, history, key};
+use crate::{OpenError, Reader, history, key};
 
 /// Batches in one commit at most.
 const GROUP: usize = 1_000;
 /// Commits between two looks at how much history there is.
 const COMMITS_PER_PRUNE: u64 = 64;
 
+/// Where the answer to a batch goes: State as the batch left it.
+type Answer = oneshot::Sender<Result<State, CommitError>>;
+
 /// A batch and who waits for it.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) batch: Batch,
-    pub(crate) answer: oneshot::Sender<Result<StateRevision, CommitError>>,
+    pub(crate) answer: Answer,
 }
 
 /// What the writer shares with its callers.
 #[derive(Debug)]
 pub(crate) struct Handles {
-    pub(crate) kv: Arc<dyn Kv>,
-    pub(crate) epoch: Epoch,
-    pub(crate) state: watch::Receiver<State>,
+    pub(crate) reader: Reader,
     pub(crate) failed: watch::Receiver<Option<String>>,
 }
 
@@ -52,7 +55,9 @@ struct Group {
     writes: Vec<Vec<Write>>,
     /// Rows beside State as the batches of this group leave them: present or not.
     rows: BTreeMap<Vec<u8>, bool>,
-    answers: Vec<(oneshot::Sender<Result<StateRevision, CommitError>>, StateRevision)>,
+    /// What to answer once the group is on disk and published. That goes for refusals too: they rely on the batches before
+    /// them, and who decides again must see those.
+    answers: Vec<(Answer, Result<State, CommitError>)>,
     history_rows: usize,
     last_at: Timestamp,
 }
@@ -86,7 +91,8 @@ impl Writer {
         let history_number = epoch.0 << 32;
         let (published, receiver) = watch::channel(state.clone());
         let (failed, has_failed) = watch::channel(None);
-        let handles = Handles { kv: Arc::clone(&kv), epoch, state: receiver, failed: has_failed };
+        let reader = Reader { kv: Arc::clone(&kv), epoch, state: receiver };
+        let handles = Handles { reader, failed: has_failed };
         let writer = Self {
             kv,
             epoch,
@@ -119,9 +125,9 @@ impl Writer {
         let mut group = Group::default();
         for Request { batch, answer } in requests {
             match self.take(batch, &mut group).await {
-                Ok(revision) => group.answers.push((answer, revision)),
-                // One that does not fit holds up nobody else; its caller may have gone.
-                Err(Refuse::Batch(error)) => drop(answer.send(Err(error))),
+                Ok(state) => group.answers.push((answer, Ok(state))),
+                // One that does not fit holds up nobody else.
+                Err(Refuse::Batch(error)) => group.answers.push((answer, Err(error))),
                 Err(Refuse::Engine(error)) => {
                     let failed = CommitError::Unavailable(error.to_string());
                     drop(answer.send(Err(failed)));
@@ -137,9 +143,9 @@ impl Writer {
                 self.published.send_replace(self.state.clone());
             }
         }
-        for (answer, revision) in group.answers {
+        for (answer, outcome) in group.answers {
             // A caller that has gone does not need the answer.
-            drop(answer.send(Ok(revision)));
+            drop(answer.send(outcome));
         }
         Ok(())
     }
@@ -165,18 +171,25 @@ impl Writer {
     }
 
     /// Applies one batch to the writer's view, and adds its writes to the group.
-    async fn take(&mut self, batch: Batch, group: &mut Group) -> Result<StateRevision, Refuse> {
-        let Batch { at, changes, rows, guards } = batch;
+    async fn take(&mut self, batch: Batch, group: &mut Group) -> Result<State, Refuse> {
+        let Batch { at, changes, history, rows, guards, precondition } = batch;
         self.check(&guards, group).await?;
+        if let Some(precondition) = precondition {
+            precondition.check(&self.state).map_err(CommitError::Unmet)?;
+        }
         let mut next = self.state.clone();
-        let touched = next.apply_all(&changes, at).map_err(CommitError::Refused)?;
+        let mut touched = next.apply_all(&changes, at).map_err(CommitError::Refused)?;
+        let moves = !touched.is_empty();
+        touched.history.extend(history);
         if touched.is_empty() && rows.is_empty() {
-            return Ok(self.state.revision());
+            return Ok(next);
         }
         let mut writes: Vec<Write> = rows.iter().map(write_beside).collect();
         let mut history_rows = 0;
-        if !touched.is_empty() {
+        if moves {
             next = next.at(self.state.revision().next());
+        }
+        if !touched.is_empty() {
             history_rows = touched.history.len();
             writes.extend(self.writes_of(&next, touched));
         }
@@ -192,8 +205,8 @@ impl Writer {
                 RowWrite::Delete { key } => drop(group.rows.insert(key, false)),
             }
         }
-        self.state = next;
-        Ok(self.state.revision())
+        self.state = next.clone();
+        Ok(next)
     }
 
     fn writes_of(&mut self, next: &State, touched: Touched) -> Vec<Write> {

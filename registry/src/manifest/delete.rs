@@ -7,8 +7,10 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::StatusCode;
 use model::limits::FILL_ROWS;
-use model::{Change, Digest, Refusal, RepositoryChange, RepositoryName, TagName};
-use store::{Batch, CommitError, RowGuard, RowWrite};
+use model::{
+    Batch, Change, CommitError, Digest, Refusal, RepositoryChange, RepositoryName, RowGuard,
+    RowWrite, TagName,
+};
 
 use super::document::Document;
 use super::parent;
@@ -59,11 +61,11 @@ pub(crate) async fn manifest(
         rows.push(RowWrite::Delete { key: rows::referrer(repository, subject, digest) });
     }
     let guards = vec![RowGuard::Present(key)];
-    store.commit(Batch { at: ask.now, changes: Vec::new(), rows, guards }).await?;
+    store.commit(Batch { rows, guards, ..Batch::of(Vec::new(), ask.now) }).await?;
     // Edges without a manifest count for nothing, so they may go one batch after the other.
     for edges in edges.chunks(FILL_ROWS) {
         let rows = edges.iter().map(|key| RowWrite::Delete { key: key.clone() }).collect();
-        store.commit(Batch { at: ask.now, changes: Vec::new(), rows, guards: Vec::new() }).await?;
+        store.commit(Batch { rows, ..Batch::of(Vec::new(), ask.now) }).await?;
     }
     Ok(accepted())
 }

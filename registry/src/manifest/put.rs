@@ -10,9 +10,9 @@ use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 use model::limits::{FILL_ROWS, PUSH_TAGS};
 use model::{
-    Change, Digest, Reference, Repository, RepositoryChange, RepositoryName, Tag, TagName,
+    Batch, Change, CommitError, Digest, Reference, Repository, RepositoryChange, RepositoryName,
+    RowGuard, RowWrite, Tag, TagName,
 };
-use store::{Batch, CommitError, RowGuard, RowWrite};
 
 use super::MOST_BYTES;
 use super::details::Details;
@@ -56,10 +56,8 @@ pub(crate) async fn put(
         subject: document.subject,
     };
     let batch = Batch {
-        at: ask.now,
-        changes: changes(ask, repository, &digest, &row, &tags),
         rows: rows_of(repository, &digest, &row, &document),
-        guards: Vec::new(),
+        ..Batch::of(changes(ask, repository, &digest, &row, &tags), ask.now)
     };
     settle(ask, &digest, bytes, batch).await?;
     Ok(created(repository, &digest, &document, &tags))
@@ -209,10 +207,9 @@ async fn write_edges(
         let edge = |(child, _): &(Digest, _)| rows::mark(rows::edge(child, repository, digest));
         let guard = |(_, row): &(_, Vec<u8>)| RowGuard::Present(row.clone());
         let batch = Batch {
-            at: ask.now,
-            changes: Vec::new(),
             rows: children.iter().map(edge).collect(),
             guards: children.iter().map(guard).collect(),
+            ..Batch::of(Vec::new(), ask.now)
         };
         match ask.shared.store.commit(batch).await {
             Ok(_) => {}

@@ -7,9 +7,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use http::{HeaderValue, StatusCode};
-use model::{Digest, RepositoryName};
+use model::{Batch, Digest, RepositoryName};
 use sha2::Digest as _;
-use store::Batch;
 use tokio::sync::OwnedMutexGuard;
 
 use super::receive::append;
@@ -222,10 +221,8 @@ async fn settle(
         return Err(Failure::bad(Code::DigestInvalid, message));
     }
     let batch = Batch {
-        at: ask.now,
-        changes: Vec::new(),
         rows: rows::show(&upload.repository, digest, progress.length).into(),
-        guards: Vec::new(),
+        ..Batch::of(Vec::new(), ask.now)
     };
     blob::settle(&ask.shared, upload.id, digest, progress.length, batch).await
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use link::server::{Submit, SubmitError};
-use model::{Change, Clock};
-use store::{CommitError, Store};
+use model::{Change, Clock, CommitError};
+use store::Store;
 
 /// For the link: it must tell what does not fit from what could not be written.
 pub(crate) fn for_link(store: &Store, clock: &Arc<dyn Clock>) -> Submit {
@@ -15,7 +15,8 @@ pub(crate) fn for_link(store: &Store, clock: &Arc<dyn Clock>) -> Submit {
         Box::pin(async move {
             store.apply(changes, now).await.map(drop).map_err(|error| match error {
                 CommitError::Refused(refusal) => SubmitError::Refused(refusal),
-                CommitError::GuardFailed { .. }
+                CommitError::Unmet(_)
+                | CommitError::GuardFailed { .. }
                 | CommitError::TooLarge(_)
                 | CommitError::Unavailable(_) => SubmitError::Unavailable(error.to_string()),
             })

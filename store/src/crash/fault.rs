@@ -21,8 +21,11 @@ fn open(platter: &Platter) -> Result<Store, String> {
 async fn write(store: &Store, ledger: Ledger) -> Result<u64, String> {
     for number in 1..=BATCHES {
         match store.commit(ledger.batch(number)).await {
-            Ok(revision) if revision.0 == number => {}
-            Ok(revision) => return Err(format!("batch {number} was answered with {revision:?}")),
+            Ok(state) if state.revision().0 == number => {}
+            Ok(state) => {
+                let revision = state.revision();
+                return Err(format!("batch {number} was answered with {revision:?}"));
+            }
             Err(CommitError::Unavailable(_)) => {
                 let later = store.commit(ledger.batch(number)).await;
                 if !matches!(later, Err(CommitError::Unavailable(_))) {

@@ -1,13 +1,14 @@
 //! The power goes at any moment, also while the store recovers from the last time.
 
+use model::RowWrite;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::platter::Platter;
 use super::{LAST, Ledger, Rows, for_each_seed};
+use crate::key;
 use crate::kv::redb::RedbKv;
 use crate::kv::{Kv, Range, Write};
-use crate::{RowWrite, key};
 
 /// Cuts of one run.
 const CUTS: usize = 25;

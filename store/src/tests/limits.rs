@@ -1,6 +1,7 @@
 //! Batches that are too large, and history: what is kept of it and how it is found.
 
-use model::TaskChange;
+use model::history::About;
+use model::{HistoryQuery, TaskChange};
 
 use super::*;
 
@@ -19,7 +20,9 @@ async fn messages(store: &Store) -> Vec<String> {
     let history = store.history(HistoryQuery::of_service(service_id(0), usize::MAX)).await;
     let event = |row| match row {
         History::Event(event) => Some(event.message),
-        History::Task { task: _, service_name: _ } | History::Deployment(_) => None,
+        History::Task { task: _, service_name: _ } | History::Deployment(_) | History::Audit(_) => {
+            None
+        }
     };
     history.expect("the engine reads").into_iter().filter_map(event).collect()
 }
@@ -42,7 +45,7 @@ async fn a_batch_that_is_too_large_applies_nothing_and_the_next_one_fits() {
         (twice, "touches a key twice"),
     ] {
         let batch = Batch { changes: vec![scale(0, 7)], rows, ..Batch::of(Vec::new(), at(2)) };
-        assert_eq!(store.commit(batch).await, Err(CommitError::TooLarge(why)));
+        assert_eq!(store.commit(batch).await.unwrap_err(), CommitError::TooLarge(why));
         let after = (texts(&store.state()), kv.revision().await);
         assert_eq!(after, before, "{why}");
         assert!(all_rows(&store).await.is_empty());
@@ -89,7 +92,7 @@ async fn history_comes_newest_first_and_by_what_it_is_about() {
         ["from 3 to 4", "from 2 to 3", "from 1 to 2"]
             .map(|change| { format!("(service service-0) desired count changed {change}") })
     );
-    let newest = store.history(HistoryQuery { about: About::All, limit: 2 }).await.unwrap();
+    let newest = store.history(HistoryQuery { limit: 2, ..EVERYTHING }).await.unwrap();
     let at: Vec<i64> = newest.iter().map(|row| row.at().as_millis()).collect();
     assert_eq!(at, [40, 30]);
     assert_eq!(store.history(HistoryQuery::of_task(task_id(0))).await, Ok(Vec::new()));
@@ -171,4 +174,4 @@ async fn history_of_one_life_does_not_overwrite_that_of_another() {
 }
 
 /// With every other service, too.
-const EVERYTHING: HistoryQuery = HistoryQuery { about: About::All, limit: usize::MAX };
+const EVERYTHING: HistoryQuery = HistoryQuery { about: About::All, limit: usize::MAX, after: None };
