@@ -99,6 +99,8 @@ actions! {
     RepositoryPush = "repository:Push",
     /// Delete from a repository.
     RepositoryDelete = "repository:Delete",
+    /// Have a `docker login` of one's own remembered.
+    RegistryLogin = "registry:Login",
 }
 
 impl fmt::Display for Action {

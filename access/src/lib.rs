@@ -5,42 +5,18 @@
 
 use std::fmt;
 
-use model::{CredentialKind, Digest, Principal, RepositoryName, State, Timestamp};
+use model::{CredentialId, CredentialKind, Digest, Principal, State, Timestamp};
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 
 mod action;
+mod resource;
 
 pub use action::Action;
+pub use resource::{Resource, ResourceKind};
 
 /// The administrator's user name.
 pub const ADMINISTRATOR: &str = "admin";
-
-/// What an action is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resource {
-    /// Everything of its kind.
-    All,
-    /// One repository.
-    Repository(RepositoryName),
-    /// One entity by kind and name, as in `service` and `hello`.
-    Named {
-        /// `service`, `task`, ...
-        kind: &'static str,
-        /// Its name or id.
-        name: String,
-    },
-}
-
-impl fmt::Display for Resource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("*"),
-            Self::Repository(name) => write!(f, "repository/{name}"),
-            Self::Named { kind, name } => write!(f, "{kind}/{name}"),
-        }
-    }
-}
 
 /// A no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,23 +30,31 @@ pub struct Denied {
     pub resource: String,
 }
 
-/// Says yes to the administrator, and to an instance that pulls what its tasks run; no to everybody and everything else.
+/// Says yes to the administrator, to an instance that pulls what its tasks run, and to a user who logs in for themselves; no
+/// to everybody and everything else. Of a resource without a name it says whether there may be one that they may.
 pub fn authorize(
     state: &State,
     principal: &Principal,
     action: Action,
     resource: &Resource,
 ) -> Result<(), Denied> {
-    let yes = match (principal, action, resource) {
-        (Principal::User(name), _, _) => name == ADMINISTRATOR,
-        (Principal::Instance(id), Action::RepositoryPull, Resource::Repository(repository)) => {
-            state
-                .tasks_on(*id)
-                .filter(|task| task.reserves())
-                .flat_map(|task| &task.containers)
-                .any(|container| container.image.repository == *repository)
-        }
-        (Principal::Instance(_) | Principal::Router(_) | Principal::Anonymous, _, _) => false,
+    let names = |name: &str| resource.name.as_deref().is_none_or(|wanted| wanted == name);
+    let yes = match (principal, action, resource.kind) {
+        (Principal::User(name), _, _) if name == ADMINISTRATOR => true,
+        (Principal::User(name), Action::RegistryLogin, ResourceKind::User) => names(name),
+        (Principal::Instance(id), Action::RepositoryPull, ResourceKind::Repository) => state
+            .tasks_on(*id)
+            .filter(|task| task.reserves())
+            .flat_map(|task| &task.containers)
+            .any(|container| names(container.image.repository.as_str())),
+        (
+            Principal::User(_)
+            | Principal::Instance(_)
+            | Principal::Router(_)
+            | Principal::Anonymous,
+            _,
+            _,
+        ) => false,
     };
     if yes {
         return Ok(());
@@ -107,16 +91,25 @@ pub fn hash_secret(text: &str) -> Digest {
     Digest::Sha256(Sha256::digest(text).into())
 }
 
+/// Somebody whom a secret has proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// Who.
+    pub principal: Principal,
+    /// What proved them: what they ask for ends with it.
+    pub credential: CredentialId,
+}
+
 /// Whom a secret of this kind proves now. The look-up is by hash, so its time tells nothing about the secret.
 pub fn authenticate(
     state: &State,
     secret: &str,
     kind: CredentialKind,
     now: Timestamp,
-) -> Option<Principal> {
+) -> Option<Proven> {
     let credential = state.credential_by_hash(&hash_secret(secret))?;
     let valid = credential.kind == kind && credential.expires_at.is_none_or(|end| now < end);
-    valid.then(|| credential.principal.clone())
+    valid.then(|| Proven { principal: credential.principal.clone(), credential: credential.id })
 }
 
 #[cfg(test)]

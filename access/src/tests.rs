@@ -1,4 +1,4 @@
-use model::{AccessChange, Change, Credential, CredentialId, InstanceId, RouterId};
+use model::{AccessChange, Change, Credential, CredentialId, InstanceId, RepositoryName, RouterId};
 
 use super::*;
 
@@ -6,8 +6,14 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-fn hello() -> Resource {
-    Resource::Repository("hello".parse().unwrap())
+fn hello() -> RepositoryName {
+    "hello".parse().unwrap()
+}
+
+/// One of each kind, and whichever of each.
+fn resources() -> Vec<Resource> {
+    let named = ResourceKind::ALL.iter().map(|kind| Resource::unknown(*kind, &"hello"));
+    named.chain(ResourceKind::ALL.iter().map(|kind| Resource::any(*kind))).collect()
 }
 
 #[test]
@@ -18,13 +24,77 @@ fn only_the_administrator_may_and_everybody_else_is_denied_every_action() {
     let other = Principal::User("eve".to_owned());
     let admin = Principal::User(ADMINISTRATOR.to_owned());
     for action in Action::ALL {
-        for resource in [Resource::All, hello()] {
+        for resource in resources() {
             assert!(authorize(&state, &admin, *action, &resource).is_ok());
             for principal in [&instance, &router, &other, &Principal::Anonymous] {
-                assert!(authorize(&state, principal, *action, &resource).is_err(), "{action}");
+                let own = *action == Action::RegistryLogin
+                    && (principal, resource.to_string().as_str()) == (&other, "user/*");
+                let may = authorize(&state, principal, *action, &resource).is_ok();
+                assert_eq!(may, own, "{action} on {resource}");
             }
         }
     }
+}
+
+#[test]
+fn a_user_logs_in_for_themselves_only() {
+    let eve = Principal::User("eve".to_owned());
+    let may = |principal: &Principal, name: &str| {
+        let resource = Resource::user(name);
+        authorize(&State::default(), principal, Action::RegistryLogin, &resource).is_ok()
+    };
+    assert!(may(&eve, "eve") && !may(&eve, "admin"));
+    assert!(!may(&Principal::Router(RouterId::new(at(1), [1; 10])), "eve"));
+}
+
+#[test]
+fn a_resource_is_written_by_kind_cluster_and_name() {
+    let cluster = "west".parse().unwrap();
+    let shown = [
+        Resource::installation(),
+        Resource::any(ResourceKind::Service),
+        Resource::any_in(ResourceKind::Service, &cluster),
+        Resource::service(&cluster, &"hello".parse().unwrap()),
+        Resource::unknown(ResourceKind::Task, &"1f"),
+        Resource::cluster(&cluster),
+        Resource::family(&"hello".parse().unwrap()),
+        Resource::task_definition(&"hello:3".parse().unwrap()),
+        Resource::repository(&"team/hello".parse().unwrap()),
+    ];
+    let expected = [
+        "*",
+        "service/*/*",
+        "service/west/*",
+        "service/west/hello",
+        "task/*/1f",
+        "cluster/west",
+        "task-definition/hello:*",
+        "task-definition/hello:3",
+        "repository/team/hello",
+    ];
+    assert_eq!(shown.map(|resource| resource.to_string()), expected);
+}
+
+#[test]
+fn what_state_knows_of_an_instance_comes_with_it() {
+    let instance: model::Instance = serde_json::from_value(serde_json::json!({
+        "id": InstanceId::new(at(1), [1; 10]), "cluster": "default", "name": "host",
+        "status": "ACTIVE", "capacity": {}, "platform": {"os": "linux", "architecture": "amd64"},
+        "host": {"bootId": "", "networkNamespace": ""}, "advertisedAddress": "127.0.0.1",
+        "subnet": null, "lastAddress": 0, "lastPort": 0, "attributes": {"zone": "a"},
+        "agentVersion": "1", "dockerVersion": "1", "registeredAt": "2026-11-23T00:00:00Z"
+    }))
+    .unwrap();
+    let resource = Resource::from(&instance);
+    assert_eq!(resource.to_string(), format!("instance/default/{}", instance.id));
+    assert_eq!(resource.attributes["zone"], "a");
+}
+
+#[test]
+fn a_repository_is_known_by_its_name() {
+    assert!(Resource::repository(&hello()).is_repository(&hello()));
+    assert!(!Resource::any(ResourceKind::Repository).is_repository(&hello()));
+    assert!(!Resource::user("hello").is_repository(&hello()));
 }
 
 #[test]
@@ -53,7 +123,9 @@ fn a_secret_proves_its_principal_until_it_ends_and_for_its_own_kind_only() {
         expires_at: Some(at(100)),
     };
     state.apply(&Change::from(AccessChange::CreateCredential(credential.clone())), at(1)).unwrap();
-    let ask = |state: &State, text: &str, kind, now| authenticate(state, text, kind, at(now));
+    let ask = |state: &State, text: &str, kind, now| {
+        authenticate(state, text, kind, at(now)).map(|proven| proven.principal)
+    };
     let token = CredentialKind::Token;
     assert_eq!(ask(&state, &secret.text, token, 99), Some(credential.principal));
     assert_eq!(ask(&state, &secret.text, token, 100), None, "it has ended");

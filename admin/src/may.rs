@@ -62,7 +62,7 @@ impl<P> May<P> {
 }
 
 fn check(api: &Api, principal: &Principal, action: Action) -> Result<(), Problem> {
-    authorize(&api.state(), principal, action, &Resource::All)
+    authorize(&api.state(), principal, action, &Resource::installation())
         .map_err(|denied| Problem::denied(&denied))
 }
 
@@ -83,7 +83,7 @@ impl FromRequestParts<Api> for Somebody {
             .map(|(_, token)| token.trim())
             .ok_or_else(Problem::wrong_credential)?;
         authenticate(&api.state(), token, CredentialKind::Token, api.now())
-            .map(Self)
+            .map(|proven| Self(proven.principal))
             .ok_or_else(Problem::wrong_credential)
     }
 }

@@ -48,6 +48,7 @@ fn rooms_use_only_whom_they_may() {
         ("disk", &[]),
         ("config", &["model", "disk"]),
         ("access", &["model", "disk"]),
+        ("control", &["model", "disk", "access"]),
         ("store", &["model", "disk"]),
         ("link", &["model", "disk"]),
         ("scheduler", &["model", "disk"]),

@@ -97,6 +97,7 @@ mod tests {
 
     fn who(store: &Store, token: &str) -> Option<Principal> {
         access::authenticate(&store.state(), token.trim(), CredentialKind::Token, NOW)
+            .map(|proven| proven.principal)
     }
 
     #[tokio::test]

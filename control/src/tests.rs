@@ -1,0 +1,3 @@
+//! What control promises.
+
+mod table;
