@@ -35,30 +35,30 @@ fn world() -> State {
     let change = |value| serde_json::from_value::<Change>(value).unwrap();
     let mut changes = vec![
         change(
-            json!({ "createCluster": { "id": "0".repeat(32), "name": "default", "createdAt": TIME } }),
+            json!({ "cluster": { "create": { "id": "0".repeat(32), "name": "default", "createdAt": TIME } } }),
         ),
-        change(json!({ "registerTaskDefinition": {
+        change(json!({ "taskDefinition": { "register": {
             "family": "hello", "revision": 1, "registeredAt": TIME,
             "containerDefinitions": [{ "name": "web", "image": "hello", "cpu": 128, "memory": 64 }]
-        } })),
+        } } })),
     ];
     for n in [1, 2] {
-        changes.push(change(json!({ "registerInstance": {
+        changes.push(change(json!({ "instance": { "register": {
             "id": instance(n), "cluster": "default", "name": "host", "status": "ACTIVE",
             "capacity": host().capacity, "platform": host().platform, "host": host().identity,
             "advertisedAddress": "127.0.0.1", "subnet": format!("10.64.{n}.0/24"),
             "lastAddress": 0, "lastPort": 0, "agentVersion": "1", "dockerVersion": "29",
             "registeredAt": TIME
-        } })));
+        } } })));
     }
     for (n, on) in (1..=60).map(|n| (n, 1)).chain([(99, 2)]) {
-        changes.push(change(json!({ "createTask": {
+        changes.push(change(json!({ "task": { "create": {
             "id": task_id(n), "cluster": "default", "taskDefinition": "hello:1", "startedBy": "user/admin",
             "resources": { "CPU": 128, "MEMORY": 64 },
             "placement": { "instance": instance(on), "address": format!("10.64.{on}.{}", n + 1), "ports": [] },
             "containers": [{ "name": "web", "image": image() }],
             "lastStatus": "PENDING", "desiredStatus": "RUNNING", "createdAt": TIME, "reaped": false
-        } })));
+        } } })));
     }
     let mut state = State::default();
     state.apply_all(&changes, NOW).unwrap();
