@@ -3,7 +3,6 @@
 //! The role sees only the latest of everything: the newest view, whether it is connected, the last report that it made.
 //! What was lost with a connection is made good by the next one, so a role needs no code for reconnecting.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,15 +14,17 @@ use tracing::Instrument as _;
 
 use crate::message::{Hello, Peer, Stamped, StreamRequest};
 use crate::tls;
-use crate::token::{JoinTokenError, JoinTokenText};
+use crate::token::JoinTokenText;
 
 mod channel;
 mod dial;
+mod error;
 mod exchange;
 mod identity;
 
 use channel::Channels;
 use dial::Dialler;
+pub use error::ClientError;
 use identity::Identity;
 
 /// How many stream requests may wait for the role.
@@ -66,106 +67,6 @@ pub struct Http {
     pub base: String,
 }
 
-/// Why a role cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// It has never joined and has nothing to join with.
-    #[error(
-        "`{}` holds no identity and no join token is given: make one with `berth instance join-token` on the server and pass it in `BERTH_JOIN_TOKEN`",
-        dir.display()
-    )]
-    NotJoined {
-        /// The role's directory.
-        dir: PathBuf,
-    },
-    /// The join token is not one.
-    #[error("the join token cannot be read")]
-    Token(#[source] JoinTokenError),
-    /// The directory belongs to another role.
-    #[error("`{}` holds the identity of `{found}`, which is no {role}: give each role a directory of its own", dir.display())]
-    OtherRole {
-        /// The role's directory.
-        dir: PathBuf,
-        /// Whose identity is there.
-        found: String,
-        /// What it should be.
-        role: model::PeerRole,
-    },
-    /// The directory and the join token belong to two installations.
-    #[error(
-        "`{}` holds an identity of another installation than the join token's: remove `{}` to join that one",
-        dir.display(),
-        dir.join(identity::FILE).display()
-    )]
-    OtherInstallation {
-        /// The role's directory.
-        dir: PathBuf,
-    },
-    /// A file of the identity cannot be read or written.
-    #[error("cannot read or write `{}`", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The identity is there and cannot be used.
-    #[error("`{}` is damaged: remove it and join again with a new token", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// Nothing answers at the server's address.
-    #[error(
-        "cannot reach the server at `{server}`: check the address and that `berth server` runs"
-    )]
-    Unreachable {
-        /// The address.
-        server: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Another server answers than the one that the token or the identity belongs to.
-    #[error(
-        "the server at `{server}` is not the one that the join token or identity belongs to: check the address, or join with a new token that is made there"
-    )]
-    WrongServer {
-        /// The address.
-        server: String,
-        /// The error of TLS.
-        #[source]
-        source: io::Error,
-    },
-    /// The server refuses the join.
-    #[error("the server at `{server}` refuses: {reason}")]
-    Refused {
-        /// The address.
-        server: String,
-        /// Its sentence.
-        reason: String,
-    },
-    /// The server's answer cannot be read.
-    #[error("the answer of the server at `{server}` cannot be read")]
-    Answer {
-        /// The address.
-        server: String,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// TLS, keys or the HTTP client cannot be set up.
-    #[error("cannot set up TLS")]
-    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It was told to stop while it joined.
-    #[error("stopped while joining")]
-    Stopped,
-}
-
 /// Whether a role has an identity in its directory: it needs no join token then.
 pub fn has_joined(dir: &Path) -> bool {
     dir.join(identity::FILE).exists()
@@ -185,12 +86,14 @@ pub async fn start<P: Peer>(
     let known = Identity::load(&config.dir, P::ROLE)?;
     let identity = match (known, token) {
         (Some(identity), Some(token)) if identity.fingerprint() != token.fingerprint => {
-            return Err(ClientError::OtherInstallation { dir: config.dir });
+            let file = config.dir.join(identity::FILE);
+            return Err(ClientError::OtherInstallation { file });
         }
         (Some(identity), _) => identity,
         (None, Some(token)) => {
             let greeting = hello.borrow().clone();
-            let joining = exchange::join(&config, P::ROLE, &token, greeting, &clock);
+            let joining =
+                exchange::join(&config.dir, &config.server, P::ROLE, &token, greeting, &clock);
             tokio::select! {
                 joined = joining => joined?,
                 () = shutdown.cancelled() => return Err(ClientError::Stopped),

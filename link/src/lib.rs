@@ -11,6 +11,7 @@ mod certificate;
 pub mod client;
 pub mod host;
 pub mod message;
+mod refusal;
 pub mod server;
 mod snapshot;
 mod tls;
@@ -18,6 +19,7 @@ pub mod token;
 
 pub use authority::{Authority, AuthorityError};
 pub use certificate::PeerId;
+pub use refusal::RefusalCode;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,8 @@ use model::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::refusal::Refused;
+
 /// The version of this protocol; the server speaks it and the one before.
 pub const VERSION: u32 = 1;
 
@@ -96,10 +98,7 @@ pub(crate) enum Down {
         beat_millis: u64,
     },
     /// The server will not serve this peer; the stream ends.
-    Refused {
-        /// Why, in a sentence for people.
-        reason: String,
-    },
+    Refused(Refused),
     /// A piece of a view.
     Part(ViewPart),
     /// Keeps the connection; the view that was sent last still holds at this revision.
@@ -167,14 +166,6 @@ pub(crate) struct CertificateResponse {
     pub(crate) certificate: String,
     /// The authority's certificate.
     pub(crate) authority: String,
-}
-
-/// Why one of them is refused.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Problem {
-    /// A sentence for people.
-    pub(crate) reason: String,
 }
 
 /// A view with the state that it shows. The epoch orders first.

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::future::BoxFuture;
-use model::{Change, Clock, Epoch, Observed, Refusal, State};
+use model::{Clock, Epoch, Observed, State};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -27,29 +26,18 @@ mod record;
 mod routes;
 mod session;
 mod sessions;
+mod shared;
 mod streams;
+mod submit;
 mod subnet;
 
+use shared::Shared;
 pub use streams::{StreamError, Streams};
+pub use submit::{Submit, SubmitError};
 
 /// The interval of beats either way, unless it is set otherwise. Three missed beats end a connection, which
 /// is less than it takes for a lease to become suspect.
 pub const BEAT: Duration = Duration::from_secs(3);
-
-/// Commits Changes as one batch; answers once they are durable.
-pub type Submit =
-    Arc<dyn Fn(Vec<Change>) -> BoxFuture<'static, Result<(), SubmitError>> + Send + Sync>;
-
-/// Why Changes were not committed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SubmitError {
-    /// They do not fit.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// They could not be written now; later they may.
-    #[error("{0}")]
-    Unavailable(String),
-}
 
 /// Why the link cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -121,20 +109,4 @@ impl Server {
         accept::run(listener, acceptor, app, &shared.tasks, &shutdown).await;
         Ok(())
     }
-}
-
-/// What every connection needs.
-struct Shared {
-    authority: Authority,
-    epoch: Epoch,
-    state: watch::Receiver<State>,
-    observed: watch::Sender<Observed>,
-    submit: Submit,
-    clock: Arc<dyn Clock>,
-    streams: Streams,
-    beat: Duration,
-    shutdown: CancellationToken,
-    tasks: TaskTracker,
-    sessions: sessions::Sessions,
-    subnets: subnet::SubnetAllocator,
 }

@@ -1,5 +1,7 @@
 //! Every way in which [`State`](crate::State) may change, by noun, and why one may be refused.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{DefinitionError, Revision};
@@ -74,6 +76,24 @@ from_nouns! {
     Task(TaskChange),
     Routing(RoutingChange),
     Repository(RepositoryChange),
+}
+
+/// How a join token has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinTokenEnd {
+    /// Its time is over.
+    Expired,
+    /// It has been used as often as it may be.
+    UsedUp,
+}
+
+impl fmt::Display for JoinTokenEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "expired",
+            Self::UsedUp => "been used up",
+        })
+    }
 }
 
 /// Why a Change does not fit. Each is a sentence that a person can act on.
@@ -158,7 +178,7 @@ pub enum Refusal {
     },
     /// A join token that is over.
     #[error("join token has {0}; make a new one with `berth instance join-token`")]
-    JoinTokenOver(&'static str),
+    JoinTokenOver(JoinTokenEnd),
     /// A value that makes no sense.
     #[error("{0}")]
     Invalid(String),

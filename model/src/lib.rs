@@ -32,7 +32,7 @@ pub use backoff::Backoff;
 pub use batch::{Batch, CommitError, Precondition, RowGuard, RowWrite, Unmet};
 pub use chain::chain;
 pub use change::{
-    AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, Refusal,
+    AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, JoinTokenEnd, Refusal,
     RepositoryChange, RouterChange, RoutingChange, ServiceChange, TaskChange, TaskDefinitionChange,
 };
 pub use cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};

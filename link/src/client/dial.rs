@@ -15,11 +15,12 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
 
-use super::ClientError;
 use super::channel::{Channels, Downlink, Uplink};
+use super::error::ClientError;
 use super::exchange::{self, CONNECT_TIMEOUT};
 use super::identity::Identity;
 use crate::message::{BEATS_MISSED, DOWN_FRAME_BYTES, Down, Peer, SEND_TIMEOUT, Up, VERSION};
+use crate::refusal::Refused;
 use crate::snapshot::Assembly;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -52,8 +53,8 @@ enum Disconnect {
     Closed,
     #[error("the server was silent for too long")]
     Silent,
-    #[error("the server refuses: {0}")]
-    Refused(String),
+    #[error("the server refuses: {}", .0.reason)]
+    Refused(Refused),
     #[error("the server sent a frame that cannot be read")]
     Frame(#[source] serde_json::Error),
     #[error("the server sent `{0}` where it should not")]
@@ -142,7 +143,7 @@ impl Dialler {
                     self.welcomed(epoch);
                     Ok((socket, Duration::from_millis(beat_millis.clamp(10, 60_000))))
                 }
-                Down::Refused { reason } => Err(Disconnect::Refused(reason)),
+                Down::Refused(refused) => Err(Disconnect::Refused(refused)),
                 Down::Part(_) => Err(Disconnect::Unexpected("part")),
                 Down::Beat { .. } => Err(Disconnect::Unexpected("beat")),
                 Down::Stream(_) => Err(Disconnect::Unexpected("stream")),
@@ -236,7 +237,7 @@ async fn read_loop<P: Peer>(
                 }
             }
             Ok(Down::Stream(request)) => down.request(request),
-            Ok(Down::Refused { reason }) => return Disconnect::Refused(reason),
+            Ok(Down::Refused(refused)) => return Disconnect::Refused(refused),
             Ok(Down::Welcome { .. }) => return Disconnect::Unexpected("welcome"),
             Err(end) => return end,
         }
@@ -302,12 +303,8 @@ where
 }
 
 /// The reason in an HTTP response other than an upgrade.
-fn refusal(answer: &http::Response<Option<Vec<u8>>>) -> String {
-    let body = answer.body().as_deref().unwrap_or_default();
-    match serde_json::from_slice::<crate::message::Problem>(body) {
-        Ok(problem) => problem.reason,
-        Err(_) => format!("it answers {}", answer.status()),
-    }
+fn refusal(answer: &http::Response<Option<Vec<u8>>>) -> Refused {
+    exchange::read_refusal(answer.status(), answer.body().as_deref().unwrap_or_default())
 }
 
 /// Whether the server found the certificate too old: by its clock, which may differ from ours.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::error::ClientError;
 use super::identity::{self, Identity, Record};
-use super::{ClientConfig, ClientError};
-use crate::message::{CertificateResponse, JoinRequest, Problem, RenewRequest};
+use crate::message::{CertificateResponse, JoinRequest, RenewRequest};
+use crate::refusal::{RefusalCode, Refused};
 use crate::tls::{self, SERVER_NAME};
 use crate::token::JoinTokenText;
 
@@ -34,7 +36,8 @@ const ANSWER_BYTES: usize = 256 * 1024;
 
 /// Joins and keeps the identity.
 pub(super) async fn join(
-    config: &ClientConfig,
+    dir: &Path,
+    server: &str,
     role: PeerRole,
     token: &JoinTokenText,
     hello: crate::message::Hello,
@@ -55,9 +58,9 @@ pub(super) async fn join(
     let mut tries = 0;
     let answer: CertificateResponse = loop {
         tries += 1;
-        match exchange(&config.server, Arc::clone(&tls), "/join", &request).await {
+        match exchange(server, Arc::clone(&tls), "/join", &request).await {
             Err(ClientError::Unreachable { source, .. }) if tries < JOIN_TRIES => {
-                tracing::debug!(%source, "the server at `{}` does not answer yet", config.server);
+                tracing::debug!(%source, "the server at `{}` does not answer yet", server);
                 tokio::time::sleep(JOIN_PAUSE).await;
             }
             answered => break answered?,
@@ -68,8 +71,8 @@ pub(super) async fn join(
         certificate: answer.certificate,
         authority: answer.authority,
     };
-    let identity = Identity::save(&config.dir, &record)?;
-    tracing::info!("joined the server at `{}` as `{}`", config.server, identity.peer());
+    let identity = Identity::save(dir, &record)?;
+    tracing::info!("joined the server at `{}` as `{}`", server, identity.peer());
     Ok(identity)
 }
 
@@ -143,13 +146,20 @@ async fn exchange<A: DeserializeOwned>(
     if status.is_success() {
         return serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()));
     }
-    let reason = serde_json::from_slice(&bytes)
-        .map_or_else(|_| format!("it answers {status}"), |problem: Problem| problem.reason);
+    let Refused { code, reason } = read_refusal(status, &bytes);
     if status.is_server_error() {
         let source = io::Error::other(reason);
         return Err(ClientError::Unreachable { server: server.to_owned(), source });
     }
-    Err(ClientError::Refused { server: server.to_owned(), reason })
+    Err(ClientError::Refused { server: server.to_owned(), code, reason })
+}
+
+/// What an HTTP response other than a success says.
+pub(super) fn read_refusal(status: StatusCode, body: &[u8]) -> Refused {
+    serde_json::from_slice(body).unwrap_or_else(|_| Refused {
+        code: RefusalCode::Unspecified,
+        reason: format!("it answers {status}"),
+    })
 }
 
 async fn ask(

@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 
-use super::ClientError;
+use super::error::ClientError;
 use crate::certificate::{CertificateInfo, PeerId};
 
 /// The file in the role's directory.

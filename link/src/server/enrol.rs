@@ -8,17 +8,19 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use model::{
     AccessChange, Change, Instance, InstanceChange, InstanceId, InstanceStatus, JoinToken,
-    PeerRole, Router, RouterChange, RouterId, State, Timestamp,
+    JoinTokenEnd, PeerRole, Refusal, Router, RouterChange, RouterId, State, Timestamp,
 };
 use rcgen::PublicKeyData as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 
-use super::{Shared, SubmitError};
+use super::shared::Shared;
+use super::submit::SubmitError;
 use crate::authority::{self, AuthorityError};
 use crate::certificate::{CertificateInfo, PeerId, fingerprint};
 use crate::message::{CertificateResponse, Hello, JoinRequest, RenewRequest};
+use crate::refusal::RefusalCode;
 use crate::tls;
 use crate::token::JoinTokenText;
 
@@ -26,13 +28,13 @@ use crate::token::JoinTokenText;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EnrolError {
     #[error("the join token is not valid; make a new one with `berth instance join-token`")]
-    Token,
+    TokenUnknown,
     #[error(
         "the join token is for a new {token}, not for a new {given}; make one for it with `berth instance join-token`"
     )]
-    Role { token: PeerRole, given: PeerRole },
-    #[error("an agent says what its host is and has; this one does not: is its version too old?")]
-    NoHost,
+    TokenForOtherRole { token: PeerRole, given: PeerRole },
+    #[error("an agent must report its host, and this one does not: is its version too old?")]
+    HostMissing,
     #[error("the certificate is not one of this server")]
     Foreign,
     #[error("`{0}` was removed; remove its `identity.json` and join again with a new token")]
@@ -40,20 +42,53 @@ pub(super) enum EnrolError {
     #[error(transparent)]
     Authority(AuthorityError),
     #[error(transparent)]
-    Submit(SubmitError),
+    Refused(Refusal),
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 impl EnrolError {
     /// Its HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Token | Self::Role { .. } | Self::Foreign | Self::Removed(_) => {
-                StatusCode::FORBIDDEN
+            Self::TokenUnknown
+            | Self::TokenForOtherRole { .. }
+            | Self::Foreign
+            | Self::Removed(_)
+            | Self::Refused(_) => StatusCode::FORBIDDEN,
+            Self::HostMissing | Self::Authority(AuthorityError::Request(_)) => {
+                StatusCode::BAD_REQUEST
             }
-            Self::NoHost | Self::Authority(AuthorityError::Request(_)) => StatusCode::BAD_REQUEST,
             Self::Authority(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Submit(SubmitError::Refused(_)) => StatusCode::FORBIDDEN,
-            Self::Submit(SubmitError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What the peer decides on.
+    pub(super) fn code(&self) -> RefusalCode {
+        match self {
+            Self::TokenUnknown => RefusalCode::TokenUnknown,
+            Self::TokenForOtherRole { .. } => RefusalCode::TokenForOtherRole,
+            Self::HostMissing => RefusalCode::HostMissing,
+            Self::Foreign => RefusalCode::CertificateForeign,
+            Self::Removed(_) => RefusalCode::PeerRemoved,
+            Self::Authority(AuthorityError::Request(_)) => RefusalCode::SigningRequestInvalid,
+            Self::Authority(_) => RefusalCode::ServerFault,
+            Self::Refused(Refusal::JoinTokenOver(JoinTokenEnd::Expired)) => {
+                RefusalCode::TokenExpired
+            }
+            Self::Refused(Refusal::JoinTokenOver(JoinTokenEnd::UsedUp)) => RefusalCode::TokenUsedUp,
+            Self::Refused(_) => RefusalCode::StateRefused,
+            Self::Unavailable(_) => RefusalCode::Unavailable,
+        }
+    }
+}
+
+impl From<SubmitError> for EnrolError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => Self::Refused(refusal),
+            SubmitError::Unavailable(reason) => Self::Unavailable(reason),
         }
     }
 }
@@ -73,22 +108,21 @@ impl Shared {
         request: JoinRequest,
     ) -> Result<CertificateResponse, EnrolError> {
         let JoinRequest { token, secret, role, request, hello } = request;
-        let known = self.state.borrow().join_token(token).cloned().ok_or(EnrolError::Token)?;
+        let known =
+            self.state.borrow().join_token(token).cloned().ok_or(EnrolError::TokenUnknown)?;
         let text = JoinTokenText { fingerprint: String::new(), id: token, secret };
         if !text.proves(&known.hash) {
-            return Err(EnrolError::Token);
+            return Err(EnrolError::TokenUnknown);
         }
         if known.role != role {
-            return Err(EnrolError::Role { token: known.role, given: role });
+            return Err(EnrolError::TokenForOtherRole { token: known.role, given: role });
         }
         let now = self.clock.now();
         let (peer, register) = newcomer(&known, &hello, now, rand::random())?;
         let request = authority::read_request(&request).map_err(EnrolError::Authority)?;
         let certificate =
             self.authority.issue(peer, &request, now).map_err(EnrolError::Authority)?;
-        (self.submit)(vec![AccessChange::UseJoinToken(token).into(), register])
-            .await
-            .map_err(EnrolError::Submit)?;
+        (self.submit)(vec![AccessChange::UseJoinToken(token).into(), register]).await?;
         tracing::info!(peer = %peer, "`{}` joined as `{peer}`", hello.name);
         Ok(self.answer(certificate.der()))
     }
@@ -149,7 +183,7 @@ fn newcomer(
             Ok((PeerId::Router(id), RouterChange::Register(router).into()))
         }
         PeerRole::Agent => {
-            let host = hello.host.clone().ok_or(EnrolError::NoHost)?;
+            let host = hello.host.clone().ok_or(EnrolError::HostMissing)?;
             let id = InstanceId::new(now, random);
             let instance = Instance {
                 id,

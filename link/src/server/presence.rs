@@ -7,8 +7,8 @@ use std::time::Duration;
 use model::observed::{Presence, TargetSeen};
 use model::{Epoch, Observed, RouterId, State, TargetGroupId, TaskId, Timestamp};
 
-use super::Shared;
 use super::sessions::SessionHandle;
+use super::shared::Shared;
 use crate::certificate::PeerId;
 use crate::message::RouterReport;
 

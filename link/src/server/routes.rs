@@ -14,9 +14,11 @@ use futures_util::StreamExt as _;
 
 use super::accept::PresentedPeer;
 use super::enrol::{EnrolError, is_registered};
-use super::{Shared, session};
+use super::session;
+use super::shared::Shared;
 use crate::certificate::PeerId;
-use crate::message::{JoinRequest, Problem, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
+use crate::message::{JoinRequest, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
+use crate::refusal::{RefusalCode, Refused};
 
 const REQUEST_BYTES: usize = 64 * 1024;
 
@@ -44,11 +46,11 @@ async fn peers_only(
     let Some(peer) = peer else {
         let reason =
             "show the certificate of an instance or router: this listener is for Berth's own roles";
-        return problem(StatusCode::UNAUTHORIZED, reason.to_owned());
+        let code = RefusalCode::CertificateMissing;
+        return refuse(StatusCode::UNAUTHORIZED, code, reason.to_owned());
     };
     if !is_registered(&shared.state.borrow(), peer) {
-        let error = EnrolError::Removed(peer);
-        return problem(error.status(), error.to_string());
+        return refuse_by(&EnrolError::Removed(peer));
     }
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(peer.principal());
@@ -84,10 +86,12 @@ async fn bytes(
     body: Body,
 ) -> Response {
     let PeerId::Instance(instance) = peer else {
-        return problem(StatusCode::FORBIDDEN, "only agents send streams".to_owned());
+        let reason = "only agents send streams".to_owned();
+        return refuse(StatusCode::FORBIDDEN, RefusalCode::WrongRole, reason);
     };
     let Some(sender) = shared.streams.claim(&id, instance) else {
-        return problem(StatusCode::NOT_FOUND, "no request waits for this stream".to_owned());
+        let reason = "no request waits for this stream".to_owned();
+        return refuse(StatusCode::NOT_FOUND, RefusalCode::StreamUnknown, reason);
     };
     let mut body = body.into_data_stream();
     loop {
@@ -121,11 +125,15 @@ fn answer(
         Ok(answer) => Json(answer).into_response(),
         Err(error) => {
             tracing::warn!(%error, "refused a request to {what}");
-            problem(error.status(), error.to_string())
+            refuse_by(&error)
         }
     }
 }
 
-fn problem(status: StatusCode, reason: String) -> Response {
-    (status, Json(Problem { reason })).into_response()
+fn refuse_by(error: &EnrolError) -> Response {
+    refuse(error.status(), error.code(), error.to_string())
+}
+
+fn refuse(status: StatusCode, code: RefusalCode, reason: String) -> Response {
+    (status, Json(Refused { code, reason })).into_response()
 }

@@ -16,11 +16,13 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::enrol::{EnrolError, is_registered};
 use super::record::{self, Proposal};
 use super::sessions::SessionHandle;
-use super::{Shared, SubmitError};
+use super::shared::Shared;
+use super::submit::SubmitError;
 use crate::certificate::PeerId;
 use crate::message::{
     AgentReport, BEATS_MISSED, Down, Hello, RouterReport, SEND_TIMEOUT, StreamRequest, Up, VERSION,
 };
+use crate::refusal::{RefusalCode, Refused};
 use crate::snapshot;
 
 /// The oldest protocol that is still supported.
@@ -48,8 +50,30 @@ enum CloseReason {
     Replaced,
     #[error("the server stops")]
     Stopped,
-    #[error("{0}")]
-    Refused(String),
+    #[error("a stream begins with a greeting")]
+    GreetingMissing,
+    #[error(
+        "the server speaks protocol {OLDEST} to {VERSION} and this peer {0}: upgrade the older of the two"
+    )]
+    Protocol(u32),
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+}
+
+impl CloseReason {
+    /// What the peer decides on; None where it is not told.
+    fn code(&self) -> Option<RefusalCode> {
+        match self {
+            Self::Gone | Self::Broken(_) | Self::Silent => None,
+            Self::Frame(_) => Some(RefusalCode::FrameInvalid),
+            Self::Replaced => Some(RefusalCode::Replaced),
+            Self::Stopped => Some(RefusalCode::ServerStopping),
+            Self::GreetingMissing => Some(RefusalCode::GreetingMissing),
+            Self::Protocol(peer) if *peer < OLDEST => Some(RefusalCode::ProtocolTooOld),
+            Self::Protocol(_) => Some(RefusalCode::ProtocolTooNew),
+            Self::Enrol(error) => Some(error.code()),
+        }
+    }
 }
 
 /// A frame of either role.
@@ -110,27 +134,18 @@ pub(super) async fn run(shared: Arc<Shared>, peer: PeerId, socket: WebSocket) {
 async fn greeting(peer: PeerId, stream: &mut SplitStream<WebSocket>) -> Result<Hello, CloseReason> {
     match next(peer, stream).await? {
         Frame::Hello(protocol, hello) if (OLDEST..=VERSION).contains(&protocol) => Ok(*hello),
-        Frame::Hello(protocol, _) => Err(CloseReason::Refused(format!(
-            "the server speaks protocol {OLDEST} to {VERSION} and this peer {protocol}: upgrade the older of the two"
-        ))),
-        Frame::Agent(_) | Frame::Router(_) | Frame::Beat => {
-            Err(CloseReason::Refused("a stream begins with a greeting".to_owned()))
-        }
+        Frame::Hello(protocol, _) => Err(CloseReason::Protocol(protocol)),
+        Frame::Agent(_) | Frame::Router(_) | Frame::Beat => Err(CloseReason::GreetingMissing),
     }
 }
 
 /// Closes the stream, with the reason where it is one for the peer.
 async fn close(peer: PeerId, sink: &mut Sink, reason: &CloseReason) {
     tracing::info!(peer = %peer, "the stream of `{peer}` ended: {}", chain(reason));
-    let reason = match reason {
-        CloseReason::Gone | CloseReason::Broken(_) | CloseReason::Silent => return,
-        CloseReason::Frame(_)
-        | CloseReason::Replaced
-        | CloseReason::Stopped
-        | CloseReason::Refused(_) => chain(reason),
-    };
+    let Some(code) = reason.code() else { return };
+    let refused = Refused { code, reason: chain(reason) };
     let closing = async {
-        send(sink, &Down::Refused { reason }).await?;
+        send(sink, &Down::Refused(refused)).await?;
         sink.close().await.map_err(CloseReason::Broken)
     };
     if let Ok(Err(error)) = timeout(Duration::from_secs(1), closing).await {
@@ -241,7 +256,7 @@ async fn send_view(
     sent: &mut SentView,
 ) -> Result<(), CloseReason> {
     if !is_registered(&state, peer) {
-        return Err(CloseReason::Refused(EnrolError::Removed(peer).to_string()));
+        return Err(EnrolError::Removed(peer).into());
     }
     let view = match peer {
         PeerId::Instance(id) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Applied, Write, exists, not_found};
 use crate::access::{Credential, JoinToken};
-use crate::change::{AccessChange, Refusal};
+use crate::change::{AccessChange, JoinTokenEnd, Refusal};
 use crate::id::{CredentialId, JoinTokenId};
 use crate::state::RowKey;
 
@@ -63,10 +63,10 @@ impl Write<'_> {
     fn use_join_token(&mut self, id: JoinTokenId) -> Applied {
         let known = self.state.join_token(id).ok_or_else(|| not_found("join token", id))?;
         if known.expires_at <= self.at {
-            return Err(Refusal::JoinTokenOver("expired"));
+            return Err(Refusal::JoinTokenOver(JoinTokenEnd::Expired));
         }
         let Some(uses_left) = known.uses_left.checked_sub(1) else {
-            return Err(Refusal::JoinTokenOver("been used up"));
+            return Err(Refusal::JoinTokenOver(JoinTokenEnd::UsedUp));
         };
         let token = JoinToken { uses_left, ..known.clone() };
         self.state.join_tokens.insert_mut(id, Arc::new(token));
