@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{Clock, Epoch, chain};
+use model::{Backoff, Clock, Epoch, chain};
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -23,8 +23,8 @@ use crate::message::{BEATS_MISSED, DOWN_FRAME_BYTES, Down, Peer, SEND_TIMEOUT, U
 use crate::refusal::Refused;
 use crate::snapshot::Assembly;
 
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(3);
+/// Between two connections: short, since containers and routers wait for a server that restarts in a second or two.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
 /// After a connection that lasted this long, the next one is tried without a longer wait.
 const LASTING: Duration = Duration::from_secs(10);
 /// How often a held connection looks whether its certificate should be renewed.
@@ -66,7 +66,7 @@ enum Disconnect {
 impl Dialler {
     /// Goes on until shutdown.
     pub(super) async fn run<P: Peer>(self, mut channels: Channels<P>) {
-        let mut pause = PAUSE_MIN;
+        let mut backoff = BACKOFF;
         let mut logged = String::new();
         loop {
             let began = self.clock.now();
@@ -80,16 +80,15 @@ impl Dialler {
             }
             self.log(&end, &mut logged, was_connected);
             if was_connected && self.clock.now().since(began) >= LASTING {
-                pause = PAUSE_MIN;
+                backoff.reset();
             }
             if is_expired(&end) {
                 self.renew().await;
             }
             tokio::select! {
-                () = tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)) => {}
+                () = tokio::time::sleep(backoff.fail(rand::random())) => {}
                 () = self.shutdown.cancelled() => return,
             }
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
