@@ -13,23 +13,23 @@ use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 
 use crate::Error;
-use crate::known::{Exit, Seen, SeenState};
+use crate::op_error::DockerError;
 use crate::owner::Owner;
-use crate::trouble::DockerError;
+use crate::task_state::{Exit, Observed, ObservedState};
 
 mod events;
+mod executor;
 mod image;
 mod log;
 mod network;
-mod perform;
 
 pub(crate) use events::Event;
+pub(crate) use executor::Executor;
 pub(crate) use image::pull_limit;
 pub(crate) use log::Lines;
 #[cfg(test)]
-pub(crate) use network::OneNetwork;
-pub(crate) use network::{Networks, Unready};
-pub(crate) use perform::Hands;
+pub(crate) use network::NetworkInfo;
+pub(crate) use network::{NetworkError, Networks};
 
 /// Where Docker listens unless somebody says otherwise.
 const SOCKET: &str = "unix:///var/run/docker.sock";
@@ -47,7 +47,7 @@ pub(crate) struct Engine {
 
 /// What the engine says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct EngineInfo {
     /// Its version.
     pub(crate) version: String,
     /// What it runs.
@@ -56,11 +56,11 @@ pub(crate) struct About {
 
 /// What is found under a container's id or name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Inspection {
     /// The container.
-    Seen(Seen),
+    Found(Observed),
     /// Nothing.
-    Nothing,
+    Missing,
     /// Somebody else's container.
     Foreign,
 }
@@ -80,7 +80,7 @@ pub(crate) struct Listed {
 
 impl Engine {
     /// Finds the engine and asks it for its version.
-    pub(crate) async fn connect(host: Option<&str>) -> Result<(Self, About), Error> {
+    pub(crate) async fn connect(host: Option<&str>) -> Result<(Self, EngineInfo), Error> {
         let host = host.unwrap_or(SOCKET);
         let path = match host.split_once("://") {
             Some(("unix", path)) => path,
@@ -94,8 +94,8 @@ impl Engine {
         let docker =
             within(ASK, docker.negotiate_version()).await.map_err(|error| failed(error.into()))?;
         let engine = Self { docker, host: host.to_owned() };
-        let about = engine.about().await.map_err(|error| engine.unanswered(error))?;
-        Ok((engine, about))
+        let info = engine.info().await.map_err(|error| engine.unanswered(error))?;
+        Ok((engine, info))
     }
 
     /// The agent cannot begin without an answer.
@@ -104,10 +104,10 @@ impl Engine {
     }
 
     /// What the engine says of itself now.
-    pub(crate) async fn about(&self) -> Result<About, DockerError> {
+    pub(crate) async fn info(&self) -> Result<EngineInfo, DockerError> {
         let said = within(ASK, self.docker.version()).await?;
         let word = |text: Option<String>, usual: &str| text.unwrap_or_else(|| usual.to_owned());
-        Ok(About {
+        Ok(EngineInfo {
             version: said.version.unwrap_or_default(),
             platform: Platform::new(word(said.os, "linux"), word(said.arch, "amd64")),
         })
@@ -125,19 +125,19 @@ impl Engine {
     }
 
     /// A container, by its id or else by the name that it must have.
-    pub(crate) async fn look(
+    pub(crate) async fn inspect(
         &self,
         owner: &Owner,
         task: TaskId,
         container: &ContainerName,
         id: Option<&str>,
-    ) -> Result<Look, DockerError> {
+    ) -> Result<Inspection, DockerError> {
         let name = owner.container(task, container);
         let wanted = id.unwrap_or(&name);
         let options = None::<InspectContainerOptions>;
         match within(ASK, self.docker.inspect_container(wanted, options)).await {
-            Ok(found) => Ok(seen(owner, task, container, found)),
-            Err(error) if is_missing(&error) => Ok(Look::Nothing),
+            Ok(found) => Ok(inspection(owner, task, container, found)),
+            Err(error) if is_missing(&error) => Ok(Inspection::Missing),
             Err(error) => Err(error),
         }
     }
@@ -158,19 +158,19 @@ fn claim(owner: &Owner, summary: ContainerSummary) -> Option<Listed> {
     Some(Listed { task, container, id: summary.id?, is_running })
 }
 
-fn seen(
+fn inspection(
     owner: &Owner,
     task: TaskId,
     container: &ContainerName,
     found: ContainerInspectResponse,
-) -> Look {
+) -> Inspection {
     let (labels, stop_signal) =
         found.config.map(|config| (config.labels, config.stop_signal)).unwrap_or_default();
     let claimed = labels.and_then(|labels| owner.claims(&labels));
     if claimed != Some((task, container.clone())) {
-        return Look::Foreign;
+        return Inspection::Foreign;
     }
-    let (Some(id), Some(state)) = (found.id, found.state) else { return Look::Nothing };
+    let (Some(id), Some(state)) = (found.id, found.state) else { return Inspection::Missing };
     let started = state.started_at.as_deref().and_then(timestamp);
     let state = match state.status {
         Some(
@@ -178,8 +178,8 @@ fn seen(
             | ContainerStateStatusEnum::PAUSED
             | ContainerStateStatusEnum::RESTARTING
             | ContainerStateStatusEnum::STOPPING,
-        ) => SeenState::Running,
-        Some(ContainerStateStatusEnum::CREATED) => SeenState::Created,
+        ) => ObservedState::Running,
+        Some(ContainerStateStatusEnum::CREATED) => ObservedState::Created,
         Some(
             ContainerStateStatusEnum::EXITED
             | ContainerStateStatusEnum::DEAD
@@ -188,16 +188,20 @@ fn seen(
         )
         | None => {
             let at = state.finished_at.as_deref().and_then(timestamp).unwrap_or_default();
-            SeenState::Exited(Exit {
+            ObservedState::Exited(Exit {
                 code: state.exit_code.unwrap_or_default(),
                 out_of_memory: state.oom_killed.unwrap_or_default(),
                 at,
                 ran: started.map(|started| at.since(started)).unwrap_or_default(),
-                tail: None,
+                log_tail: None,
             })
         }
     };
-    Look::Seen(Seen { id, state, stop_signal: stop_signal.filter(|signal| !signal.is_empty()) })
+    Inspection::Found(Observed {
+        id,
+        state,
+        stop_signal: stop_signal.filter(|signal| !signal.is_empty()),
+    })
 }
 
 /// A time as Docker writes it; None for the year 1, its word for never.
@@ -213,13 +217,13 @@ async fn within<T>(
     call: impl Future<Output = Result<T, BollardError>>,
 ) -> Result<T, DockerError> {
     match tokio::time::timeout(limit, call).await {
-        Ok(said) => said.map_err(translate),
+        Ok(said) => said.map_err(docker_error),
         Err(_) => Err(DockerError::Silent(limit)),
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are ways of not being answered")]
-fn translate(error: BollardError) -> DockerError {
+fn docker_error(error: BollardError) -> DockerError {
     match error {
         BollardError::DockerResponseServerError { status_code, message } => {
             DockerError::Refused { status: status_code, message }

@@ -16,26 +16,26 @@ use model::{Clock, InstanceId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use docker::{Engine, Hands};
-use host::Host;
+use docker::{Engine, Executor};
+use host_info::HostInfo;
 use mirror::Mirror;
 use owner::Owner;
-use work::Work;
+use reconciler::Reconciler;
 
 mod docker;
-mod host;
-mod known;
+mod host_info;
+mod image_gc;
 mod logs;
 mod mirror;
 mod next;
 mod op;
+mod op_error;
 mod owner;
+mod reconciler;
 mod report;
 mod spec;
-mod sweep;
-mod tended;
-mod trouble;
-mod work;
+mod task_runner;
+mod task_state;
 
 #[cfg(test)]
 mod tests;
@@ -146,8 +146,8 @@ pub async fn run(
 ) -> Result<(), Error> {
     let beginning = begin(config, clock, ready, shutdown.clone());
     match shutdown.run_until_cancelled(beginning).await {
-        Some(Ok(Some(work))) => {
-            work.run(shutdown).await;
+        Some(Ok(Some(reconciler))) => {
+            reconciler.run(shutdown).await;
             Ok(())
         }
         Some(Ok(None)) | None => Ok(()),
@@ -161,11 +161,11 @@ async fn begin(
     clock: Arc<dyn Clock>,
     ready: watch::Sender<bool>,
     shutdown: CancellationToken,
-) -> Result<Option<Work>, Error> {
+) -> Result<Option<Reconciler>, Error> {
     let (engine, about) = Engine::connect(config.docker_host.as_deref()).await?;
-    let host = Host::look(&config).await?;
+    let host = HostInfo::read(&config).await?;
     let networks = engine.networks().await.map_err(|error| engine.unanswered(error))?;
-    let hello = watch::Sender::new(host.hello(&about, host::used_subnets(&networks, None)));
+    let hello = watch::Sender::new(host.hello(&about, host_info::used_subnets(&networks, None)));
     let listener = mirror::listen(&config.dir, config.mirror_listen).await?;
     let address = listener.local_addr().map_err(Error::Host)?;
     let client =
@@ -179,7 +179,7 @@ async fn begin(
     };
     // Now it is known which networks are its own.
     let instance: Option<InstanceId> = session.id.parse().ok();
-    hello.send_replace(host.hello(&about, host::used_subnets(&networks, instance)));
+    hello.send_replace(host.hello(&about, host_info::used_subnets(&networks, instance)));
     let mirror = Mirror::serve(listener, session.http.clone(), shutdown)
         .map_err(|source| Error::Mirror { address, source })?;
     tracing::info!("Docker {} answers; the image mirror listens on {address}", about.version);
@@ -187,6 +187,6 @@ async fn begin(
     let Some(first) = first else { return Ok(None) };
     let owner = Owner { installation: first.view.installation, instance: first.view.instance };
     let (platform, pulls) = (about.platform, docker::pull_limit());
-    let hands = Hands { engine, owner, mirror, platform, pulls };
-    Ok(Some(Work::new(hands, clock, session, first.view, host, hello, ready)))
+    let executor = Executor { engine, owner, mirror, platform, pulls };
+    Ok(Some(Reconciler::new(executor, clock, session, first.view, host, hello, ready)))
 }

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::trouble::PullTrouble;
+use crate::op_error::MirrorError;
 
 mod serve;
 mod verify;
@@ -34,12 +34,12 @@ const FILE: &str = "mirror";
 pub(crate) struct Mirror {
     address: SocketAddr,
     secret: String,
-    pulls: Mutex<HashMap<String, Option<PullTrouble>>>,
+    pulls: Mutex<HashMap<String, Option<MirrorError>>>,
 }
 
 /// What Docker gets for one pull.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct PullCredentials {
     mirror: Arc<Mirror>,
     user: String,
 }
@@ -79,16 +79,16 @@ impl Mirror {
         name.strip_prefix(&self.address.to_string()).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// A ticket for one pull.
-    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
+    /// Credentials for one pull.
+    pub(crate) fn issue_credentials(self: &Arc<Self>) -> PullCredentials {
         let user = random();
         self.pulls().insert(user.clone(), None);
-        Ticket { mirror: Arc::clone(self), user }
+        PullCredentials { mirror: Arc::clone(self), user }
     }
 
     /// The pull that a request with this `Authorization` belongs to; None: nobody is let in with that. Docker may still use
     /// what it got for one pull when that is over, since pulls of the same layer share its way here.
-    fn admit(&self, authorization: Option<&str>) -> Option<String> {
+    fn authenticate(&self, authorization: Option<&str>) -> Option<String> {
         let encoded = authorization?.strip_prefix("Basic ")?;
         let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
         let (user, secret) = decoded.split_once(':')?;
@@ -97,20 +97,20 @@ impl Mirror {
     }
 
     /// Notes what stands in the way of a pull. What is final is not hidden by what comes later.
-    fn note(&self, user: &str, trouble: PullTrouble) {
+    fn record(&self, user: &str, error: MirrorError) {
         if let Some(known) = self.pulls().get_mut(user)
-            && !matches!(known, Some(PullTrouble::Missing))
+            && !matches!(known, Some(MirrorError::NotFound))
         {
-            *known = Some(trouble);
+            *known = Some(error);
         }
     }
 
-    fn pulls(&self) -> MutexGuard<'_, HashMap<String, Option<PullTrouble>>> {
+    fn pulls(&self) -> MutexGuard<'_, HashMap<String, Option<MirrorError>>> {
         self.pulls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Ticket {
+impl PullCredentials {
     /// The user name for Docker.
     pub(crate) fn user(&self) -> &str {
         &self.user
@@ -122,12 +122,12 @@ impl Ticket {
     }
 
     /// What stood in the pull's way, if it was on this side.
-    pub(crate) fn trouble(&self) -> Option<PullTrouble> {
+    pub(crate) fn failure(&self) -> Option<MirrorError> {
         self.mirror.pulls().get(&self.user).cloned().flatten()
     }
 }
 
-impl Drop for Ticket {
+impl Drop for PullCredentials {
     fn drop(&mut self) {
         self.mirror.pulls().remove(&self.user);
     }

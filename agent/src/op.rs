@@ -96,7 +96,7 @@ pub(crate) enum Done {
     /// It runs.
     Started,
     /// It was told to stop, or killed.
-    Told,
+    Signalled,
     /// Its last lines.
     Read(Vec<String>),
     /// It is no longer there.

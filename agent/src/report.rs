@@ -4,9 +4,9 @@
 use link::message::SeenTask;
 use model::{AssignedContainer, AssignedTask, TaskContainer, TaskStatus, Wanted};
 
-use crate::known::{Exit, Known, Life};
 use crate::next;
-use crate::trouble;
+use crate::op_error;
+use crate::task_state::{ContainerState, Exit, TaskState};
 
 /// As much of a container's last lines as is kept.
 pub(crate) const TAIL_LINES: usize = 20;
@@ -14,18 +14,18 @@ pub(crate) const TAIL_LINES: usize = 20;
 pub(crate) const LINE_BYTES: usize = 1024;
 
 /// How a task is; None while nobody knows. `obstacle` is what all tasks of the instance wait for before they start. One that
-/// `is_waking` has a container that is about to come to life, so it has not ended, whatever is known.
+/// `is_starting` has a container that is about to come to life, so it has not ended, whatever is known.
 pub(crate) fn seen(
     task: &AssignedTask,
-    known: &Known,
-    is_waking: bool,
+    state: &TaskState,
+    is_starting: bool,
     obstacle: Option<&str>,
 ) -> Option<SeenTask> {
-    let known_status = next::status(task, known)?;
-    let is_premature = is_waking && task.wanted != Wanted::Reap;
-    let status = if is_premature { known_status.min(TaskStatus::Stopping) } else { known_status };
+    let task_status = next::status(task, state)?;
+    let is_too_early = is_starting && task.wanted != Wanted::Reap;
+    let status = if is_too_early { task_status.min(TaskStatus::Stopping) } else { task_status };
     let stopped = match task.wanted {
-        Wanted::Run if status > TaskStatus::Running => next::ending(task, known),
+        Wanted::Run if status > TaskStatus::Running => next::ending(task, state),
         // The server knows why it is told to stop.
         Wanted::Run | Wanted::Stop | Wanted::Reap => None,
     };
@@ -34,36 +34,36 @@ pub(crate) fn seen(
         task: task.id,
         status,
         stopped,
-        containers: task.containers.iter().map(|one| container(one, known, obstacle)).collect(),
-        reaped: task.wanted == Wanted::Reap && !is_waking && known.is_empty(),
+        containers: task.containers.iter().map(|one| container(one, state, obstacle)).collect(),
+        reaped: task.wanted == Wanted::Reap && !is_starting && state.is_empty(),
     })
 }
 
-fn container(one: &AssignedContainer, known: &Known, obstacle: Option<&str>) -> TaskContainer {
-    let container = known.container(&one.name);
-    let exit = container.life.exit();
+fn container(one: &AssignedContainer, state: &TaskState, obstacle: Option<&str>) -> TaskContainer {
+    let container = state.container(&one.name);
+    let exit = container.state.exit();
     TaskContainer {
         name: one.name.clone(),
         image: one.image.clone(),
-        runtime_id: container.life.id().map(ToOwned::to_owned),
+        runtime_id: container.state.id().map(ToOwned::to_owned),
         exit_code: exit.map(|exit| exit.code),
-        reason: reason(one, known, exit).or_else(|| {
-            let waits = container.life == Life::Absent;
+        reason: reason(one, state, exit).or_else(|| {
+            let waits = container.state == ContainerState::NotCreated;
             obstacle.filter(|_| waits).map(ToOwned::to_owned)
         }),
         restarts: container.restarts,
-        log_tail: exit.and_then(|exit| exit.tail.clone()).unwrap_or_default(),
+        log_tail: exit.and_then(|exit| exit.log_tail.clone()).unwrap_or_default(),
     }
 }
 
-fn reason(one: &AssignedContainer, known: &Known, exit: Option<&Exit>) -> Option<String> {
-    let failure = known.failure.as_ref().filter(|failure| failure.container == one.name);
+fn reason(one: &AssignedContainer, state: &TaskState, exit: Option<&Exit>) -> Option<String> {
+    let failure = state.failure.as_ref().filter(|failure| failure.container == one.name);
     let failed = failure.map(|failure| failure.stopped.reason.clone());
     let ended = || {
         let exit = exit.filter(|exit| exit.code != 0 || exit.out_of_memory)?;
-        Some(trouble::end(&one.name, exit, one.memory))
+        Some(op_error::exit_sentence(&one.name, exit, one.memory))
     };
-    failed.or_else(ended).or_else(|| known.waits_for(&one.name).map(ToOwned::to_owned))
+    failed.or_else(ended).or_else(|| state.waiting_reason(&one.name).map(ToOwned::to_owned))
 }
 
 /// The last lines of a log, each cut to what is kept.

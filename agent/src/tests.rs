@@ -12,8 +12,8 @@ use crate::owner::Owner;
 
 mod docker_real;
 mod registry;
-mod stage;
-mod stalling;
+mod test_agent;
+mod unresponsive_docker;
 
 /// Whose the task is.
 pub(crate) fn owner() -> Owner {

@@ -16,10 +16,10 @@ use http::{HeaderValue, Method, StatusCode};
 use model::{Batch, CommitError, Digest, RepositoryName, RowGuard, RowWrite};
 use rustix::buffer::spare_capacity;
 
-use crate::ask::Ask;
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 use crate::files::Known;
 use crate::range::Ranged;
+use crate::request_context::RequestContext;
 use crate::route::UploadId;
 use crate::rows::BlobRow;
 use crate::{Shared, blocking, manifest, range, rows};
@@ -36,20 +36,20 @@ pub(crate) fn value(text: &str) -> HeaderValue {
 
 /// `GET` and `HEAD /v2/N/blobs/D`.
 pub(crate) async fn get(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     digest: &Digest,
-) -> Result<Response, Failure> {
-    let unknown = || Failure::blob_unknown(digest);
+) -> Result<Response, RegistryError> {
+    let unknown = || RegistryError::blob_unknown(digest);
     let row: Option<BlobRow> =
-        rows::get(&ask.shared.store, &rows::link(repository, digest)).await?;
+        rows::get(&context.shared.store, &rows::link(repository, digest)).await?;
     let BlobRow { size_bytes: size } = row.ok_or_else(unknown)?;
-    let (files, wanted) = (Arc::clone(&ask.shared.files), *digest);
+    let (files, wanted) = (Arc::clone(&context.shared.files), *digest);
     let open = move || files.read(&wanted, size);
     let file = blocking("a blob cannot be opened", open).await?.ok_or_else(unknown)?;
 
     let etag = value(&format!("\"{digest}\""));
-    let same = |name| ask.parts.headers.get(name).is_some_and(|given| *given == etag);
+    let same = |name| context.parts.headers.get(name).is_some_and(|given| *given == etag);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(DIGEST, value(&digest.to_string()));
@@ -60,8 +60,8 @@ pub(crate) async fn get(
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let asked = ask.header(RANGE).filter(|_| ask.parts.method == Method::GET);
-    let asked = asked.filter(|_| !ask.parts.headers.contains_key(IF_RANGE) || same(IF_RANGE));
+    let asked = context.header(RANGE).filter(|_| context.parts.method == Method::GET);
+    let asked = asked.filter(|_| !context.parts.headers.contains_key(IF_RANGE) || same(IF_RANGE));
     let (first, end) = match range::of(asked, size) {
         Ranged::Whole => (0, size),
         Ranged::Part { first, last } => {
@@ -72,15 +72,15 @@ pub(crate) async fn get(
         Ranged::Unsatisfiable => return Err(unsatisfiable(size)),
     };
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(end - first));
-    if ask.parts.method == Method::GET {
+    if context.parts.method == Method::GET {
         *response.body_mut() = stream(file, first, end);
     }
     Ok(response)
 }
 
-fn unsatisfiable(size: u64) -> Failure {
+fn unsatisfiable(size: u64) -> RegistryError {
     let message = format!("the blob has {size} bytes, and none of them are in the range");
-    Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::SizeInvalid, message)
+    RegistryError::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::SizeInvalid, message)
         .with(CONTENT_RANGE, value(&format!("bytes */{size}")))
 }
 
@@ -117,29 +117,33 @@ fn piece(file: &File, at: u64, most: usize) -> io::Result<Bytes> {
 
 /// `DELETE /v2/N/blobs/D`: the repository shows it no more. Refused while a manifest of the repository needs it.
 pub(crate) async fn delete(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     digest: &Digest,
-) -> Result<Response, Failure> {
-    let _alone = ask.shared.repositories.alone(repository.clone()).await;
-    let store = &ask.shared.store;
+) -> Result<Response, RegistryError> {
+    let _alone = context.shared.repositories.alone(repository.clone()).await;
+    let store = &context.shared.store;
     let link = rows::link(repository, digest);
     if store.get(&link).await?.is_none() {
-        return Err(Failure::blob_unknown(digest));
+        return Err(RegistryError::blob_unknown(digest));
     }
     if let Some(parent) = manifest::parent(store, repository, digest).await? {
         let message = format!("manifest `{parent}` of the repository needs it; delete that first");
-        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message));
+        return Err(RegistryError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::Unsupported,
+            message,
+        ));
     }
     let holder = rows::holder(digest, repository);
     let batch = Batch {
         rows: vec![RowWrite::Delete { key: link.clone() }, RowWrite::Delete { key: holder }],
         guards: vec![RowGuard::Present(link)],
-        ..Batch::of(Vec::new(), ask.now)
+        ..Batch::of(Vec::new(), context.now)
     };
     match store.commit(batch).await {
         Ok(_) => Ok(accepted()),
-        Err(CommitError::GuardFailed { key: _ }) => Err(Failure::blob_unknown(digest)),
+        Err(CommitError::GuardFailed { key: _ }) => Err(RegistryError::blob_unknown(digest)),
         Err(error) => Err(error.into()),
     }
 }
@@ -169,7 +173,7 @@ pub(crate) async fn settle(
     digest: &Digest,
     size: u64,
     mut batch: Batch,
-) -> Result<(), Failure> {
+) -> Result<(), RegistryError> {
     let lock = shared.digests.alone(*digest).await;
     let row: Option<BlobRow> = rows::get(&shared.store, &rows::blob(digest)).await?;
     let known = match row {

@@ -8,29 +8,36 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::StatusCode;
 
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 
 /// How long a client may send nothing.
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// The next piece of a body; None at its end. What goes wrong is answered with `code`.
-pub(crate) async fn next(body: &mut BodyDataStream, code: Code) -> Result<Option<Bytes>, Failure> {
+pub(crate) async fn next(
+    body: &mut BodyDataStream,
+    code: ErrorCode,
+) -> Result<Option<Bytes>, RegistryError> {
     match tokio::time::timeout(SILENCE, body.next()).await {
         Ok(Some(Ok(piece))) => Ok(Some(piece)),
         Ok(None) => Ok(None),
         Ok(Some(Err(error))) => {
             let message = format!("the body ended early, so nothing of it counts: {error}");
-            Err(Failure::bad(code, message))
+            Err(RegistryError::bad_request(code, message))
         }
         Err(_) => {
             let message = "nothing came for a minute, so nothing of the body counts; send it again";
-            Err(Failure::new(StatusCode::REQUEST_TIMEOUT, code, message))
+            Err(RegistryError::new(StatusCode::REQUEST_TIMEOUT, code, message))
         }
     }
 }
 
 /// A whole body of at most `most` bytes; None where it is larger, and then no more of it than that was read.
-pub(crate) async fn read(body: Body, most: usize, code: Code) -> Result<Option<Vec<u8>>, Failure> {
+pub(crate) async fn read(
+    body: Body,
+    most: usize,
+    code: ErrorCode,
+) -> Result<Option<Vec<u8>>, RegistryError> {
     if body.size_hint().lower() > most as u64 {
         return Ok(None);
     }

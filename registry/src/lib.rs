@@ -20,10 +20,9 @@ use crate::lock::Locks;
 use crate::token::Tokens;
 use crate::upload::Uploads;
 
-mod ask;
 mod blob;
 mod body;
-mod failure;
+mod error;
 mod files;
 mod listing;
 mod lock;
@@ -33,6 +32,7 @@ mod operation;
 mod query;
 mod range;
 mod referrers;
+mod request_context;
 mod route;
 mod rows;
 mod scope;
@@ -133,7 +133,7 @@ impl Registry {
 pub(crate) async fn blocking<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, failure::Failure> {
+) -> Result<T, error::RegistryError> {
     let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| Err(ended.into()));
-    done.map_err(|error| failure::Failure::disk(what, &error))
+    done.map_err(|error| error::RegistryError::disk(what, &error))
 }

@@ -7,17 +7,20 @@ use http::header::{CONTENT_TYPE, LINK};
 use model::RepositoryName;
 use serde_json::{Value, json};
 
-use crate::ask::Ask;
-use crate::failure::Failure;
+use crate::error::RegistryError;
 use crate::query::{Page, encode};
+use crate::request_context::RequestContext;
 
 /// `GET /v2/N/tags/list`.
-pub(crate) fn tags(ask: &Ask, repository: &RepositoryName) -> Result<Response, Failure> {
-    if ask.state.repository(repository).is_none() {
-        return Err(Failure::name_unknown(repository.as_str()));
+pub(crate) fn tags(
+    context: &RequestContext,
+    repository: &RepositoryName,
+) -> Result<Response, RegistryError> {
+    if context.state.repository(repository).is_none() {
+        return Err(RegistryError::name_unknown(repository.as_str()));
     }
-    let page = Page::of(&ask.query)?;
-    let names = ask.state.tags(repository).map(|tag| tag.name.as_str());
+    let page = Page::of(&context.query)?;
+    let names = context.state.tags(repository).map(|tag| tag.name.as_str());
     let (tags, more) = page.cut(names, |name| name);
     let next = tags.last().filter(|_| more).map(|last| next(&page, last));
     Ok(reply(
@@ -27,11 +30,12 @@ pub(crate) fn tags(ask: &Ask, repository: &RepositoryName) -> Result<Response, F
 }
 
 /// `GET /v2/_catalog`.
-pub(crate) fn catalog(ask: &Ask) -> Result<Response, Failure> {
-    let page = Page::of(&ask.query)?;
-    let names = ask.state.repositories().map(|repository| &repository.name);
+pub(crate) fn catalog(context: &RequestContext) -> Result<Response, RegistryError> {
+    let page = Page::of(&context.query)?;
+    let names = context.state.repositories().map(|repository| &repository.name);
     // A token for the catalog need not cover each repository; the principal must.
-    let readable = names.filter(|name| ask.principal_may_read(name)).map(RepositoryName::as_str);
+    let readable =
+        names.filter(|name| context.principal_may_read(name)).map(RepositoryName::as_str);
     let (names, more) = page.cut(readable, |name| name);
     let next = names.last().filter(|_| more).map(|last| next(&page, last));
     Ok(reply(&json!({ "repositories": names }), next.map(|query| format!("/v2/_catalog?{query}"))))

@@ -9,7 +9,7 @@ use model::{Digest, RepositoryName};
 use store::Store;
 
 use crate::blob::{DIGEST, value};
-use crate::failure::Failure;
+use crate::error::RegistryError;
 use crate::rows::{self, ManifestRow, STEP};
 
 pub(crate) mod delete;
@@ -27,7 +27,7 @@ pub(crate) async fn parent(
     store: &Store,
     repository: &RepositoryName,
     child: &Digest,
-) -> Result<Option<Digest>, Failure> {
+) -> Result<Option<Digest>, RegistryError> {
     let prefix = rows::edges(child, repository);
     let mut after = None;
     loop {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::response::Response;
 use model::{Batch, CommitError, Digest, RepositoryName, RowGuard};
 
-use crate::ask::Ask;
-use crate::failure::Failure;
+use crate::error::RegistryError;
+use crate::request_context::RequestContext;
 use crate::rows::{self, BlobRow};
 use crate::{blob, blocking};
 
@@ -16,38 +16,41 @@ const MOST_HOLDERS: usize = 1_000;
 
 /// Shows `wanted` in `repository`; None: it has to be uploaded.
 pub(crate) async fn mount(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     wanted: &str,
-) -> Result<Option<Response>, Failure> {
+) -> Result<Option<Response>, RegistryError> {
     let Ok(digest) = wanted.parse::<Digest>() else { return Ok(None) };
-    let source = match ask.query.first("from") {
-        Some(name) => name.parse().ok().filter(|name| ask.may_read(name)),
-        None => readable_holder(ask, &digest).await?,
+    let source = match context.query.first("from") {
+        Some(name) => name.parse().ok().filter(|name| context.may_read(name)),
+        None => readable_holder(context, &digest).await?,
     };
     let Some(source) = source else { return Ok(None) };
     let shown = rows::link(&source, &digest);
-    let Some(BlobRow { size_bytes: size }) = rows::get(&ask.shared.store, &shown).await? else {
+    let Some(BlobRow { size_bytes: size }) = rows::get(&context.shared.store, &shown).await? else {
         return Ok(None);
     };
-    let files = Arc::clone(&ask.shared.files);
+    let files = Arc::clone(&context.shared.files);
     if !blocking("a blob cannot be looked at", move || files.has(&digest, size)).await? {
         return Ok(None);
     }
     let batch = Batch {
         rows: rows::show(repository, &digest, size).into(),
         guards: vec![RowGuard::Present(shown), RowGuard::Present(rows::blob(&digest))],
-        ..Batch::of(Vec::new(), ask.now)
+        ..Batch::of(Vec::new(), context.now)
     };
-    match ask.shared.store.commit(batch).await {
+    match context.shared.store.commit(batch).await {
         Ok(_) => Ok(Some(blob::created(repository, &digest))),
         Err(CommitError::GuardFailed { key: _ }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn readable_holder(ask: &Ask, digest: &Digest) -> Result<Option<RepositoryName>, Failure> {
-    let holders = ask.shared.store.range(&rows::holders(digest), None, MOST_HOLDERS).await?;
+async fn readable_holder(
+    context: &RequestContext,
+    digest: &Digest,
+) -> Result<Option<RepositoryName>, RegistryError> {
+    let holders = context.shared.store.range(&rows::holders(digest), None, MOST_HOLDERS).await?;
     let names = holders.iter().filter_map(|(key, _)| rows::tail(key).parse().ok());
-    Ok(names.into_iter().find(|name| ask.may_read(name)))
+    Ok(names.into_iter().find(|name| context.may_read(name)))
 }

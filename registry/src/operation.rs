@@ -12,8 +12,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use model::{Digest, Reference, RepositoryName};
 
-use crate::ask::{Ask, Need};
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
+use crate::request_context::{Permission, RequestContext};
 use crate::route::{Route, UploadId};
 use crate::{Shared, blob, listing, manifest, referrers, token, upload};
 
@@ -49,22 +49,22 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Bo
     response
 }
 
-async fn answer(shared: &Arc<Shared>, parts: Parts, body: Body) -> Result<Response, Failure> {
+async fn answer(shared: &Arc<Shared>, parts: Parts, body: Body) -> Result<Response, RegistryError> {
     let operation = match Route::parse(parts.uri.path()) {
         Ok(Route::Token) => return token::answer(shared, &parts, body).await,
         Ok(route) => Operation::of(&parts.method, route),
-        Err(error) => Err(error.failure(&parts.method)),
+        Err(error) => Err(error.response(&parts.method)),
     };
     // Who asks is proven first: a stranger learns nothing, not even what a path would mean.
-    let need = operation.as_ref().map_or(Need::Somebody, Operation::need);
-    let ask = Ask::new(shared, parts, &need)?;
+    let permission = operation.as_ref().map_or(Permission::Authenticated, Operation::permission);
+    let context = RequestContext::new(shared, parts, &permission)?;
     let operation = operation?;
-    ask.allow(&need)?;
-    operation.run(&ask, body).await
+    context.allow(&permission)?;
+    operation.run(&context, body).await
 }
 
 impl Operation {
-    fn of(method: &Method, route: Route) -> Result<Self, Failure> {
+    fn of(method: &Method, route: Route) -> Result<Self, RegistryError> {
         let read = method == Method::GET || method == Method::HEAD;
         let (delete, put) = (method == Method::DELETE, method == Method::PUT);
         Ok(match route {
@@ -94,12 +94,13 @@ impl Operation {
         })
     }
 
-    fn need(&self) -> Need {
-        let on = |action, name: &RepositoryName| Need::Action(action, Resource::repository(name));
+    fn permission(&self) -> Permission {
+        let on =
+            |action, name: &RepositoryName| Permission::Action(action, Resource::repository(name));
         match self {
-            Self::Base => Need::Somebody,
+            Self::Base => Permission::Authenticated,
             Self::Catalog => {
-                Need::Action(Action::RepositoryList, Resource::any(ResourceKind::Repository))
+                Permission::Action(Action::RepositoryList, Resource::any(ResourceKind::Repository))
             }
             Self::Tags(name)
             | Self::Referrers(name, _)
@@ -117,34 +118,36 @@ impl Operation {
         }
     }
 
-    async fn run(self, ask: &Ask, body: Body) -> Result<Response, Failure> {
+    async fn run(self, context: &RequestContext, body: Body) -> Result<Response, RegistryError> {
         match self {
             Self::Base => Ok(base()),
-            Self::Catalog => listing::catalog(ask),
-            Self::Tags(name) => listing::tags(ask, &name),
-            Self::Referrers(name, digest) => referrers::get(ask, &name, &digest).await,
-            Self::GetBlob(name, digest) => blob::get(ask, &name, &digest).await,
-            Self::DeleteBlob(name, digest) => blob::delete(ask, &name, &digest).await,
-            Self::StartUpload(name) => upload::serve::start(ask, &name, body).await,
-            Self::AppendUpload(name, id) => upload::serve::patch(ask, &name, id, body).await,
-            Self::FinishUpload(name, id) => upload::serve::put(ask, &name, id, body).await,
-            Self::GetUpload(name, id) => upload::serve::get(ask, &name, id),
-            Self::CancelUpload(name, id) => upload::serve::cancel(ask, &name, id).await,
-            Self::GetManifest(name, reference) => manifest::get::get(ask, &name, &reference).await,
+            Self::Catalog => listing::catalog(context),
+            Self::Tags(name) => listing::tags(context, &name),
+            Self::Referrers(name, digest) => referrers::get(context, &name, &digest).await,
+            Self::GetBlob(name, digest) => blob::get(context, &name, &digest).await,
+            Self::DeleteBlob(name, digest) => blob::delete(context, &name, &digest).await,
+            Self::StartUpload(name) => upload::serve::start(context, &name, body).await,
+            Self::AppendUpload(name, id) => upload::serve::patch(context, &name, id, body).await,
+            Self::FinishUpload(name, id) => upload::serve::put(context, &name, id, body).await,
+            Self::GetUpload(name, id) => upload::serve::get(context, &name, id),
+            Self::CancelUpload(name, id) => upload::serve::cancel(context, &name, id).await,
+            Self::GetManifest(name, reference) => {
+                manifest::get::get(context, &name, &reference).await
+            }
             Self::PutManifest(name, reference) => {
-                manifest::put::put(ask, &name, &reference, body).await
+                manifest::put::put(context, &name, &reference, body).await
             }
             Self::DeleteManifest(name, Reference::Tag(tag)) => {
-                manifest::delete::tag(ask, &name, &tag).await
+                manifest::delete::tag(context, &name, &tag).await
             }
             Self::DeleteManifest(name, Reference::Digest(digest)) => {
-                manifest::delete::manifest(ask, &name, &digest).await
+                manifest::delete::manifest(context, &name, &digest).await
             }
         }
     }
 }
 
-fn not_allowed(route: &Route) -> Failure {
+fn not_allowed(route: &Route) -> RegistryError {
     let methods = match route {
         Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(_, _) => "GET, HEAD",
         Route::Token => "GET, POST",
@@ -154,7 +157,7 @@ fn not_allowed(route: &Route) -> Failure {
         Route::Manifest(_, _) => "GET, HEAD, PUT, DELETE",
     };
     let message = format!("this takes {methods} only");
-    Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
+    RegistryError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message)
         .with(ALLOW, HeaderValue::from_static(methods))
 }
 

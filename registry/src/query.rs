@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 
 /// Entries that one page holds at most; a larger `n` is cut to it.
 const LONGEST_PAGE: usize = 1_000;
@@ -74,7 +74,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn of(query: &Query) -> Result<Self, Failure> {
+    pub(crate) fn of(query: &Query) -> Result<Self, RegistryError> {
         let n = match query.first("n") {
             None => LONGEST_PAGE,
             Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -84,7 +84,11 @@ impl Page {
             Some(text) => {
                 let text: String = text.chars().take(40).collect();
                 let message = format!("`n={text}` is not a number of entries: use digits only");
-                return Err(Failure::new(StatusCode::BAD_REQUEST, Code::Unsupported, message));
+                return Err(RegistryError::new(
+                    StatusCode::BAD_REQUEST,
+                    ErrorCode::Unsupported,
+                    message,
+                ));
             }
         };
         let last = query.first("last").filter(|last| !last.is_empty()).map(ToOwned::to_owned);
@@ -111,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    fn page(query: &str) -> Result<Page, Failure> {
+    fn page(query: &str) -> Result<Page, RegistryError> {
         Page::of(&Query::parse(query))
     }
 

@@ -8,10 +8,10 @@ use http::header::{CONTENT_TYPE, HeaderName, LINK};
 use model::{Digest, RepositoryName};
 use serde_json::json;
 
-use crate::ask::Ask;
-use crate::failure::Failure;
+use crate::error::RegistryError;
 use crate::listing::link_to_next;
 use crate::query::{Page, encode};
+use crate::request_context::RequestContext;
 use crate::rows::{self, ReferrerRow, STEP};
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -20,13 +20,13 @@ const MOST_PAGE_BYTES: usize = 3 << 20;
 
 /// `GET /v2/N/referrers/D`.
 pub(crate) async fn get(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     subject: &Digest,
-) -> Result<Response, Failure> {
-    let page = Page::of(&ask.query)?;
-    let wanted = ask.query.first("artifactType").filter(|wanted| !wanted.is_empty());
-    let (manifests, more) = read(ask, repository, subject, &page, wanted).await?;
+) -> Result<Response, RegistryError> {
+    let page = Page::of(&context.query)?;
+    let wanted = context.query.first("artifactType").filter(|wanted| !wanted.is_empty());
+    let (manifests, more) = read(context, repository, subject, &page, wanted).await?;
     let link = manifests.last().filter(|_| more).map(|last| {
         let filter = wanted.map(|wanted| format!("artifactType={}&", encode(wanted)));
         let (filter, n, last) = (filter.unwrap_or_default(), page.n, last.digest);
@@ -48,17 +48,17 @@ pub(crate) async fn get(
 
 /// One page, and whether more follow.
 async fn read(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     subject: &Digest,
     page: &Page,
     wanted: Option<&str>,
-) -> Result<(Vec<ReferrerRow>, bool), Failure> {
+) -> Result<(Vec<ReferrerRow>, bool), RegistryError> {
     let prefix = rows::referrers(repository, subject);
     let mut after = page.last.as_ref().map(|last| [&prefix, last.as_bytes()].concat());
     let (mut found, mut bytes) = (Vec::new(), 0);
     loop {
-        let pairs = ask.shared.store.range(&prefix, after, STEP).await?;
+        let pairs = context.shared.store.range(&prefix, after, STEP).await?;
         for (key, value) in &pairs {
             let Some(row) = rows::read::<ReferrerRow>(key, value) else { continue };
             if wanted.is_some_and(|wanted| row.artifact_type.as_deref() != Some(wanted)) {

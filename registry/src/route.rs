@@ -7,7 +7,7 @@ use std::str::FromStr;
 use http::{Method, StatusCode};
 use model::{Digest, NameError, Reference, RepositoryName, TagName};
 
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,19 +92,21 @@ fn reference(text: &str) -> Result<Reference, RouteError> {
 
 impl RouteError {
     /// A tag that cannot be is one that is not there, unless somebody wants to make it.
-    pub(crate) fn failure(&self, method: &Method) -> Failure {
+    pub(crate) fn response(&self, method: &Method) -> RegistryError {
         match self {
             Self::Nowhere => {
                 let message = "there is nothing at this path; see the OCI distribution spec for what a registry serves";
-                Failure::new(StatusCode::NOT_FOUND, Code::Unsupported, message)
+                RegistryError::new(StatusCode::NOT_FOUND, ErrorCode::Unsupported, message)
             }
-            Self::Name(error) => Failure::bad(Code::NameInvalid, error.to_string()),
-            Self::Digest(why) => Failure::bad(Code::DigestInvalid, why.as_str()),
+            Self::Name(error) => {
+                RegistryError::bad_request(ErrorCode::NameInvalid, error.to_string())
+            }
+            Self::Digest(why) => RegistryError::bad_request(ErrorCode::DigestInvalid, why.as_str()),
             Self::Tag(error) if *method == Method::PUT => {
-                Failure::bad(Code::ManifestInvalid, error.to_string())
+                RegistryError::bad_request(ErrorCode::ManifestInvalid, error.to_string())
             }
-            Self::Tag(error) => Failure::manifest_unknown(&error.text),
-            Self::Upload => Failure::upload_unknown(),
+            Self::Tag(error) => RegistryError::manifest_unknown(&error.text),
+            Self::Upload => RegistryError::upload_unknown(),
         }
     }
 }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Store;
 
-use crate::failure::Failure;
+use crate::error::RegistryError;
 
 /// Rows that one step of a scan reads.
 pub(crate) const STEP: usize = 90;
@@ -116,7 +116,7 @@ pub(crate) fn show(repository: &RepositoryName, digest: &Digest, size_bytes: u64
 pub(crate) async fn get<T: DeserializeOwned>(
     store: &Store,
     key: &[u8],
-) -> Result<Option<T>, Failure> {
+) -> Result<Option<T>, RegistryError> {
     Ok(store.get(key).await?.and_then(|value| read(key, &value)))
 }
 

@@ -20,10 +20,10 @@ use rand::Rng as _;
 use serde_json::json;
 
 use crate::Shared;
-use crate::ask::{Caller, Login};
 use crate::body;
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 use crate::query::Query;
+use crate::request_context::{Caller, Login};
 use crate::scope::{self, Scope};
 
 /// How long an access token lives. Clients fetch a new one by themselves.
@@ -92,15 +92,19 @@ pub(crate) async fn answer(
     shared: &Arc<Shared>,
     parts: &Parts,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, RegistryError> {
     let asked = if parts.method == Method::GET {
         by_header(shared, parts)?
     } else if parts.method == Method::POST {
         by_form(shared, body).await?
     } else {
         let message = "tokens are asked for by GET or POST";
-        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message)
-            .with(ALLOW, HeaderValue::from_static("GET, POST")));
+        return Err(RegistryError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::Unsupported,
+            message,
+        )
+        .with(ALLOW, HeaderValue::from_static("GET, POST")));
     };
     grant(shared, &asked).await
 }
@@ -112,7 +116,7 @@ struct Asked {
     offline: bool,
 }
 
-fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, Failure> {
+fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, RegistryError> {
     let parameters = Query::parse(parts.uri.query().unwrap_or_default());
     let login = parts.headers.get(AUTHORIZATION).ok_or_else(nobody)?;
     let login = Login::read(login).ok_or_else(refused)?;
@@ -122,11 +126,11 @@ fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, Failure> {
     Ok(Asked { proven, parameters, offline })
 }
 
-async fn by_form(shared: &Shared, body: Body) -> Result<Asked, Failure> {
-    let form = body::read(body, MOST_FORM_BYTES, Code::Unsupported).await?;
+async fn by_form(shared: &Shared, body: Body) -> Result<Asked, RegistryError> {
+    let form = body::read(body, MOST_FORM_BYTES, ErrorCode::Unsupported).await?;
     let form = form.ok_or_else(|| {
         let message = "the form is larger than 64 KiB";
-        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::Unsupported, message)
+        RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::Unsupported, message)
     })?;
     let parameters = Query::parse(&String::from_utf8_lossy(&form));
     let given = |name| parameters.first(name).unwrap_or_default().to_owned();
@@ -143,31 +147,31 @@ async fn by_form(shared: &Shared, body: Body) -> Result<Asked, Failure> {
         }
         Some(_) | None => {
             let message = "`grant_type` must be `password` or `refresh_token`";
-            return Err(Failure::bad(Code::Unsupported, message));
+            return Err(RegistryError::bad_request(ErrorCode::Unsupported, message));
         }
     };
     Ok(Asked { proven: proven.ok_or_else(refused)?, parameters, offline })
 }
 
-fn nobody() -> Failure {
+fn nobody() -> RegistryError {
     unproven(
         "this needs a login: run `docker login` with user `admin` and the administrator's token",
     )
 }
 
-fn refused() -> Failure {
+fn refused() -> RegistryError {
     unproven(
         "the user name or token is not valid; the administrator's user name is `admin` and the token is in `admin.token` \
          in the data directory",
     )
 }
 
-fn unproven(message: &str) -> Failure {
-    Failure::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message)
+fn unproven(message: &str) -> RegistryError {
+    RegistryError::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
         .with(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\""))
 }
 
-async fn grant(shared: &Shared, asked: &Asked) -> Result<Response, Failure> {
+async fn grant(shared: &Shared, asked: &Asked) -> Result<Response, RegistryError> {
     let Asked { proven, parameters, offline } = asked;
     let (state, now) = (shared.store.state(), shared.clock.now());
     let scopes = scope::grant(&state, &proven.principal, parameters.all("scope"));
@@ -194,7 +198,7 @@ async fn remember(
     state: &State,
     principal: &Principal,
     now: Timestamp,
-) -> Result<String, Failure> {
+) -> Result<String, RegistryError> {
     let secret = access::new_secret("berth_rrt");
     let mut random = [0; 10];
     rand::rng().fill_bytes(&mut random);

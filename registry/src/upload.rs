@@ -11,7 +11,7 @@ use http::StatusCode;
 use model::{Principal, RepositoryName, Timestamp};
 use sha2::Sha256;
 
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 use crate::route::UploadId;
 
 pub(crate) mod receive;
@@ -93,13 +93,16 @@ impl Uploads {
         repository: &RepositoryName,
         principal: &Principal,
         now: Timestamp,
-    ) -> Result<Arc<Upload>, Failure> {
+    ) -> Result<Arc<Upload>, RegistryError> {
         let mut open = self.open();
         if is_full(&open, principal) {
             let message = "too many uploads are open; finish or cancel some, or wait: while there are so many, those that lie idle end after a minute";
-            let failure =
-                Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message);
-            return Err(failure.with(http::header::RETRY_AFTER, http::HeaderValue::from(60)));
+            let error = RegistryError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                ErrorCode::TooManyRequests,
+                message,
+            );
+            return Err(error.with(http::header::RETRY_AFTER, http::HeaderValue::from(60)));
         }
         let upload = Arc::new(Upload {
             id: UploadId::random(),
@@ -119,12 +122,12 @@ impl Uploads {
         id: UploadId,
         repository: &RepositoryName,
         principal: &Principal,
-    ) -> Result<Arc<Upload>, Failure> {
+    ) -> Result<Arc<Upload>, RegistryError> {
         let open = self.open();
         let upload = open
             .get(&id)
             .filter(|upload| upload.repository == *repository && upload.principal == *principal);
-        upload.map(Arc::clone).ok_or_else(Failure::upload_unknown)
+        upload.map(Arc::clone).ok_or_else(RegistryError::upload_unknown)
     }
 
     pub(crate) fn end(&self, id: UploadId) {

@@ -10,10 +10,10 @@ use futures_util::StreamExt as _;
 use model::{PinnedImage, Platform};
 use tokio::sync::Semaphore;
 
-use super::{ASK, Engine, LIST, is_missing, translate, within};
+use super::{ASK, Engine, LIST, docker_error, is_missing, within};
 use crate::mirror::Mirror;
 use crate::op::Found;
-use crate::trouble::{self, DockerError, PullTrouble};
+use crate::op_error::{self, DockerError, MirrorError};
 
 /// A pull that says nothing for so long is stuck.
 const PULL_IDLE: Duration = Duration::from_mins(2);
@@ -30,7 +30,7 @@ pub(crate) fn pull_limit() -> Arc<Semaphore> {
 #[derive(Debug)]
 pub(super) enum PullError {
     /// The mirror knows why.
-    Mirror(PullTrouble),
+    Mirror(MirrorError),
     /// Docker says so.
     Docker(DockerError),
 }
@@ -92,25 +92,26 @@ impl Engine {
         mirror: &Arc<Mirror>,
         image: &PinnedImage,
     ) -> Result<(), PullError> {
-        let ticket = mirror.ticket();
+        let credentials = mirror.issue_credentials();
         let options = CreateImageOptions {
             from_image: Some(mirror.name(image)),
             ..CreateImageOptions::default()
         };
-        let credentials = DockerCredentials {
-            username: Some(ticket.user().to_owned()),
-            password: Some(ticket.secret().to_owned()),
+        let docker_credentials = DockerCredentials {
+            username: Some(credentials.user().to_owned()),
+            password: Some(credentials.secret().to_owned()),
             ..DockerCredentials::default()
         };
-        let mut stream = Box::pin(self.docker.create_image(Some(options), None, Some(credentials)));
+        let mut stream =
+            Box::pin(self.docker.create_image(Some(options), None, Some(docker_credentials)));
         loop {
             let error = match tokio::time::timeout(PULL_IDLE, stream.next()).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(Ok(_))) => continue,
-                Ok(Some(Err(error))) => translate(error),
+                Ok(Some(Err(error))) => docker_error(error),
                 Err(_) => DockerError::Silent(PULL_IDLE),
             };
-            return Err(ticket.trouble().map_or(PullError::Docker(error), PullError::Mirror));
+            return Err(credentials.failure().map_or(PullError::Docker(error), PullError::Mirror));
         }
     }
 }
@@ -126,7 +127,7 @@ fn usable(found: ImageInspect, image: &PinnedImage, platform: &Platform) -> Opti
     let unfit = (built_for != *platform).then(|| {
         format!(
             "image `{}` is built for {built_for}, and this instance runs {platform}: push one that is built for it",
-            trouble::short(image)
+            op_error::short_name(image)
         )
     });
     let stop_signal = found.config.and_then(|config| config.stop_signal);

@@ -6,9 +6,9 @@ use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptions;
 use futures_util::{Stream, StreamExt as _};
 
-use super::{Engine, translate};
+use super::{Engine, docker_error};
+use crate::op_error::DockerError;
 use crate::report::{self, TAIL_LINES};
-use crate::trouble::DockerError;
 
 const READ: Duration = Duration::from_secs(10);
 /// A line that is longer is cut in pieces.
@@ -47,7 +47,7 @@ impl Engine {
             tail: tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
             ..LogsOptions::default()
         };
-        self.docker.logs(id, Some(options)).map(|output| output.map_err(translate))
+        self.docker.logs(id, Some(options)).map(|output| output.map_err(docker_error))
     }
 }
 

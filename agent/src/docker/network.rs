@@ -8,14 +8,14 @@ use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
 use model::Subnet;
 
 use super::{Engine, is_missing, within};
+use crate::op_error::DockerError;
 use crate::owner::{Labels, Owner};
-use crate::trouble::DockerError;
 
 const CALL: Duration = Duration::from_secs(30);
 
 /// Why the instance's network is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unready {
+pub(crate) enum NetworkError {
     /// Another network of Docker has the subnet.
     #[error(
         "the subnet `{0}` is taken by another Docker network; the server will choose another one"
@@ -47,11 +47,11 @@ pub(crate) enum Unready {
 
 /// Docker's networks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Networks(pub(crate) Vec<OneNetwork>);
+pub(crate) struct Networks(pub(crate) Vec<NetworkInfo>);
 
 /// One of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OneNetwork {
+pub(crate) struct NetworkInfo {
     /// Docker's id.
     pub(crate) id: String,
     /// Its name.
@@ -75,9 +75,9 @@ impl Engine {
         &self,
         owner: &Owner,
         subnet: Subnet,
-    ) -> Result<(), Unready> {
+    ) -> Result<(), NetworkError> {
         let network = owner.network();
-        let failed = |error| Unready::Docker { network: network.clone(), error };
+        let failed = |error| NetworkError::Docker { network: network.clone(), error };
         let known = self.networks().await.map_err(failed)?;
         let own = known.0.into_iter().find(|one| one.name == network && owner.has(&one.labels));
         if let Some(own) = own {
@@ -106,7 +106,7 @@ impl Engine {
                 Ok(())
             }
             Err(DockerError::Refused { message, .. }) if message.contains("overlaps") => {
-                Err(Unready::Taken(subnet))
+                Err(NetworkError::Taken(subnet))
             }
             Err(error) => Err(failed(error)),
         }
@@ -123,9 +123,9 @@ impl Engine {
     }
 
     /// Removes the network with its former subnet, if nobody uses it.
-    async fn make_way(&self, own: &OneNetwork, wanted: Subnet) -> Result<(), Unready> {
+    async fn make_way(&self, own: &NetworkInfo, wanted: Subnet) -> Result<(), NetworkError> {
         let network = own.name.clone();
-        let failed = |error| Unready::Docker { network: network.clone(), error };
+        let failed = |error| NetworkError::Docker { network: network.clone(), error };
         let options = None::<InspectNetworkOptions>;
         let seen = within(CALL, self.docker.inspect_network(&own.id, options)).await;
         let containers = match seen {
@@ -135,7 +135,7 @@ impl Engine {
         };
         if containers > 0 {
             let had: Vec<String> = own.subnets.iter().map(ToString::to_string).collect();
-            return Err(Unready::InUse { network, had: had.join(", "), wanted, containers });
+            return Err(NetworkError::InUse { network, had: had.join(", "), wanted, containers });
         }
         match within(CALL, self.docker.remove_network(&own.id)).await {
             Err(error) if !is_missing(&error) => Err(failed(error)),
@@ -144,10 +144,10 @@ impl Engine {
     }
 }
 
-fn one(network: Network) -> OneNetwork {
+fn one(network: Network) -> NetworkInfo {
     let config = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let subnets = config.into_iter().filter_map(|config| config.subnet?.parse().ok());
-    OneNetwork {
+    NetworkInfo {
         id: network.id.unwrap_or_default(),
         name: network.name.unwrap_or_default(),
         labels: network.labels.unwrap_or_default(),

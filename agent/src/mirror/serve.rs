@@ -14,7 +14,7 @@ use model::{Digest, RepositoryName};
 use serde_json::json;
 
 use super::{Mirror, verify};
-use crate::trouble::PullTrouble;
+use crate::op_error::MirrorError;
 
 /// How long the registry may take to begin an answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ struct Serving {
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum MirrorRequest {
     /// Whether this is a registry.
     Base,
     /// A manifest or blob.
@@ -53,7 +53,7 @@ pub(super) fn app(mirror: Arc<Mirror>, http: Http) -> axum::Router {
 async fn answer(State(serving): State<Arc<Serving>>, request: Request) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION);
     let authorization = authorization.and_then(|value| value.to_str().ok());
-    let Some(pull) = serving.mirror.admit(authorization) else {
+    let Some(pull) = serving.mirror.authenticate(authorization) else {
         let mut refusal = refuse(
             StatusCode::UNAUTHORIZED,
             "UNAUTHORIZED",
@@ -68,12 +68,12 @@ async fn answer(State(serving): State<Arc<Serving>>, request: Request) -> Respon
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message);
     }
     match asked(request.uri().path()) {
-        Some(Asked::Base) => {
+        Some(MirrorRequest::Base) => {
             let version =
                 [(HeaderName::from_static("docker-distribution-api-version"), "registry/2.0")];
             (version, Json(json!({}))).into_response()
         }
-        Some(Asked::Content(digest)) => {
+        Some(MirrorRequest::Content(digest)) => {
             serving.forward(&pull, digest, request.into_parts().0).await
         }
         None => {
@@ -84,10 +84,10 @@ async fn answer(State(serving): State<Arc<Serving>>, request: Request) -> Respon
 }
 
 /// What a path asks for, if that is served here.
-pub(super) fn asked(path: &str) -> Option<Asked> {
+pub(super) fn asked(path: &str) -> Option<MirrorRequest> {
     let rest = path.strip_prefix("/v2")?;
     if matches!(rest, "" | "/") {
-        return Some(Asked::Base);
+        return Some(MirrorRequest::Base);
     }
     let (rest, digest) = rest.strip_prefix('/')?.rsplit_once('/')?;
     let (name, kind) = rest.rsplit_once('/')?;
@@ -95,7 +95,7 @@ pub(super) fn asked(path: &str) -> Option<Asked> {
         return None;
     }
     name.parse::<RepositoryName>().ok()?;
-    digest.parse().ok().map(Asked::Content)
+    digest.parse().ok().map(MirrorRequest::Content)
 }
 
 impl Serving {
@@ -115,18 +115,18 @@ impl Serving {
             return self.away(pull, &format!("it answers {status}"));
         }
         if !status.is_success() {
-            let trouble = match status {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PullTrouble::Denied,
-                _ => PullTrouble::Missing,
+            let error = match status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => MirrorError::Denied,
+                _ => MirrorError::NotFound,
             };
-            self.mirror.note(pull, trouble);
+            self.mirror.record(pull, error);
         }
         let headers = only(answer.headers(), &TOLD);
         let body = if status.is_success() && request.method == Method::GET {
             let mirror = Arc::clone(&self.mirror);
             let pull = pull.to_owned();
-            let note = move |trouble| mirror.note(&pull, trouble);
-            Body::from_stream(verify::checked(answer.bytes_stream(), digest, note))
+            let record = move |error| mirror.record(&pull, error);
+            Body::from_stream(verify::checked(answer.bytes_stream(), digest, record))
         } else {
             Body::from_stream(answer.bytes_stream())
         };
@@ -138,7 +138,7 @@ impl Serving {
 
     fn away(&self, pull: &str, reason: &dyn std::fmt::Display) -> Response {
         tracing::warn!("the image mirror cannot reach the registry: {reason}");
-        self.mirror.note(pull, PullTrouble::Away(reason.to_string()));
+        self.mirror.record(pull, MirrorError::Unavailable(reason.to_string()));
         refuse(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", &reason.to_string())
     }
 }

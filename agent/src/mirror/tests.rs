@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::serve::{Asked, asked};
+use super::serve::{MirrorRequest, asked};
 use super::*;
 use crate::tests::http;
 
@@ -36,14 +36,14 @@ async fn registry(State(log): State<Log>, request: Request) -> Response {
     }
 }
 
-struct Stage {
+struct TestMirror {
     mirror: Arc<Mirror>,
     client: reqwest::Client,
     log: Log,
     stop: CancellationToken,
 }
 
-impl Stage {
+impl TestMirror {
     async fn new() -> Self {
         let log = Log::default();
         let app = axum::Router::new().fallback(registry).with_state(Arc::clone(&log));
@@ -66,22 +66,32 @@ impl Stage {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
-    fn request(&self, method: Method, path: &str, ticket: &Ticket) -> reqwest::RequestBuilder {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        credentials: &PullCredentials,
+    ) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.mirror.address);
         let request = self.client.request(method, url).header("range", "bytes=3-");
-        request.basic_auth(ticket.user(), Some(ticket.secret()))
+        request.basic_auth(credentials.user(), Some(credentials.secret()))
     }
 
-    async fn ask(&self, method: Method, path: &str, ticket: &Ticket) -> reqwest::Response {
-        self.request(method, path, ticket).send().await.unwrap()
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        credentials: &PullCredentials,
+    ) -> reqwest::Response {
+        self.request(method, path, credentials).send().await.unwrap()
     }
 
-    async fn get(&self, path: &str, ticket: &Ticket) -> reqwest::Response {
-        self.ask(Method::GET, path, ticket).await
+    async fn get(&self, path: &str, credentials: &PullCredentials) -> reqwest::Response {
+        self.ask(Method::GET, path, credentials).await
     }
 }
 
-impl Drop for Stage {
+impl Drop for TestMirror {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -97,8 +107,8 @@ fn wrong() -> Digest {
 
 #[tokio::test]
 async fn bytes_that_hash_to_their_digest_pass_whole_and_unasked_parts_with_them() {
-    let stage = Stage::new().await;
-    let ticket = stage.mirror.ticket();
+    let mirror = TestMirror::new().await;
+    let credentials = mirror.mirror.issue_credentials();
     let sha512 = Digest::Sha512(Sha512::digest(CONTENT).into());
     for path in [
         format!("/v2/team/hello/blobs/{}", right()),
@@ -106,89 +116,89 @@ async fn bytes_that_hash_to_their_digest_pass_whole_and_unasked_parts_with_them(
         format!("/v2/streamed/blobs/{}", right()),
         format!("/v2/hello/blobs/{sha512}"),
     ] {
-        let answer = stage.get(&path, &ticket).await;
+        let answer = mirror.get(&path, &credentials).await;
         assert_eq!(answer.status(), 200, "a range is answered with the whole");
         assert_eq!(answer.bytes().await.unwrap(), CONTENT);
-        assert_eq!(stage.asked(), [format!("GET {path}")]);
+        assert_eq!(mirror.asked(), [format!("GET {path}")]);
     }
     let path = format!("/v2/hello/blobs/{}", right());
-    let head = stage.ask(Method::HEAD, &path, &ticket).await;
+    let head = mirror.ask(Method::HEAD, &path, &credentials).await;
     assert_eq!(head.headers()["content-length"], CONTENT.len().to_string().as_str());
     assert_eq!(head.headers()["content-type"], "application/x");
-    assert_eq!(ticket.trouble(), None);
+    assert_eq!(credentials.failure(), None);
 }
 
 #[tokio::test]
 async fn bytes_that_do_not_hash_to_their_digest_are_cut_and_the_pull_is_told() {
-    let stage = Stage::new().await;
+    let mirror = TestMirror::new().await;
     for repository in ["hello", "streamed"] {
-        let ticket = stage.mirror.ticket();
+        let credentials = mirror.mirror.issue_credentials();
         let path = format!("/v2/{repository}/blobs/{}", wrong());
         let reading =
-            async { stage.request(Method::GET, &path, &ticket).send().await?.bytes().await };
+            async { mirror.request(Method::GET, &path, &credentials).send().await?.bytes().await };
         reading.await.expect_err("it does not end well");
-        assert!(matches!(ticket.trouble(), Some(PullTrouble::Corrupt(_))), "{repository}");
+        assert!(matches!(credentials.failure(), Some(MirrorError::Corrupt(_))), "{repository}");
     }
 }
 
 #[tokio::test]
 async fn without_the_secret_that_only_docker_gets_nothing_is_asked_for() {
-    let stage = Stage::new().await;
+    let mirror = TestMirror::new().await;
     let path = format!("/v2/hello/blobs/{}", right());
-    let url = format!("http://{}{path}", stage.mirror.address);
-    let anonymous = stage.client.get(&url).send().await.unwrap();
+    let url = format!("http://{}{path}", mirror.mirror.address);
+    let anonymous = mirror.client.get(&url).send().await.unwrap();
     assert_eq!(anonymous.status(), 401);
     assert_eq!(anonymous.headers()["www-authenticate"], "Basic realm=\"berth\"");
-    let ticket = stage.mirror.ticket();
-    let (user, secret) = (ticket.user().to_owned(), ticket.secret().to_owned());
+    let credentials = mirror.mirror.issue_credentials();
+    let (user, secret) = (credentials.user().to_owned(), credentials.secret().to_owned());
     for (name, password) in [(user.as_str(), "guess"), (&user, ""), (&secret, &user)] {
-        let request = stage.client.get(&url).basic_auth(name, Some(password));
+        let request = mirror.client.get(&url).basic_auth(name, Some(password));
         assert_eq!(request.send().await.unwrap().status(), 401);
     }
-    assert!(stage.asked().is_empty());
+    assert!(mirror.asked().is_empty());
 }
 
 #[tokio::test]
 async fn nothing_but_reading_by_digest_reaches_the_registry() {
-    let stage = Stage::new().await;
-    let ticket = stage.mirror.ticket();
+    let mirror = TestMirror::new().await;
+    let credentials = mirror.mirror.issue_credentials();
     let path = format!("/v2/hello/blobs/{}", right());
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-        assert_eq!(stage.ask(method, &path, &ticket).await.status(), 405);
+        assert_eq!(mirror.ask(method, &path, &credentials).await.status(), 405);
     }
     for path in ["/v2/_catalog", "/v2/hello/tags/list", "/v2/hello/manifests/latest", "/", "/join"]
     {
-        assert_eq!(stage.get(path, &ticket).await.status(), 404, "{path}");
+        assert_eq!(mirror.get(path, &credentials).await.status(), 404, "{path}");
     }
-    assert_eq!(stage.get("/v2/", &ticket).await.status(), 200);
-    assert!(stage.asked().is_empty());
+    assert_eq!(mirror.get("/v2/", &credentials).await.status(), 200);
+    assert!(mirror.asked().is_empty());
 }
 
 #[tokio::test]
 async fn each_pull_is_told_what_stood_in_its_way() {
-    let stage = Stage::new().await;
-    let fine = stage.mirror.ticket();
+    let mirror = TestMirror::new().await;
+    let fine = mirror.mirror.issue_credentials();
     for (repository, status, expected) in [
-        ("missing", 404, PullTrouble::Missing),
-        ("denied", 403, PullTrouble::Denied),
-        ("broken", 503, PullTrouble::Away("it answers 502 Bad Gateway".to_owned())),
+        ("missing", 404, MirrorError::NotFound),
+        ("denied", 403, MirrorError::Denied),
+        ("broken", 503, MirrorError::Unavailable("it answers 502 Bad Gateway".to_owned())),
     ] {
-        let ticket = stage.mirror.ticket();
-        let answer = stage.get(&format!("/v2/{repository}/blobs/{}", right()), &ticket).await;
+        let credentials = mirror.mirror.issue_credentials();
+        let answer = mirror.get(&format!("/v2/{repository}/blobs/{}", right()), &credentials).await;
         assert_eq!(answer.status(), status);
-        assert_eq!(ticket.trouble(), Some(expected));
+        assert_eq!(credentials.failure(), Some(expected));
     }
-    assert_eq!(fine.trouble(), None, "another pull is not concerned");
+    assert_eq!(fine.failure(), None, "another pull is not concerned");
 }
 
 #[tokio::test]
 async fn a_server_that_is_away_is_no_missing_image() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let stage = Stage::before(format!("http://{free}"), Log::default()).await;
-    let ticket = stage.mirror.ticket();
-    let answer = stage.get(&format!("/v2/hello/blobs/{}", right()), &ticket).await;
+    let mirror = TestMirror::before(format!("http://{free}"), Log::default()).await;
+    let credentials = mirror.mirror.issue_credentials();
+    let answer = mirror.get(&format!("/v2/hello/blobs/{}", right()), &credentials).await;
     assert_eq!(answer.status(), 503);
-    assert!(matches!(ticket.trouble(), Some(PullTrouble::Away(_))));
+    assert!(matches!(credentials.failure(), Some(MirrorError::Unavailable(_))));
 }
 
 #[tokio::test]
@@ -209,8 +219,8 @@ async fn the_port_is_kept_and_replaced_only_when_it_is_taken() {
 #[test]
 fn a_path_asks_for_content_by_digest_or_for_nothing() {
     let digest = right();
-    assert_eq!(asked("/v2/"), Some(Asked::Base));
-    assert_eq!(asked(&format!("/v2/a/b/c/blobs/{digest}")), Some(Asked::Content(digest)));
+    assert_eq!(asked("/v2/"), Some(MirrorRequest::Base));
+    assert_eq!(asked(&format!("/v2/a/b/c/blobs/{digest}")), Some(MirrorRequest::Content(digest)));
     for path in [
         "/v3/".to_owned(),
         format!("/v2/blobs/{digest}"),

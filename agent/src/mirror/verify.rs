@@ -9,14 +9,14 @@ use futures_util::{Stream, StreamExt as _};
 use model::Digest;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::trouble::PullTrouble;
+use crate::op_error::MirrorError;
 
 /// How long the registry may be silent in the middle of a body.
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// Why a body is cut.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Cut {
+pub(super) enum BodyError {
     /// The bytes are not those.
     #[error("the bytes hash to `{found}`, not to `{wanted}`")]
     Corrupt {
@@ -64,25 +64,25 @@ struct Checking<S> {
     held: Option<Bytes>,
 }
 
-/// The same body, cut before its last piece unless all of it hashes to `wanted`. `note` is told why.
+/// The same body, cut before its last piece unless all of it hashes to `wanted`. `record` gets the reason.
 pub(super) fn checked<E: Display>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     wanted: Digest,
-    note: impl Fn(PullTrouble),
-) -> impl Stream<Item = Result<Bytes, Cut>> {
+    record: impl Fn(MirrorError),
+) -> impl Stream<Item = Result<Bytes, BodyError>> {
     let state = Some(Checking { body, hasher: Hasher::of(&wanted), held: None });
-    futures_util::stream::unfold((state, note), move |(state, note)| async move {
+    futures_util::stream::unfold((state, record), move |(state, record)| async move {
         let mut checking = state?;
         match checking.piece(wanted).await {
-            Ok(Some(piece)) => Some((Ok(piece), (Some(checking), note))),
-            Ok(None) => checking.held.take().map(|last| (Ok(last), (None, note))),
-            Err(cut) => {
-                tracing::warn!("the image mirror cut a body: {cut}");
-                note(match &cut {
-                    Cut::Corrupt { .. } => PullTrouble::Corrupt(cut.to_string()),
-                    Cut::Broken(_) => PullTrouble::Away(cut.to_string()),
+            Ok(Some(piece)) => Some((Ok(piece), (Some(checking), record))),
+            Ok(None) => checking.held.take().map(|last| (Ok(last), (None, record))),
+            Err(error) => {
+                tracing::warn!("the image mirror cut a body: {error}");
+                record(match &error {
+                    BodyError::Corrupt { .. } => MirrorError::Corrupt(error.to_string()),
+                    BodyError::Broken(_) => MirrorError::Unavailable(error.to_string()),
                 });
-                Some((Err(cut), (None, note)))
+                Some((Err(error), (None, record)))
             }
         }
     })
@@ -94,9 +94,10 @@ where
     E: Display,
 {
     /// The next piece that is not the last; None at an end that is as it should be.
-    async fn piece(&mut self, wanted: Digest) -> Result<Option<Bytes>, Cut> {
+    async fn piece(&mut self, wanted: Digest) -> Result<Option<Bytes>, BodyError> {
         loop {
-            let silent = |_| Cut::Broken(format!("it was silent for {} s", SILENCE.as_secs()));
+            let silent =
+                |_| BodyError::Broken(format!("it was silent for {} s", SILENCE.as_secs()));
             let next = tokio::time::timeout(SILENCE, self.body.next()).await.map_err(silent)?;
             match next {
                 Some(Ok(piece)) if piece.is_empty() => {}
@@ -106,14 +107,14 @@ where
                         return Ok(Some(before));
                     }
                 }
-                Some(Err(error)) => return Err(Cut::Broken(error.to_string())),
+                Some(Err(error)) => return Err(BodyError::Broken(error.to_string())),
                 None => {
                     let empty = Hasher::of(&wanted);
                     let found = std::mem::replace(&mut self.hasher, empty).digest();
                     return if found == wanted {
                         Ok(None)
                     } else {
-                        Err(Cut::Corrupt { wanted, found })
+                        Err(BodyError::Corrupt { wanted, found })
                     };
                 }
             }

@@ -4,10 +4,10 @@
 use model::{AssignedTask, StopCode, TaskStatus, Timestamp, Wanted};
 
 use super::*;
-use crate::known::{Exit, Seen, SeenState};
 use crate::op::{Done, Found};
+use crate::op_error::OpError;
+use crate::task_state::{Exit, Observed, ObservedState};
 use crate::tests::{name, restarts, task, task_of};
-use crate::trouble::Trouble;
 
 mod random;
 
@@ -15,50 +15,50 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_795_421_734_000).plus(Duration::from_secs(seconds))
 }
 
-/// A task on its way.
-struct Way {
+/// A task on its scenario.
+struct Scenario {
     task: AssignedTask,
-    known: Known,
+    state: TaskState,
     now: Timestamp,
 }
 
-impl Way {
+impl Scenario {
     fn new(task: AssignedTask) -> Self {
-        Self { known: Known::new(&task, &Life::Absent), task, now: at(0) }
+        Self { state: TaskState::new(&task, &ContainerState::NotCreated), task, now: at(0) }
     }
 
     /// The same for all containers running since the beginning.
     fn running(task: AssignedTask) -> Self {
-        let mut way = Self::new(task);
-        let names: Vec<_> = way.task.containers.iter().map(|one| one.name.clone()).collect();
+        let mut scenario = Self::new(task);
+        let names: Vec<_> = scenario.task.containers.iter().map(|one| one.name.clone()).collect();
         for name in names {
-            way.see(name.as_str(), SeenState::Running);
+            scenario.see(name.as_str(), ObservedState::Running);
         }
-        way.now = at(10);
-        way
+        scenario.now = at(10);
+        scenario
     }
 
-    fn see(&mut self, container: &str, state: SeenState) {
-        let seen = Seen { id: format!("id-{container}"), state, stop_signal: None };
-        self.known.saw(&name(container), Some(seen));
+    fn see(&mut self, container: &str, state: ObservedState) {
+        let seen = Observed { id: format!("id-{container}"), state, stop_signal: None };
+        self.state.observed(&name(container), Some(seen));
     }
 
     /// The container exits with this code after it has run for so long.
     fn exit(&mut self, container: &str, code: i64, ran: u64) {
         self.see(
             container,
-            SeenState::Exited(Exit {
+            ObservedState::Exited(Exit {
                 code,
                 out_of_memory: false,
                 at: self.now,
                 ran: Duration::from_secs(ran),
-                tail: None,
+                log_tail: None,
             }),
         );
     }
 
     fn op(&self) -> String {
-        match next(&self.task, &self.known, self.now) {
+        match next(&self.task, &self.state, self.now) {
             Some(op) => op.to_string(),
             None => "nothing".to_owned(),
         }
@@ -66,7 +66,7 @@ impl Way {
 
     /// Does what is next; says what it was.
     fn go(&mut self) -> String {
-        let Some(op) = next(&self.task, &self.known, self.now) else {
+        let Some(op) = next(&self.task, &self.state, self.now) else {
             return "nothing".to_owned();
         };
         let container = op.container().to_string();
@@ -77,17 +77,17 @@ impl Way {
             Op::Pull { .. } => Done::Pulled,
             Op::Create { .. } => Done::Created(format!("id-{container}")),
             Op::Start { .. } | Op::Restart { .. } => Done::Started,
-            Op::Terminate { .. } | Op::Kill { .. } => Done::Told,
+            Op::Terminate { .. } | Op::Kill { .. } => Done::Signalled,
             Op::Tail { .. } => Done::Read(vec!["bye".to_owned()]),
             Op::Remove { .. } => Done::Removed,
         };
-        self.known.did(&op, Ok(done), self.now);
+        self.state.op_ended(&op, Ok(done), self.now);
         op.to_string()
     }
 
-    fn fail(&mut self, trouble: Trouble) -> String {
-        let op = next(&self.task, &self.known, self.now).expect("there is something to do");
-        self.known.did(&op, Err(trouble), self.now);
+    fn fail(&mut self, error: OpError) -> String {
+        let op = next(&self.task, &self.state, self.now).expect("there is something to do");
+        self.state.op_ended(&op, Err(error), self.now);
         op.to_string()
     }
 
@@ -107,57 +107,60 @@ impl Way {
     }
 
     fn status(&self) -> Option<TaskStatus> {
-        status(&self.task, &self.known)
+        status(&self.task, &self.state)
     }
 
     fn reason(&self) -> (StopCode, String) {
-        let stopped = ending(&self.task, &self.known).expect("it ends");
+        let stopped = ending(&self.task, &self.state).expect("it ends");
         (stopped.code, stopped.reason)
     }
 }
 
 #[test]
 fn a_new_task_is_found_created_and_started() {
-    let mut way = Way::new(task());
-    assert_eq!(way.status(), Some(TaskStatus::Activating));
+    let mut scenario = Scenario::new(task());
+    assert_eq!(scenario.status(), Some(TaskStatus::Activating));
     assert_eq!(
-        way.all(),
+        scenario.all(),
         ["find the image of container `main`", "create container `main`", "start container `main`"]
     );
-    assert_eq!(way.status(), Some(TaskStatus::Running));
+    assert_eq!(scenario.status(), Some(TaskStatus::Running));
 }
 
 #[test]
 fn an_image_that_is_not_there_is_pulled_and_looked_at_again() {
-    let mut way = Way::new(task());
-    let find = next(&way.task, &way.known, way.now).unwrap();
-    way.known.did(&find, Ok(Done::Found(None)), way.now);
-    assert_eq!(way.go(), "pull the image of container `main`");
-    assert_eq!(way.go(), "find the image of container `main`");
-    assert_eq!(way.go(), "create container `main`");
+    let mut scenario = Scenario::new(task());
+    let find = next(&scenario.task, &scenario.state, scenario.now).unwrap();
+    scenario.state.op_ended(&find, Ok(Done::Found(None)), scenario.now);
+    assert_eq!(scenario.go(), "pull the image of container `main`");
+    assert_eq!(scenario.go(), "find the image of container `main`");
+    assert_eq!(scenario.go(), "create container `main`");
 }
 
 #[test]
 fn an_image_for_another_platform_is_pulled_once_and_then_refused() {
-    let mut way = Way::new(task());
+    let mut scenario = Scenario::new(task());
     let unfit = || {
         let unfit = Some("it is for linux/arm64".to_owned());
         Ok(Done::Found(Some(Found { id: "x".to_owned(), stop_signal: None, unfit })))
     };
-    let find = next(&way.task, &way.known, way.now).unwrap();
-    way.known.did(&find, unfit(), way.now);
-    assert_eq!(way.go(), "pull the image of container `main`");
-    way.known.did(&find, unfit(), way.now);
-    assert_eq!(way.op(), "nothing");
-    assert_eq!(way.status(), Some(TaskStatus::Stopped));
-    assert_eq!(way.reason(), (StopCode::TaskFailedToStart, "it is for linux/arm64".to_owned()));
+    let find = next(&scenario.task, &scenario.state, scenario.now).unwrap();
+    scenario.state.op_ended(&find, unfit(), scenario.now);
+    assert_eq!(scenario.go(), "pull the image of container `main`");
+    scenario.state.op_ended(&find, unfit(), scenario.now);
+    assert_eq!(scenario.op(), "nothing");
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopped));
+    assert_eq!(
+        scenario.reason(),
+        (StopCode::TaskFailedToStart, "it is for linux/arm64".to_owned())
+    );
 }
 
 #[test]
 fn containers_start_in_order_after_all_images_are_there_and_share_one_network() {
-    let mut way = Way::new(task_of(&[("init", false), ("main", true), ("side", true)]));
+    let mut scenario = Scenario::new(task_of(&[("init", false), ("main", true), ("side", true)]));
     assert_eq!(
-        way.all(),
+        scenario.all(),
         [
             "find the image of container `main`",
             "find the image of container `init`",
@@ -171,10 +174,11 @@ fn containers_start_in_order_after_all_images_are_there_and_share_one_network() 
         ],
         "the first essential one has the network, so it is the first"
     );
-    let mut way = Way::new(task_of(&[("main", true), ("side", true)]));
-    way.go_until("create container `side`");
-    assert_eq!(way.status(), Some(TaskStatus::Activating), "not all of it runs");
-    let Some(Op::Create { network, .. }) = next(&way.task, &way.known, way.now) else {
+    let mut scenario = Scenario::new(task_of(&[("main", true), ("side", true)]));
+    scenario.go_until("create container `side`");
+    assert_eq!(scenario.status(), Some(TaskStatus::Activating), "not all of it runs");
+    let Some(Op::Create { network, .. }) = next(&scenario.task, &scenario.state, scenario.now)
+    else {
         panic!("it is created");
     };
     assert_eq!(network, Network::Of("id-main".to_owned()));
@@ -182,60 +186,63 @@ fn containers_start_in_order_after_all_images_are_there_and_share_one_network() 
 
 #[test]
 fn a_task_ends_with_its_first_essential_container_and_the_others_are_stopped() {
-    let mut way = Way::running(task_of(&[("main", true), ("side", true), ("extra", false)]));
-    way.exit("side", 3, 10);
+    let mut scenario =
+        Scenario::running(task_of(&[("main", true), ("side", true), ("extra", false)]));
+    scenario.exit("side", 3, 10);
     let reason = "essential container `side` exited with code 3";
-    assert_eq!(way.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
-    assert_eq!(way.status(), Some(TaskStatus::Stopping));
+    assert_eq!(scenario.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
     assert_eq!(
-        way.all(),
+        scenario.all(),
         ["stop container `main`", "stop container `extra`", "read the log of container `side`"]
     );
-    way.now = at(12);
-    way.exit("main", 143, 12);
-    way.exit("extra", 0, 12);
-    assert_eq!(way.status(), Some(TaskStatus::Stopping), "the logs are read first");
-    assert_eq!(way.all().len(), 2);
-    assert_eq!(way.status(), Some(TaskStatus::Stopped));
-    assert_eq!(way.reason().1, reason, "who came first is to blame");
+    scenario.now = at(12);
+    scenario.exit("main", 143, 12);
+    scenario.exit("extra", 0, 12);
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopping), "the logs are read first");
+    assert_eq!(scenario.all().len(), 2);
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopped));
+    assert_eq!(scenario.reason().1, reason, "who came first is to blame");
 }
 
 #[test]
 fn a_task_goes_on_without_a_container_that_is_not_essential() {
-    let mut way = Way::running(task_of(&[("main", true), ("side", false)]));
-    way.exit("side", 1, 5);
-    assert_eq!(way.all(), ["read the log of container `side`"]);
-    assert_eq!(way.status(), Some(TaskStatus::Running));
-    assert_eq!(ending(&way.task, &way.known), None);
+    let mut scenario = Scenario::running(task_of(&[("main", true), ("side", false)]));
+    scenario.exit("side", 1, 5);
+    assert_eq!(scenario.all(), ["read the log of container `side`"]);
+    assert_eq!(scenario.status(), Some(TaskStatus::Running));
+    assert_eq!(ending(&scenario.task, &scenario.state), None);
 }
 
 #[test]
 fn stopping_is_a_signal_then_patience_then_a_kill() {
-    let mut way = Way::running(task());
-    way.task.wanted = Wanted::Stop;
-    assert_eq!(way.status(), Some(TaskStatus::Stopping));
-    assert_eq!(way.go(), "stop container `main`");
-    assert_eq!(way.op(), "nothing");
-    assert_eq!(wake(&way.task, &way.known, way.now), Some(at(10 + 30)));
-    way.now = at(39);
-    way.see("main", SeenState::Running);
-    assert_eq!(way.op(), "nothing", "a look does not begin it anew");
-    way.now = at(40);
-    assert_eq!(way.go(), "kill container `main`");
-    assert_eq!(way.op(), "nothing");
-    way.now = at(50);
-    assert_eq!(way.op(), "kill container `main`", "one that cannot be killed is killed again");
-    way.exit("main", 137, 40);
-    assert_eq!(way.all(), ["read the log of container `main`"]);
-    assert_eq!(way.status(), Some(TaskStatus::Stopped));
+    let mut scenario = Scenario::running(task());
+    scenario.task.wanted = Wanted::Stop;
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
+    assert_eq!(scenario.go(), "stop container `main`");
+    assert_eq!(scenario.op(), "nothing");
+    assert_eq!(wake(&scenario.task, &scenario.state, scenario.now), Some(at(10 + 30)));
+    scenario.now = at(39);
+    scenario.see("main", ObservedState::Running);
+    assert_eq!(scenario.op(), "nothing", "a look does not begin it anew");
+    scenario.now = at(40);
+    assert_eq!(scenario.go(), "kill container `main`");
+    assert_eq!(scenario.op(), "nothing");
+    scenario.now = at(50);
+    assert_eq!(scenario.op(), "kill container `main`", "one that cannot be killed is killed again");
+    scenario.exit("main", 137, 40);
+    assert_eq!(scenario.all(), ["read the log of container `main`"]);
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopped));
 }
 
 #[test]
 fn the_signal_is_the_one_that_the_image_names() {
-    let mut way = Way::running(task());
-    way.task.wanted = Wanted::Stop;
-    way.known.containers.get_mut(&name("main")).unwrap().stop_signal = Some("SIGQUIT".to_owned());
-    let Some(Op::Terminate { signal, .. }) = next(&way.task, &way.known, way.now) else {
+    let mut scenario = Scenario::running(task());
+    scenario.task.wanted = Wanted::Stop;
+    scenario.state.containers.get_mut(&name("main")).unwrap().stop_signal =
+        Some("SIGQUIT".to_owned());
+    let Some(Op::Terminate { signal, .. }) = next(&scenario.task, &scenario.state, scenario.now)
+    else {
         panic!("it is asked to stop");
     };
     assert_eq!(signal, "SIGQUIT");
@@ -243,200 +250,212 @@ fn the_signal_is_the_one_that_the_image_names() {
 
 #[test]
 fn a_task_that_is_stopped_before_it_runs_starts_nothing_more() {
-    let mut way = Way::new(task());
-    way.task.wanted = Wanted::Stop;
-    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
-    let mut way = Way::new(task());
-    way.see("main", SeenState::Created);
-    way.task.wanted = Wanted::Stop;
-    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
+    let mut scenario = Scenario::new(task());
+    scenario.task.wanted = Wanted::Stop;
+    assert_eq!((scenario.op().as_str(), scenario.status()), ("nothing", Some(TaskStatus::Stopped)));
+    let mut scenario = Scenario::new(task());
+    scenario.see("main", ObservedState::Created);
+    scenario.task.wanted = Wanted::Stop;
+    assert_eq!((scenario.op().as_str(), scenario.status()), ("nothing", Some(TaskStatus::Stopped)));
 }
 
 #[test]
 fn containers_go_only_when_their_end_is_committed_and_the_network_goes_last() {
-    let mut way = Way::running(task_of(&[("main", true), ("side", false)]));
-    way.exit("main", 0, 5);
-    way.exit("side", 0, 5);
-    assert_eq!(way.all().len(), 2, "the logs");
-    assert_eq!(way.op(), "nothing");
-    way.task.wanted = Wanted::Reap;
-    assert_eq!(way.all(), ["remove container `side`", "remove container `main`"]);
-    assert!(way.known.is_empty());
+    let mut scenario = Scenario::running(task_of(&[("main", true), ("side", false)]));
+    scenario.exit("main", 0, 5);
+    scenario.exit("side", 0, 5);
+    assert_eq!(scenario.all().len(), 2, "the logs");
+    assert_eq!(scenario.op(), "nothing");
+    scenario.task.wanted = Wanted::Reap;
+    assert_eq!(scenario.all(), ["remove container `side`", "remove container `main`"]);
+    assert!(scenario.state.is_empty());
 }
 
 #[test]
 fn what_runs_again_although_its_end_is_committed_is_stopped_first() {
-    let mut way = Way::running(task());
-    way.task.wanted = Wanted::Reap;
-    assert_eq!(way.all(), ["stop container `main`"]);
-    way.exit("main", 0, 5);
-    assert_eq!(way.all(), ["remove container `main`"]);
+    let mut scenario = Scenario::running(task());
+    scenario.task.wanted = Wanted::Reap;
+    assert_eq!(scenario.all(), ["stop container `main`"]);
+    scenario.exit("main", 0, 5);
+    assert_eq!(scenario.all(), ["remove container `main`"]);
 }
 
 #[test]
 fn a_container_that_ran_for_its_period_is_restarted_in_place() {
     let mut task = task();
     task.containers[0].restart_policy = Some(restarts());
-    let mut way = Way::running(task);
-    way.exit("main", 1, 60);
-    assert_eq!(way.status(), Some(TaskStatus::Running), "it is about to run again");
-    assert_eq!(way.all(), ["start container `main`"]);
-    assert_eq!(way.known.container(&name("main")).restarts, 1);
+    let mut scenario = Scenario::running(task);
+    scenario.exit("main", 1, 60);
+    assert_eq!(scenario.status(), Some(TaskStatus::Running), "it is about to run again");
+    assert_eq!(scenario.all(), ["start container `main`"]);
+    assert_eq!(scenario.state.container(&name("main")).restarts, 1);
 
-    way.exit("main", 1, 59);
-    assert_eq!(way.op(), "read the log of container `main`");
-    assert_eq!(way.reason().1, "essential container `main` exited with code 1");
-    way.exit("main", 7, 600);
-    assert_eq!(way.reason().1, "essential container `main` exited with code 7", "a code to end by");
+    scenario.exit("main", 1, 59);
+    assert_eq!(scenario.op(), "read the log of container `main`");
+    assert_eq!(scenario.reason().1, "essential container `main` exited with code 1");
+    scenario.exit("main", 7, 600);
+    assert_eq!(
+        scenario.reason().1,
+        "essential container `main` exited with code 7",
+        "a code to end by"
+    );
 }
 
 #[test]
 fn a_restarted_network_takes_those_that_had_joined_it_along() {
     let mut task = task_of(&[("main", true), ("side", true)]);
     task.containers[0].restart_policy = Some(restarts());
-    let mut way = Way::running(task);
-    way.exit("main", 1, 100);
-    assert_eq!(way.all(), ["start container `main`", "restart container `side`"]);
-    assert_eq!(way.known.container(&name("side")).restarts, 0, "its own policy did nothing");
+    let mut scenario = Scenario::running(task);
+    scenario.exit("main", 1, 100);
+    assert_eq!(scenario.all(), ["start container `main`", "restart container `side`"]);
+    assert_eq!(scenario.state.container(&name("side")).restarts, 0, "its own policy did nothing");
 }
 
 #[test]
 fn a_network_whose_restart_went_unheard_takes_them_along_too() {
     let mut task = task_of(&[("main", true), ("side", true)]);
     task.containers[0].restart_policy = Some(restarts());
-    let mut way = Way::running(task);
-    way.exit("main", 1, 100);
-    way.fail(Trouble::Stale("Docker has not answered".to_owned()));
-    way.see("main", SeenState::Running);
-    assert_eq!(way.all(), ["restart container `side`"]);
+    let mut scenario = Scenario::running(task);
+    scenario.exit("main", 1, 100);
+    scenario.fail(OpError::Stale("Docker has not answered".to_owned()));
+    scenario.see("main", ObservedState::Running);
+    assert_eq!(scenario.all(), ["restart container `side`"]);
 }
 
 #[test]
 fn a_clock_that_is_set_back_holds_nothing_up_and_restarts_nothing() {
-    let mut way = Way::running(task_of(&[("main", true), ("side", true)]));
-    way.now = at(0);
-    assert_eq!(way.op(), "nothing");
-    let mut way = Way::new(task());
-    way.now = at(3_600);
-    way.fail(Trouble::Later("Docker is away".to_owned()));
-    assert_eq!(way.op(), "nothing");
-    way.now = at(0);
-    assert_eq!(way.op(), "find the image of container `main`");
+    let mut scenario = Scenario::running(task_of(&[("main", true), ("side", true)]));
+    scenario.now = at(0);
+    assert_eq!(scenario.op(), "nothing");
+    let mut scenario = Scenario::new(task());
+    scenario.now = at(3_600);
+    scenario.fail(OpError::Retry("Docker is away".to_owned()));
+    assert_eq!(scenario.op(), "nothing");
+    scenario.now = at(0);
+    assert_eq!(scenario.op(), "find the image of container `main`");
 }
 
 #[test]
 fn a_task_that_had_started_and_has_no_containers_has_ended() {
-    let mut way = Way::new(task());
-    way.task.started = true;
-    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
+    let mut scenario = Scenario::new(task());
+    scenario.task.started = true;
+    assert_eq!((scenario.op().as_str(), scenario.status()), ("nothing", Some(TaskStatus::Stopped)));
     let reason = "essential container `main` is gone: it was removed, but not by Berth";
-    assert_eq!(way.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
+    assert_eq!(scenario.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
 
-    let mut way = Way::running(task());
-    way.known.saw(&name("main"), None);
-    assert_eq!(way.status(), Some(TaskStatus::Stopped), "also before the server knows it ran");
+    let mut scenario = Scenario::running(task());
+    scenario.state.observed(&name("main"), None);
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopped), "also before the server knows it ran");
 }
 
 #[test]
 fn nothing_is_done_or_said_about_a_task_that_nobody_has_looked_at() {
-    let mut way = Way::new(task_of(&[("main", true), ("side", true)]));
-    way.known = Known::new(&way.task, &Life::Unseen);
-    way.see("main", SeenState::Running);
-    assert_eq!((way.op().as_str(), way.status()), ("nothing", None));
-    way.task.wanted = Wanted::Stop;
-    assert_eq!(way.op(), "stop container `main`", "what is seen can be stopped");
-    assert_eq!(way.status(), Some(TaskStatus::Stopping));
+    let mut scenario = Scenario::new(task_of(&[("main", true), ("side", true)]));
+    scenario.state = TaskState::new(&scenario.task, &ContainerState::Unknown);
+    scenario.see("main", ObservedState::Running);
+    assert_eq!((scenario.op().as_str(), scenario.status()), ("nothing", None));
+    scenario.task.wanted = Wanted::Stop;
+    assert_eq!(scenario.op(), "stop container `main`", "what is seen can be stopped");
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
 }
 
 #[test]
 fn what_fails_for_good_ends_the_task_and_stops_what_runs() {
-    let mut way = Way::new(task_of(&[("main", true), ("side", true)]));
-    way.go_until("start container `side`");
-    way.fail(Trouble::Never(StopCode::InfrastructureHealth, "the port is taken".to_owned()));
-    assert_eq!(way.reason(), (StopCode::InfrastructureHealth, "the port is taken".to_owned()));
-    assert_eq!(way.all(), ["stop container `main`"]);
-    assert_eq!(way.status(), Some(TaskStatus::Stopping));
-    way.exit("main", 0, 1);
-    way.go();
-    assert_eq!(way.status(), Some(TaskStatus::Stopped), "what never ran has no log to wait for");
+    let mut scenario = Scenario::new(task_of(&[("main", true), ("side", true)]));
+    scenario.go_until("start container `side`");
+    scenario.fail(OpError::Fatal(StopCode::InfrastructureHealth, "the port is taken".to_owned()));
+    assert_eq!(scenario.reason(), (StopCode::InfrastructureHealth, "the port is taken".to_owned()));
+    assert_eq!(scenario.all(), ["stop container `main`"]);
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
+    scenario.exit("main", 0, 1);
+    scenario.go();
+    assert_eq!(
+        scenario.status(),
+        Some(TaskStatus::Stopped),
+        "what never ran has no log to wait for"
+    );
 }
 
 #[test]
 fn what_may_work_later_is_tried_again_with_longer_pauses_and_without_an_end() {
-    let mut way = Way::new(task());
+    let mut scenario = Scenario::new(task());
     let mut pauses = Vec::new();
     for _ in 0..8 {
-        way.fail(Trouble::Later("Docker is away".to_owned()));
-        assert_eq!(way.op(), "nothing");
-        let until = wake(&way.task, &way.known, way.now).unwrap();
-        pauses.push(until.since(way.now).as_millis());
-        way.now = until;
+        scenario.fail(OpError::Retry("Docker is away".to_owned()));
+        assert_eq!(scenario.op(), "nothing");
+        let until = wake(&scenario.task, &scenario.state, scenario.now).unwrap();
+        pauses.push(until.since(scenario.now).as_millis());
+        scenario.now = until;
     }
     assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
-    assert_eq!(way.status(), Some(TaskStatus::Activating));
-    assert_eq!(way.known.waits_for(&name("main")), Some("Docker is away"));
-    way.go();
-    assert_eq!(way.known.waits_for(&name("main")), None);
+    assert_eq!(scenario.status(), Some(TaskStatus::Activating));
+    assert_eq!(scenario.state.waiting_reason(&name("main")), Some("Docker is away"));
+    scenario.go();
+    assert_eq!(scenario.state.waiting_reason(&name("main")), None);
 }
 
 #[test]
 fn what_may_work_the_next_time_is_tried_three_times() {
-    let mut way = Way::new(task());
+    let mut scenario = Scenario::new(task());
     for _ in 0..3 {
-        assert_eq!(ending(&way.task, &way.known), None);
-        way.fail(Trouble::Again("it is damaged".to_owned()));
-        way.now = way.now.plus(Duration::from_secs(15));
+        assert_eq!(ending(&scenario.task, &scenario.state), None);
+        scenario.fail(OpError::RetryLimited("it is damaged".to_owned()));
+        scenario.now = scenario.now.plus(Duration::from_secs(15));
     }
-    assert_eq!(way.reason(), (StopCode::TaskFailedToStart, "it is damaged".to_owned()));
+    assert_eq!(scenario.reason(), (StopCode::TaskFailedToStart, "it is damaged".to_owned()));
 }
 
 #[test]
 fn one_container_that_cannot_be_stopped_does_not_hold_up_the_others() {
-    let mut way = Way::running(task_of(&[("main", true), ("side", true)]));
-    way.task.wanted = Wanted::Stop;
-    assert_eq!(way.fail(Trouble::Later("hung".to_owned())), "stop container `main`");
-    assert_eq!(way.go(), "stop container `side`");
-    assert_eq!(way.op(), "nothing");
+    let mut scenario = Scenario::running(task_of(&[("main", true), ("side", true)]));
+    scenario.task.wanted = Wanted::Stop;
+    assert_eq!(scenario.fail(OpError::Retry("hung".to_owned())), "stop container `main`");
+    assert_eq!(scenario.go(), "stop container `side`");
+    assert_eq!(scenario.op(), "nothing");
 }
 
 #[test]
 fn a_log_that_cannot_be_read_does_not_hold_up_the_end() {
-    let mut way = Way::running(task());
-    way.exit("main", 1, 5);
+    let mut scenario = Scenario::running(task());
+    scenario.exit("main", 1, 5);
     for _ in 0..3 {
-        assert_eq!(way.status(), Some(TaskStatus::Stopping));
-        way.fail(Trouble::Again("no log".to_owned()));
-        way.now = way.now.plus(Duration::from_secs(15));
+        assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
+        scenario.fail(OpError::RetryLimited("no log".to_owned()));
+        scenario.now = scenario.now.plus(Duration::from_secs(15));
     }
-    assert_eq!(way.status(), Some(TaskStatus::Stopped));
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopped));
 }
 
 #[test]
 fn an_image_that_vanished_before_the_container_was_created_is_got_again() {
-    let mut way = Way::new(task());
-    way.go();
-    assert_eq!(way.fail(Trouble::ImageGone), "create container `main`");
-    assert_eq!(way.op(), "find the image of container `main`");
+    let mut scenario = Scenario::new(task());
+    scenario.go();
+    assert_eq!(scenario.fail(OpError::ImageMissing), "create container `main`");
+    assert_eq!(scenario.op(), "find the image of container `main`");
 }
 
 #[test]
 fn a_command_that_cannot_be_run_is_named_as_soon_as_the_end_is() {
-    let mut way = Way::running(task());
-    way.exit("main", 127, 0);
-    assert_eq!(way.status(), Some(TaskStatus::Running), "the reason is in the log, read first");
-    let tail = next(&way.task, &way.known, way.now).unwrap();
+    let mut scenario = Scenario::running(task());
+    scenario.exit("main", 127, 0);
+    assert_eq!(
+        scenario.status(),
+        Some(TaskStatus::Running),
+        "the reason is in the log, read first"
+    );
+    let tail = next(&scenario.task, &scenario.state, scenario.now).unwrap();
     let line = "[FATAL tini (7)] exec /nothing failed: No such file or directory".to_owned();
-    way.known.did(&tail, Ok(Done::Read(vec![line])), way.now);
-    assert_eq!(way.status(), Some(TaskStatus::Stopped));
-    assert!(way.reason().1.contains("exec /nothing failed"), "{}", way.reason().1);
+    scenario.state.op_ended(&tail, Ok(Done::Read(vec![line])), scenario.now);
+    assert_eq!(scenario.status(), Some(TaskStatus::Stopped));
+    assert!(scenario.reason().1.contains("exec /nothing failed"), "{}", scenario.reason().1);
 }
 
 #[test]
 fn a_container_that_was_to_be_restarted_and_is_gone_is_not_tried_for_ever() {
     let mut task = task();
     task.containers[0].restart_policy = Some(restarts());
-    let mut way = Way::running(task);
-    way.exit("main", 1, 100);
-    way.fail(Trouble::Gone);
-    assert_eq!((way.op().as_str(), way.status()), ("nothing", Some(TaskStatus::Stopped)));
+    let mut scenario = Scenario::running(task);
+    scenario.exit("main", 1, 100);
+    scenario.fail(OpError::ContainerMissing);
+    assert_eq!((scenario.op().as_str(), scenario.status()), ("nothing", Some(TaskStatus::Stopped)));
 }

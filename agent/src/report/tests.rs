@@ -1,49 +1,52 @@
-//! What the server is told in each situation.
+//! What is reported to the server in each situation.
 
 use std::time::Duration;
 
 use model::{StopCode, Timestamp};
 
 use super::*;
-use crate::known::{Seen, SeenState};
+use crate::task_state::{Observed, ObservedState};
 use crate::tests::{name, task, task_of};
 
-fn known(task: &AssignedTask, container: &str, state: SeenState) -> Known {
-    let mut known = Known::new(task, &Life::Absent);
-    let seen = Seen { id: "c1".to_owned(), state, stop_signal: None };
-    known.saw(&name(container), Some(seen));
-    known
+fn state_of(task: &AssignedTask, container: &str, observed: ObservedState) -> TaskState {
+    let mut state = TaskState::new(task, &ContainerState::NotCreated);
+    let seen = Observed { id: "c1".to_owned(), state: observed, stop_signal: None };
+    state.observed(&name(container), Some(seen));
+    state
 }
 
-fn exited(code: i64) -> SeenState {
-    SeenState::Exited(Exit {
+fn exited(code: i64) -> ObservedState {
+    ObservedState::Exited(Exit {
         code,
         out_of_memory: false,
         at: Timestamp::from_millis(5),
         ran: Duration::from_secs(1),
-        tail: Some(vec!["bye".to_owned()]),
+        log_tail: Some(vec!["bye".to_owned()]),
     })
 }
 
 #[test]
-fn a_running_task_is_told_with_dockers_ids() {
+fn a_running_task_is_reported_with_dockers_ids() {
     let task = task();
-    let known = known(&task, "main", SeenState::Running);
-    let told = seen(&task, &known, false, Some("no network")).unwrap();
-    assert_eq!((told.status, told.stopped, told.reaped), (TaskStatus::Running, None, false));
-    assert_eq!(told.containers[0].runtime_id.as_deref(), Some("c1"));
-    assert_eq!(told.containers[0].reason, None, "it waits for nothing");
+    let state = state_of(&task, "main", ObservedState::Running);
+    let reported = seen(&task, &state, false, Some("no network")).unwrap();
+    assert_eq!(
+        (reported.status, reported.stopped, reported.reaped),
+        (TaskStatus::Running, None, false)
+    );
+    assert_eq!(reported.containers[0].runtime_id.as_deref(), Some("c1"));
+    assert_eq!(reported.containers[0].reason, None, "it waits for nothing");
 }
 
 #[test]
-fn a_task_that_ended_by_itself_is_told_with_why_and_its_last_lines() {
+fn a_task_that_ended_by_itself_is_signalled_with_why_and_its_last_lines() {
     let task = task();
-    let told = seen(&task, &known(&task, "main", exited(3)), false, None).unwrap();
-    assert_eq!(told.status, TaskStatus::Stopped);
-    let stopped = told.stopped.unwrap();
+    let reported = seen(&task, &state_of(&task, "main", exited(3)), false, None).unwrap();
+    assert_eq!(reported.status, TaskStatus::Stopped);
+    let stopped = reported.stopped.unwrap();
     assert_eq!(stopped.code, StopCode::EssentialContainerExited);
     assert_eq!(stopped.reason, "essential container `main` exited with code 3");
-    let container = &told.containers[0];
+    let container = &reported.containers[0];
     assert_eq!(
         (container.exit_code, container.log_tail.as_slice()),
         (Some(3), &["bye".to_owned()][..])
@@ -55,43 +58,49 @@ fn a_task_that_ended_by_itself_is_told_with_why_and_its_last_lines() {
 fn a_task_that_was_told_to_stop_does_not_say_why() {
     let mut task = task();
     task.wanted = Wanted::Stop;
-    let told = seen(&task, &known(&task, "main", exited(0)), false, None).unwrap();
-    assert_eq!((told.status, told.stopped), (TaskStatus::Stopped, None));
-    assert_eq!(told.containers[0].reason, None, "it ended well");
+    let reported = seen(&task, &state_of(&task, "main", exited(0)), false, None).unwrap();
+    assert_eq!((reported.status, reported.stopped), (TaskStatus::Stopped, None));
+    assert_eq!(reported.containers[0].reason, None, "it ended well");
 }
 
 #[test]
 fn a_task_is_reaped_when_no_container_is_left() {
     let mut task = task_of(&[("main", true), ("side", true)]);
     task.wanted = Wanted::Reap;
-    assert!(!seen(&task, &known(&task, "main", exited(0)), false, None).unwrap().reaped);
-    assert!(seen(&task, &Known::new(&task, &Life::Absent), false, None).unwrap().reaped);
-    let unseen = Known::new(&task, &Life::Unseen);
+    assert!(!seen(&task, &state_of(&task, "main", exited(0)), false, None).unwrap().reaped);
+    assert!(
+        seen(&task, &TaskState::new(&task, &ContainerState::NotCreated), false, None)
+            .unwrap()
+            .reaped
+    );
+    let unseen = TaskState::new(&task, &ContainerState::Unknown);
     assert!(!seen(&task, &unseen, false, None).unwrap().reaped, "nobody knows");
 }
 
 #[test]
 fn a_task_whose_container_is_about_to_come_to_life_has_not_ended() {
     let mut task = task();
-    let known = Known::new(&task, &Life::Absent);
+    let state = TaskState::new(&task, &ContainerState::NotCreated);
     task.wanted = Wanted::Stop;
-    assert_eq!(seen(&task, &known, true, None).unwrap().status, TaskStatus::Stopping);
+    assert_eq!(seen(&task, &state, true, None).unwrap().status, TaskStatus::Stopping);
     task.wanted = Wanted::Reap;
-    assert!(!seen(&task, &known, true, None).unwrap().reaped);
+    assert!(!seen(&task, &state, true, None).unwrap().reaped);
 }
 
 #[test]
 fn a_task_that_nobody_has_looked_at_is_left_out() {
     let task = task();
-    assert_eq!(seen(&task, &Known::new(&task, &Life::Unseen), false, None), None);
+    assert_eq!(seen(&task, &TaskState::new(&task, &ContainerState::Unknown), false, None), None);
 }
 
 #[test]
-fn a_task_that_cannot_begin_says_what_it_waits_for() {
+fn a_task_that_cannot_begin_says_what_it_waiting_reason() {
     let task = task();
-    let told = seen(&task, &Known::new(&task, &Life::Absent), false, Some("no subnet")).unwrap();
-    assert_eq!(told.status, TaskStatus::Activating);
-    assert_eq!(told.containers[0].reason.as_deref(), Some("no subnet"));
+    let reported =
+        seen(&task, &TaskState::new(&task, &ContainerState::NotCreated), false, Some("no subnet"))
+            .unwrap();
+    assert_eq!(reported.status, TaskStatus::Activating);
+    assert_eq!(reported.containers[0].reason.as_deref(), Some("no subnet"));
 }
 
 #[test]

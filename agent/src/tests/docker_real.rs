@@ -8,19 +8,19 @@ use futures_util::StreamExt as _;
 use model::{AssignedTask, StopCode, TaskStatus, Wanted};
 
 use super::registry::Registry;
-use super::stage::{Stage, new_task, somebody, view};
 use super::task;
+use super::test_agent::{TestAgent, new_task, somebody, view};
 use crate::docker::Lines;
 use crate::owner::Owner;
 
 /// What a test works with.
-struct Theatre {
+struct Fixture {
     owner: Owner,
     registry: Registry,
     subnet: model::Subnet,
 }
 
-impl Theatre {
+impl Fixture {
     async fn open() -> Self {
         let owner = somebody();
         // A corner of the private addresses that the test's own ids choose.
@@ -29,8 +29,8 @@ impl Theatre {
         Self { owner, registry: Registry::start().await, subnet }
     }
 
-    async fn stage(&self, tasks: &[AssignedTask]) -> Stage {
-        Stage::start(self.owner, None, self.registry.base.clone(), self.view(tasks)).await
+    async fn start_agent(&self, tasks: &[AssignedTask]) -> TestAgent {
+        TestAgent::start(self.owner, None, self.registry.base.clone(), self.view(tasks)).await
     }
 
     fn view(&self, tasks: &[AssignedTask]) -> model::AgentView {
@@ -52,9 +52,9 @@ impl Theatre {
     }
 
     /// Stops the tasks and lets the agent end; then nothing must be left.
-    async fn close(self, stage: Stage, tasks: Vec<AssignedTask>) {
-        self.strike(&stage, tasks).await;
-        stage.end().await;
+    async fn close(self, agent: TestAgent, tasks: Vec<AssignedTask>) {
+        self.strike(&agent, tasks).await;
+        agent.end().await;
         let (engine, _) = crate::docker::Engine::connect(None).await.unwrap();
         assert_eq!(engine.list(&self.owner).await.unwrap(), []);
         let networks = engine.networks().await.unwrap();
@@ -62,26 +62,26 @@ impl Theatre {
         assert!(left.is_none(), "{left:?}");
     }
 
-    async fn strike(&self, stage: &Stage, mut tasks: Vec<AssignedTask>) {
+    async fn strike(&self, agent: &TestAgent, mut tasks: Vec<AssignedTask>) {
         for wanted in [Wanted::Stop, Wanted::Reap] {
             for task in &mut tasks {
                 task.wanted = wanted;
             }
-            stage.want(self.view(&tasks));
+            agent.set_view(self.view(&tasks));
             for task in &tasks {
                 let is = |seen: &link::message::SeenTask| {
                     seen.status == TaskStatus::Stopped && (wanted == Wanted::Stop || seen.reaped)
                 };
-                stage.until("it ends", task.id, is).await;
+                agent.until("it ends", task.id, is).await;
             }
         }
-        stage.want(self.view(&[]));
-        stage.until_report("nothing is left", |report| report.tasks.is_empty().then_some(())).await;
+        agent.set_view(self.view(&[]));
+        agent.until_report("nothing is left", |report| report.tasks.is_empty().then_some(())).await;
     }
 }
 
 /// Also what a failed test or a crashed agent has left is removed.
-impl Drop for Theatre {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let label = format!("label=berth.installation={}", self.owner.installation);
         let digest = self.registry.image.digest;
@@ -99,130 +99,130 @@ const WAITS: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_pulled_run_stopped_and_reaped() {
-    let theatre = Theatre::open().await;
-    let mut task = theatre.task(WAITS);
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    let seen = stage.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+    let fixture = Fixture::open().await;
+    let mut task = fixture.task(WAITS);
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    let seen = agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
     assert!(seen.containers[0].runtime_id.is_some());
-    assert!(*stage.ready.borrow(), "the network is there");
-    assert_eq!(seen.containers[0].image, theatre.registry.image);
-    assert!(theatre.registry.asked() > 0, "through the mirror");
+    assert!(*agent.ready.borrow(), "the network is there");
+    assert_eq!(seen.containers[0].image, fixture.registry.image);
+    assert!(fixture.registry.asked() > 0, "through the mirror");
 
     // Only what has begun can be asked to stop in its own way.
-    theatre.until_log(&stage, &task, "hello").await;
+    fixture.until_log(&agent, &task, "hello").await;
     task.wanted = Wanted::Stop;
-    stage.want(theatre.view(std::slice::from_ref(&task)));
-    let seen = stage.until("it stops", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    agent.set_view(fixture.view(std::slice::from_ref(&task)));
+    let seen = agent.until("it stops", task.id, |seen| seen.status == TaskStatus::Stopped).await;
     let container = &seen.containers[0];
     assert_eq!(container.exit_code, Some(5), "it was asked, not killed");
     assert_eq!(container.log_tail, ["hello", "asked to stop"]);
     assert_eq!(seen.stopped, None);
     assert!(!seen.reaped);
-    theatre.close(stage, vec![task]).await;
+    fixture.close(agent, vec![task]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_task_of_the_same_image_asks_the_registry_for_nothing() {
-    let theatre = Theatre::open().await;
-    let first = theatre.task(WAITS);
-    let stage = theatre.stage(std::slice::from_ref(&first)).await;
-    stage.until("it runs", first.id, |seen| seen.status == TaskStatus::Running).await;
-    let asked = theatre.registry.asked();
-    let mut second = theatre.task(WAITS);
-    second.address = theatre.subnet.address(3);
-    stage.want(theatre.view(&[first.clone(), second.clone()]));
-    stage.until("it runs", second.id, |seen| seen.status == TaskStatus::Running).await;
-    assert_eq!(theatre.registry.asked(), asked);
-    theatre.close(stage, vec![first, second]).await;
+    let fixture = Fixture::open().await;
+    let first = fixture.task(WAITS);
+    let agent = fixture.start_agent(std::slice::from_ref(&first)).await;
+    agent.until("it runs", first.id, |seen| seen.status == TaskStatus::Running).await;
+    let asked = fixture.registry.asked();
+    let mut second = fixture.task(WAITS);
+    second.address = fixture.subnet.address(3);
+    agent.set_view(fixture.view(&[first.clone(), second.clone()]));
+    agent.until("it runs", second.id, |seen| seen.status == TaskStatus::Running).await;
+    assert_eq!(fixture.registry.asked(), asked);
+    fixture.close(agent, vec![first, second]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_a_container_is_told_with_code_and_last_lines() {
-    let theatre = Theatre::open().await;
-    let broken = theatre.task("echo out; echo err >&2; exit 3");
-    let mut missing = theatre.task("");
-    missing.address = theatre.subnet.address(3);
+    let fixture = Fixture::open().await;
+    let broken = fixture.task("echo out; echo err >&2; exit 3");
+    let mut missing = fixture.task("");
+    missing.address = fixture.subnet.address(3);
     missing.containers[0].entry_point = Some(vec!["/no/such/program".to_owned()]);
-    let stage = theatre.stage(&[broken.clone(), missing.clone()]).await;
-    let seen = stage.until("it ends", broken.id, |seen| seen.status == TaskStatus::Stopped).await;
+    let agent = fixture.start_agent(&[broken.clone(), missing.clone()]).await;
+    let seen = agent.until("it ends", broken.id, |seen| seen.status == TaskStatus::Stopped).await;
     let stopped = seen.stopped.unwrap();
     assert_eq!(stopped.code, StopCode::EssentialContainerExited);
     assert_eq!(stopped.reason, "essential container `main` exited with code 3");
     assert_eq!(seen.containers[0].log_tail.len(), 2);
-    let seen = stage.until("it ends", missing.id, |seen| seen.status == TaskStatus::Stopped).await;
+    let seen = agent.until("it ends", missing.id, |seen| seen.status == TaskStatus::Stopped).await;
     let reason = seen.stopped.unwrap().reason;
     assert!(reason.contains("/no/such/program") && reason.contains("check entryPoint"), "{reason}");
-    theatre.close(stage, vec![broken, missing]).await;
+    fixture.close(agent, vec![broken, missing]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_is_killed_or_removed_by_others_ends_its_task() {
-    let theatre = Theatre::open().await;
-    let killed = theatre.task(WAITS);
-    let mut removed = theatre.task(WAITS);
-    removed.address = theatre.subnet.address(3);
-    let stage = theatre.stage(&[killed.clone(), removed.clone()]).await;
+    let fixture = Fixture::open().await;
+    let killed = fixture.task(WAITS);
+    let mut removed = fixture.task(WAITS);
+    removed.address = fixture.subnet.address(3);
+    let agent = fixture.start_agent(&[killed.clone(), removed.clone()]).await;
     for task in [&killed, &removed] {
-        stage.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+        agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
     }
-    docker(&["kill", &theatre.name(&killed)]);
-    docker(&["rm", "--force", &theatre.name(&removed)]);
-    let seen = stage.until("it ends", killed.id, |seen| seen.status == TaskStatus::Stopped).await;
+    docker(&["kill", &fixture.name(&killed)]);
+    docker(&["rm", "--force", &fixture.name(&removed)]);
+    let seen = agent.until("it ends", killed.id, |seen| seen.status == TaskStatus::Stopped).await;
     assert_eq!(seen.containers[0].exit_code, Some(137));
-    let seen = stage.until("it ends", removed.id, |seen| seen.status == TaskStatus::Stopped).await;
+    let seen = agent.until("it ends", removed.id, |seen| seen.status == TaskStatus::Stopped).await;
     assert_eq!(seen.stopped.unwrap().code, StopCode::EssentialContainerExited);
-    theatre.close(stage, vec![killed, removed]).await;
+    fixture.close(agent, vec![killed, removed]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ignores_the_signal_is_killed_after_its_timeout() {
-    let theatre = Theatre::open().await;
-    let mut task = theatre.task("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
+    let fixture = Fixture::open().await;
+    let mut task = fixture.task("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
     task.containers[0].stop_timeout_secs = 1;
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    stage.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
-    theatre.until_log(&stage, &task, "deaf").await;
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+    fixture.until_log(&agent, &task, "deaf").await;
     task.wanted = Wanted::Stop;
-    stage.want(theatre.view(std::slice::from_ref(&task)));
-    let seen = stage.until("it stops", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    agent.set_view(fixture.view(std::slice::from_ref(&task)));
+    let seen = agent.until("it stops", task.id, |seen| seen.status == TaskStatus::Stopped).await;
     assert_eq!(seen.containers[0].exit_code, Some(137));
-    theatre.close(stage, vec![task]).await;
+    fixture.close(agent, vec![task]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_starts_anew_adopts_what_runs_and_reports_what_it_does_not_know() {
-    let theatre = Theatre::open().await;
-    let (known, mut unknown) = (theatre.task(WAITS), theatre.task(WAITS));
-    unknown.address = theatre.subnet.address(3);
-    let stage = theatre.stage(&[known.clone(), unknown.clone()]).await;
+    let fixture = Fixture::open().await;
+    let (known, mut unknown) = (fixture.task(WAITS), fixture.task(WAITS));
+    unknown.address = fixture.subnet.address(3);
+    let agent = fixture.start_agent(&[known.clone(), unknown.clone()]).await;
     let mut ids = Vec::new();
     for task in [&known, &unknown] {
-        let runs = stage.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+        let runs = agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
         ids.push(runs.containers[0].runtime_id.clone());
     }
-    stage.crash().await;
+    agent.crash().await;
 
-    let stage = theatre.stage(std::slice::from_ref(&known)).await;
+    let agent = fixture.start_agent(std::slice::from_ref(&known)).await;
     let seen =
-        stage.until("it is found", known.id, |seen| seen.status == TaskStatus::Running).await;
+        agent.until("it is found", known.id, |seen| seen.status == TaskStatus::Running).await;
     assert_eq!(seen.containers[0].runtime_id, ids[0], "the same container");
-    let told = stage.until_report("it is told", |report| report.unknown.first().copied()).await;
-    assert_eq!(told, unknown.id);
-    assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &theatre.name(&unknown)]), "true");
+    let seen = agent.until_report("it is reported", |report| report.unknown.first().copied()).await;
+    assert_eq!(seen, unknown.id);
+    assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &fixture.name(&unknown)]), "true");
 
     // The server knows it after all.
-    stage.want(theatre.view(&[known.clone(), unknown.clone()]));
+    agent.set_view(fixture.view(&[known.clone(), unknown.clone()]));
     let seen =
-        stage.until("it is found", unknown.id, |seen| seen.status == TaskStatus::Running).await;
+        agent.until("it is found", unknown.id, |seen| seen.status == TaskStatus::Running).await;
     assert_eq!(seen.containers[0].runtime_id, ids[1]);
-    stage.until_report("it is known", |report| report.unknown.is_empty().then_some(())).await;
-    theatre.close(stage, vec![known, unknown]).await;
+    agent.until_report("it is known", |report| report.unknown.is_empty().then_some(())).await;
+    fixture.close(agent, vec![known, unknown]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn containers_of_a_task_share_one_address_and_end_together() {
-    let theatre = Theatre::open().await;
-    let mut task = theatre.task(WAITS);
+    let fixture = Fixture::open().await;
+    let mut task = fixture.task(WAITS);
     let mut side = task.containers[0].clone();
     side.name = super::name("side");
     // It reads the addresses of the network that it is in.
@@ -230,129 +230,131 @@ async fn containers_of_a_task_share_one_address_and_end_together() {
         "while read line; do echo \"$line\"; done < /proc/net/fib_trie; exit 9".to_owned(),
     ]);
     task.containers.push(side);
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    let seen = stage.until("it ends", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    let seen = agent.until("it ends", task.id, |seen| seen.status == TaskStatus::Stopped).await;
     assert_eq!(seen.stopped.unwrap().reason, "essential container `side` exited with code 9");
-    let log = docker(&["logs", &theatre.named(&task, 1)]);
+    let log = docker(&["logs", &fixture.named(&task, 1)]);
     assert!(log.contains(&task.address.to_string()), "{log}");
     assert!(seen.containers[0].exit_code.is_some(), "the other was stopped");
-    theatre.close(stage, vec![task]).await;
+    fixture.close(agent, vec![task]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_port_that_somebody_else_has_is_the_instances_fault() {
-    let theatre = Theatre::open().await;
+    let fixture = Fixture::open().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut task = theatre.task(WAITS);
+    let mut task = fixture.task(WAITS);
     task.ports.push(model::PortBinding {
         container: super::name("main"),
         container_port: 8080,
         protocol: model::TransportProtocol::Tcp,
         host_port: taken.local_addr().unwrap().port(),
     });
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    let seen = stage.until("it fails", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    let seen = agent.until("it fails", task.id, |seen| seen.status == TaskStatus::Stopped).await;
     assert_eq!(seen.stopped.unwrap().code, StopCode::InfrastructureHealth);
-    theatre.close(stage, vec![task]).await;
+    fixture.close(agent, vec![task]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_is_missing_fails_at_once_and_a_damaged_one_never_runs() {
-    let theatre = Theatre::open().await;
-    let mut missing = theatre.task(WAITS);
+    let fixture = Fixture::open().await;
+    let mut missing = fixture.task(WAITS);
     missing.containers[0].image.digest = model::Digest::Sha256([9; 32]);
-    let stage = theatre.stage(std::slice::from_ref(&missing)).await;
-    let seen = stage.until("it fails", missing.id, |seen| seen.status == TaskStatus::Stopped).await;
+    let agent = fixture.start_agent(std::slice::from_ref(&missing)).await;
+    let seen = agent.until("it fails", missing.id, |seen| seen.status == TaskStatus::Stopped).await;
     let stopped = seen.stopped.unwrap();
     assert_eq!(stopped.code, StopCode::TaskFailedToStart);
     assert!(stopped.reason.contains("push it again"), "{}", stopped.reason);
 
-    theatre.registry.damage();
-    let mut damaged = theatre.task(WAITS);
-    damaged.address = theatre.subnet.address(3);
-    stage.want(theatre.view(&[missing.clone(), damaged.clone()]));
-    let told = stage.until("it is told", damaged.id, |seen| seen.containers[0].reason.is_some());
-    let reason = told.await.containers[0].reason.clone().unwrap();
+    fixture.registry.damage();
+    let mut damaged = fixture.task(WAITS);
+    damaged.address = fixture.subnet.address(3);
+    agent.set_view(fixture.view(&[missing.clone(), damaged.clone()]));
+    let seen =
+        agent.until("it is reported", damaged.id, |seen| seen.containers[0].reason.is_some());
+    let reason = seen.await.containers[0].reason.clone().unwrap();
     assert!(reason.contains("damaged") && reason.contains("hash to"), "{reason}");
-    theatre.close(stage, vec![missing, damaged]).await;
+    fixture.close(agent, vec![missing, damaged]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_is_waited_for_and_stopping_ends_the_wait() {
-    let theatre = Theatre::open().await;
-    theatre.registry.go_away();
-    let mut task = theatre.task(WAITS);
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    let told = stage.until("it is told", task.id, |seen| seen.containers[0].reason.is_some()).await;
-    assert_eq!(told.status, TaskStatus::Activating);
-    let reason = told.containers[0].reason.clone().unwrap();
+    let fixture = Fixture::open().await;
+    fixture.registry.go_away();
+    let mut task = fixture.task(WAITS);
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    let seen =
+        agent.until("it is reported", task.id, |seen| seen.containers[0].reason.is_some()).await;
+    assert_eq!(seen.status, TaskStatus::Activating);
+    let reason = seen.containers[0].reason.clone().unwrap();
     assert!(reason.contains("waits for the server"), "{reason}");
-    theatre.registry.come_back();
-    stage.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+    fixture.registry.come_back();
+    agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
     task.wanted = Wanted::Stop;
-    theatre.close(stage, vec![task]).await;
+    fixture.close(agent, vec![task]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_stopped_while_its_image_is_pulled_is_over_at_once() {
-    let theatre = Theatre::open().await;
-    theatre.registry.get_stuck();
-    let mut task = theatre.task(WAITS);
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    theatre.registry.until_halfway().await;
+    let fixture = Fixture::open().await;
+    fixture.registry.get_stuck();
+    let mut task = fixture.task(WAITS);
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    fixture.registry.until_halfway().await;
     task.wanted = Wanted::Stop;
-    stage.want(theatre.view(std::slice::from_ref(&task)));
-    stage.until("it is over", task.id, |seen| seen.status == TaskStatus::Stopped).await;
-    theatre.registry.until_let_go().await;
-    theatre.close(stage, vec![task]).await;
+    agent.set_view(fixture.view(std::slice::from_ref(&task)));
+    agent.until("it is over", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    fixture.registry.until_let_go().await;
+    fixture.close(agent, vec![task]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_sent_line_by_line_until_its_container_ends() {
-    let theatre = Theatre::open().await;
-    let mut task = theatre.task(WAITS);
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    stage.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
-    theatre.until_log(&stage, &task, "hello").await;
+    let fixture = Fixture::open().await;
+    let mut task = fixture.task(WAITS);
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+    fixture.until_log(&agent, &task, "hello").await;
     let stream =
         link::message::Stream::Logs { task: task.id, container: None, follow: true, tail: None };
     let request = link::message::StreamRequest { id: "s1".to_owned(), stream };
-    stage.requests.send(request).await.unwrap();
+    agent.requests.send(request).await.unwrap();
     task.wanted = Wanted::Stop;
-    theatre.registry.until_streaming().await;
-    stage.want(theatre.view(std::slice::from_ref(&task)));
-    let text = theatre.registry.streamed().await;
+    fixture.registry.until_streaming().await;
+    agent.set_view(fixture.view(std::slice::from_ref(&task)));
+    let text = fixture.registry.streamed().await;
     assert_eq!(text, "main hello\nmain asked to stop\n");
-    theatre.close(stage, vec![task]).await;
+    fixture.close(agent, vec![task]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subnet_that_is_taken_is_told_to_the_server() {
-    let theatre = Theatre::open().await;
-    let other = Theatre::open().await;
-    let there = Stage::start(
+    let fixture = Fixture::open().await;
+    let other = Fixture::open().await;
+    let there = TestAgent::start(
         other.owner,
         None,
         other.registry.base.clone(),
-        view(&other.owner, theatre.subnet, &[]),
+        view(&other.owner, fixture.subnet, &[]),
     )
     .await;
     let mut ready = there.ready.clone();
     ready.wait_for(|ready| *ready).await.unwrap();
-    let task = theatre.task(WAITS);
-    let stage = theatre.stage(std::slice::from_ref(&task)).await;
-    let told = stage.until("it waits", task.id, |seen| seen.containers[0].reason.is_some()).await;
-    let reason = told.containers[0].reason.clone().unwrap();
+    let task = fixture.task(WAITS);
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    let seen = agent.until("it waits", task.id, |seen| seen.containers[0].reason.is_some()).await;
+    let reason = seen.containers[0].reason.clone().unwrap();
     assert!(reason.contains("taken by another Docker network"), "{reason}");
-    let used = stage.hello.borrow().host.clone().unwrap().used_subnets;
-    assert!(used.contains(&theatre.subnet), "{used:?}");
+    let used = agent.hello.borrow().host.clone().unwrap().used_subnets;
+    assert!(used.contains(&fixture.subnet), "{used:?}");
     there.end().await;
     // Now it is free.
-    stage.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
-    theatre.close(stage, vec![task]).await;
+    agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+    fixture.close(agent, vec![task]).await;
 }
 
-impl Theatre {
+impl Fixture {
     fn named(&self, task: &AssignedTask, index: usize) -> String {
         self.owner.container(task.id, &task.containers[index].name)
     }
@@ -362,10 +364,10 @@ impl Theatre {
     }
 
     /// Waits until the task's first container has written this.
-    async fn until_log(&self, stage: &Stage, task: &AssignedTask, text: &str) {
+    async fn until_log(&self, agent: &TestAgent, task: &AssignedTask, text: &str) {
         let name = self.name(task);
         let waiting = async {
-            let mut log = Box::pin(stage.engine.log(&name, true, None));
+            let mut log = Box::pin(agent.engine.log(&name, true, None));
             let mut lines = Lines::default();
             while let Some(output) = log.next().await {
                 if lines.take(output.unwrap()).iter().any(|line| line == text) {

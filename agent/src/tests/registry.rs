@@ -151,7 +151,7 @@ fn half(
     content: Arc<Content>,
 ) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> + use<> {
     let half = Bytes::copy_from_slice(&bytes[..bytes.len() / 2]);
-    let told = LetGo(Arc::clone(&content));
+    let told = DropSignal(Arc::clone(&content));
     let rest = stream::once(async move {
         let _told = told;
         content.seen.send_modify(|seen| seen.is_halfway = true);
@@ -161,9 +161,9 @@ fn half(
 }
 
 /// Tells when whoever reads hangs up.
-struct LetGo(Arc<Content>);
+struct DropSignal(Arc<Content>);
 
-impl Drop for LetGo {
+impl Drop for DropSignal {
     fn drop(&mut self) {
         self.0.seen.send_modify(|seen| seen.is_let_go = true);
     }

@@ -9,32 +9,32 @@ use http::{Method, StatusCode};
 use model::{Digest, Reference, RepositoryName};
 
 use super::describe;
-use crate::ask::Ask;
 use crate::blocking;
-use crate::failure::Failure;
+use crate::error::RegistryError;
+use crate::request_context::RequestContext;
 use crate::rows::{self, ManifestRow};
 
 pub(crate) async fn get(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     reference: &Reference,
-) -> Result<Response, Failure> {
+) -> Result<Response, RegistryError> {
     let unknown = || match reference {
-        Reference::Tag(tag) => Failure::manifest_unknown(tag),
-        Reference::Digest(digest) => Failure::manifest_unknown(digest),
+        Reference::Tag(tag) => RegistryError::manifest_unknown(tag),
+        Reference::Digest(digest) => RegistryError::manifest_unknown(digest),
     };
-    let digest = resolve(ask, repository, reference).ok_or_else(unknown)?;
+    let digest = resolve(context, repository, reference).ok_or_else(unknown)?;
     let key = rows::manifest(repository, &digest);
-    let row: ManifestRow = rows::get(&ask.shared.store, &key).await?.ok_or_else(unknown)?;
+    let row: ManifestRow = rows::get(&context.shared.store, &key).await?.ok_or_else(unknown)?;
     let mut response = Response::new(Body::empty());
     describe(&mut response, &digest, &row);
-    let (files, size) = (Arc::clone(&ask.shared.files), row.size_bytes);
-    if ask.parts.method == Method::HEAD {
+    let (files, size) = (Arc::clone(&context.shared.files), row.size_bytes);
+    if context.parts.method == Method::HEAD {
         let there = blocking("a manifest cannot be looked at", move || files.has(&digest, size));
         return if there.await? { Ok(response) } else { Err(unknown()) };
     }
     let etag = response.headers().get(ETAG);
-    if ask.parts.headers.get(IF_NONE_MATCH).is_some_and(|given| Some(given) == etag) {
+    if context.parts.headers.get(IF_NONE_MATCH).is_some_and(|given| Some(given) == etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response.headers_mut().remove(CONTENT_LENGTH);
         return Ok(response);
@@ -45,9 +45,13 @@ pub(crate) async fn get(
     Ok(response)
 }
 
-fn resolve(ask: &Ask, repository: &RepositoryName, reference: &Reference) -> Option<Digest> {
+fn resolve(
+    context: &RequestContext,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Option<Digest> {
     match reference {
         Reference::Digest(digest) => Some(*digest),
-        Reference::Tag(tag) => ask.state.tag(repository, tag).map(|tag| tag.digest),
+        Reference::Tag(tag) => context.state.tag(repository, tag).map(|tag| tag.digest),
     }
 }

@@ -17,9 +17,9 @@ use model::{
 use super::MOST_BYTES;
 use super::details::Details;
 use super::document::{Descriptor, Document};
-use crate::ask::Ask;
 use crate::blob::{self, DIGEST, value};
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
+use crate::request_context::RequestContext;
 use crate::route::UploadId;
 use crate::rows::{self, BlobRow, ManifestRow, ReferrerRow};
 use crate::{blocking, body, files};
@@ -28,24 +28,25 @@ use crate::{blocking, body, files};
 const MOST_CONFIGURATION_BYTES: u64 = 4 << 20;
 
 pub(crate) async fn put(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     reference: &Reference,
     body: Body,
-) -> Result<Response, Failure> {
-    let tags = tags(ask, reference)?;
+) -> Result<Response, RegistryError> {
+    let tags = tags(context, reference)?;
     let bytes = read(body).await?;
-    let document = Document::read(&bytes, ask.header(CONTENT_TYPE))
-        .map_err(|error| Failure::bad(Code::ManifestInvalid, error.to_string()))?;
+    let document = Document::read(&bytes, context.header(CONTENT_TYPE)).map_err(|error| {
+        RegistryError::bad_request(ErrorCode::ManifestInvalid, error.to_string())
+    })?;
     let digest = match reference {
         Reference::Tag(_) => files::sha256(&bytes),
         Reference::Digest(digest) => named(digest, &bytes)?,
     };
     // No delete comes between what is looked at here and the rows that rely on it.
-    let _shared = ask.shared.repositories.shared(repository.clone()).await;
-    let children = Children::find(ask, repository, &document).await?;
-    let details = children.details(ask, &document).await?;
-    write_edges(ask, repository, &digest, &children).await?;
+    let _shared = context.shared.repositories.shared(repository.clone()).await;
+    let children = Children::find(context, repository, &document).await?;
+    let details = children.details(context, &document).await?;
+    write_edges(context, repository, &digest, &children).await?;
 
     let row = ManifestRow {
         media_type: document.media_type.as_str().to_owned(),
@@ -57,45 +58,50 @@ pub(crate) async fn put(
     };
     let batch = Batch {
         rows: rows_of(repository, &digest, &row, &document),
-        ..Batch::of(changes(ask, repository, &digest, &row, &tags), ask.now)
+        ..Batch::of(changes(context, repository, &digest, &row, &tags), context.now)
     };
-    settle(ask, &digest, bytes, batch).await?;
+    settle(context, &digest, bytes, batch).await?;
     Ok(created(repository, &digest, &document, &tags))
 }
 
 /// The tags to set: the one in the path, and those in the query.
-fn tags(ask: &Ask, reference: &Reference) -> Result<Vec<TagName>, Failure> {
+fn tags(context: &RequestContext, reference: &Reference) -> Result<Vec<TagName>, RegistryError> {
     let mut tags = match reference {
         Reference::Tag(tag) => vec![tag.clone()],
         Reference::Digest(_) => Vec::new(),
     };
-    for text in ask.query.all("tag") {
-        let wrong =
-            |error: model::NameError| Failure::bad(Code::ManifestInvalid, error.to_string());
+    for text in context.query.all("tag") {
+        let wrong = |error: model::NameError| {
+            RegistryError::bad_request(ErrorCode::ManifestInvalid, error.to_string())
+        };
         let tag = text.parse().map_err(wrong)?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
         if tags.len() > PUSH_TAGS {
             let message = format!("one push sets {PUSH_TAGS} tags at most");
-            return Err(Failure::new(StatusCode::URI_TOO_LONG, Code::ManifestInvalid, message));
+            return Err(RegistryError::new(
+                StatusCode::URI_TOO_LONG,
+                ErrorCode::ManifestInvalid,
+                message,
+            ));
         }
     }
     Ok(tags)
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Failure> {
-    body::read(body, MOST_BYTES, Code::ManifestInvalid).await?.ok_or_else(|| {
+async fn read(body: Body) -> Result<Vec<u8>, RegistryError> {
+    body::read(body, MOST_BYTES, ErrorCode::ManifestInvalid).await?.ok_or_else(|| {
         let message = "a manifest may have 4 MiB at most";
-        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
+        RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
     })
 }
 
-fn named(digest: &Digest, bytes: &[u8]) -> Result<Digest, Failure> {
+fn named(digest: &Digest, bytes: &[u8]) -> Result<Digest, RegistryError> {
     let computed = files::digest_like(digest, bytes);
     if computed != *digest {
         let message = format!("the manifest has the digest `{computed}`, not `{digest}`");
-        return Err(Failure::bad(Code::DigestInvalid, message));
+        return Err(RegistryError::bad_request(ErrorCode::DigestInvalid, message));
     }
     Ok(computed)
 }
@@ -109,11 +115,11 @@ struct Children {
 impl Children {
     /// Looks for everything that the manifest names. What it requires must be readable here, with the size that it says.
     async fn find(
-        ask: &Ask,
+        context: &RequestContext,
         repository: &RepositoryName,
         document: &Document,
-    ) -> Result<Self, Failure> {
-        let store = &ask.shared.store;
+    ) -> Result<Self, RegistryError> {
+        let store = &context.shared.store;
         let mut children = Self { blobs: BTreeMap::new(), manifests: BTreeMap::new() };
         for descriptor in document.config.iter().chain(&document.layers) {
             let key = rows::link(repository, &descriptor.digest);
@@ -133,16 +139,16 @@ impl Children {
             check_size(descriptor, row.size_bytes)?;
             children.manifests.insert(descriptor.digest, row);
         }
-        children.check_files(ask).await?;
+        children.check_files(context).await?;
         Ok(children)
     }
 
     /// A row whose file is damaged or gone counts as absent, so that the client pushes it again.
-    async fn check_files(&self, ask: &Ask) -> Result<(), Failure> {
+    async fn check_files(&self, context: &RequestContext) -> Result<(), RegistryError> {
         let manifests = self.manifests.iter().map(|(digest, row)| (*digest, row.size_bytes));
         let blobs = self.blobs.iter().map(|(digest, size)| (*digest, *size));
         let (all, files): (Vec<_>, _) =
-            (blobs.chain(manifests).collect(), Arc::clone(&ask.shared.files));
+            (blobs.chain(manifests).collect(), Arc::clone(&context.shared.files));
         let absent = blocking("what a manifest names cannot be looked at", move || {
             for (digest, size) in all {
                 if !files.has(&digest, size)? {
@@ -154,7 +160,11 @@ impl Children {
         absent.await?.map_or(Ok(()), |digest| Err(missing(&digest)))
     }
 
-    async fn details(&self, ask: &Ask, document: &Document) -> Result<Details, Failure> {
+    async fn details(
+        &self,
+        context: &RequestContext,
+        document: &Document,
+    ) -> Result<Details, RegistryError> {
         let Some(config) = &document.config else {
             let named = document.manifests.iter();
             let children = named.filter_map(|one| Some((one, self.manifests.get(&one.digest)?)));
@@ -165,7 +175,7 @@ impl Children {
         if config.size > MOST_CONFIGURATION_BYTES {
             return Ok(Details::of_image(None, named_bytes));
         }
-        let (files, digest, size) = (Arc::clone(&ask.shared.files), config.digest, config.size);
+        let (files, digest, size) = (Arc::clone(&context.shared.files), config.digest, config.size);
         let read = move || files.read_all(&digest, size);
         let bytes = blocking("an image's configuration cannot be read", read).await?;
         Ok(Details::of_image(bytes.as_deref(), named_bytes))
@@ -180,42 +190,42 @@ impl Children {
     }
 }
 
-fn check_size(descriptor: &Descriptor, size: u64) -> Result<(), Failure> {
+fn check_size(descriptor: &Descriptor, size: u64) -> Result<(), RegistryError> {
     if descriptor.size == size {
         return Ok(());
     }
     let (digest, said) = (descriptor.digest, descriptor.size);
     let message = format!("`{digest}` has {size} bytes, and the manifest says {said}");
-    Err(Failure::bad(Code::ManifestInvalid, message))
+    Err(RegistryError::bad_request(ErrorCode::ManifestInvalid, message))
 }
 
-fn missing(digest: &Digest) -> Failure {
+fn missing(digest: &Digest) -> RegistryError {
     let message =
         format!("the manifest names `{digest}`, which the repository does not hold; push it first");
-    Failure::bad(Code::ManifestBlobUnknown, message)
+    RegistryError::bad_request(ErrorCode::ManifestBlobUnknown, message)
 }
 
 /// Edges from what is named to the manifest, in batches that each guard that it is there. Edges without a manifest only keep
 /// content for longer.
 async fn write_edges(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     digest: &Digest,
     children: &Children,
-) -> Result<(), Failure> {
+) -> Result<(), RegistryError> {
     for children in children.rows(repository).chunks(FILL_ROWS) {
         let edge = |(child, _): &(Digest, _)| rows::mark(rows::edge(child, repository, digest));
         let guard = |(_, row): &(_, Vec<u8>)| RowGuard::Present(row.clone());
         let batch = Batch {
             rows: children.iter().map(edge).collect(),
             guards: children.iter().map(guard).collect(),
-            ..Batch::of(Vec::new(), ask.now)
+            ..Batch::of(Vec::new(), context.now)
         };
-        match ask.shared.store.commit(batch).await {
+        match context.shared.store.commit(batch).await {
             Ok(_) => {}
             Err(CommitError::GuardFailed { key }) => {
                 let message = format!("`{}` went away meanwhile; push it again", rows::tail(&key));
-                return Err(Failure::bad(Code::ManifestBlobUnknown, message));
+                return Err(RegistryError::bad_request(ErrorCode::ManifestBlobUnknown, message));
             }
             Err(error) => return Err(error.into()),
         }
@@ -224,13 +234,13 @@ async fn write_edges(
 }
 
 fn changes(
-    ask: &Ask,
+    context: &RequestContext,
     repository: &RepositoryName,
     digest: &Digest,
     row: &ManifestRow,
     tags: &[TagName],
 ) -> Vec<Change> {
-    let created = Repository { name: repository.clone(), created_at: ask.now };
+    let created = Repository { name: repository.clone(), created_at: context.now };
     let mut changes = vec![RepositoryChange::Create(created).into()];
     changes.extend(tags.iter().map(|tag| {
         RepositoryChange::PutTag(Tag {
@@ -241,8 +251,8 @@ fn changes(
             size_bytes: row.total_bytes,
             platforms: row.platforms.clone(),
             exposed_ports: row.exposed_ports.clone(),
-            pushed_at: ask.now,
-            pushed_by: ask.caller.principal.to_string(),
+            pushed_at: context.now,
+            pushed_by: context.caller.principal.to_string(),
         })
         .into()
     }));
@@ -270,19 +280,24 @@ fn rows_of(
 }
 
 /// Writes the bytes as a file of an upload's kind, and settles them as any blob.
-async fn settle(ask: &Ask, digest: &Digest, bytes: Vec<u8>, batch: Batch) -> Result<(), Failure> {
+async fn settle(
+    context: &RequestContext,
+    digest: &Digest,
+    bytes: Vec<u8>,
+    batch: Batch,
+) -> Result<(), RegistryError> {
     let (id, size) = (UploadId::random(), bytes.len() as u64);
-    let files = Arc::clone(&ask.shared.files);
+    let files = Arc::clone(&context.shared.files);
     let write = move || {
         let mut file = files.create(id)?;
         files.write(&mut file, &bytes)
     };
     let mut settled = blocking("a manifest cannot be written", write).await;
     if settled.is_ok() {
-        settled = blob::settle(&ask.shared, id, digest, size, batch).await;
+        settled = blob::settle(&context.shared, id, digest, size, batch).await;
     }
     if settled.is_err() {
-        let files = Arc::clone(&ask.shared.files);
+        let files = Arc::clone(&context.shared.files);
         let discard = move || {
             files.discard(id);
             Ok(())

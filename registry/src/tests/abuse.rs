@@ -4,11 +4,11 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::world::{OCI_CONFIG, OCI_IMAGE, OCI_INDEX, World, descriptor};
-use crate::failure::Code;
+use crate::error::ErrorCode;
 
 #[test]
 fn the_codes_are_those_of_the_spec_and_two_more() {
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     insta::assert_snapshot!(codes.join("\n"), @r"
     BLOB_UNKNOWN
     BLOB_UPLOAD_INVALID
@@ -86,7 +86,7 @@ async fn methods_that_a_path_does_not_take_are_unsupported() {
         ("PATCH", &format!("/v2/a/referrers/{digest}"), "GET, HEAD"),
         ("OPTIONS", "/v2/", "GET, HEAD"),
     ] {
-        let reply = world.ask(method, uri).send().await.refused(405, "UNSUPPORTED");
+        let reply = world.request(method, uri).send().await.refused(405, "UNSUPPORTED");
         assert_eq!(reply.header("allow"), allow);
     }
 }
@@ -131,8 +131,8 @@ async fn manifests_that_try_something_are_refused() {
 async fn a_blob_that_is_said_to_be_huge_is_refused_before_it_comes() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    let huge = world.ask("PATCH", &location).header("content-length", "99999999999999");
+    let huge = world.request("PATCH", &location).header("content-length", "99999999999999");
     huge.send().await.refused(413, "SIZE_INVALID");
-    let huge = world.ask("PATCH", &location).header("content-range", "0-18446744073709551614");
+    let huge = world.request("PATCH", &location).header("content-range", "0-18446744073709551614");
     huge.send().await.refused(413, "SIZE_INVALID");
 }

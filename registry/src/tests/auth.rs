@@ -23,23 +23,23 @@ impl World {
 #[tokio::test]
 async fn a_stranger_is_told_where_to_get_a_token_and_for_what() {
     let world = World::new().await;
-    let ask = async |method: &str, uri: &str| {
+    let request = async |method: &str, uri: &str| {
         let reply = world.stranger(method, uri).send().await.refused(401, "UNAUTHORIZED");
         assert_eq!(reply.header("docker-distribution-api-version"), "registry/2.0");
         reply.header("www-authenticate")
     };
     let start = r#"Bearer realm="http://localhost:5000/v2/token",service="berth""#;
-    assert_eq!(ask("GET", "/v2/").await, start);
+    assert_eq!(request("GET", "/v2/").await, start);
     let pull = format!(r#"{start},scope="repository:team/hello:pull""#);
-    assert_eq!(ask("GET", "/v2/team/hello/manifests/latest").await, pull);
+    assert_eq!(request("GET", "/v2/team/hello/manifests/latest").await, pull);
     let push = format!(r#"{start},scope="repository:team/hello:pull,push""#);
-    assert_eq!(ask("POST", "/v2/team/hello/blobs/uploads/").await, push);
+    assert_eq!(request("POST", "/v2/team/hello/blobs/uploads/").await, push);
     let delete = format!(r#"{start},scope="repository:team/hello:delete""#);
-    assert_eq!(ask("DELETE", "/v2/team/hello/manifests/latest").await, delete);
+    assert_eq!(request("DELETE", "/v2/team/hello/manifests/latest").await, delete);
     let catalog = format!(r#"{start},scope="registry:catalog:*""#);
-    assert_eq!(ask("GET", "/v2/_catalog").await, catalog);
+    assert_eq!(request("GET", "/v2/_catalog").await, catalog);
     for uri in ["/v2/A/manifests/x", "/v2/nowhere", "/v2/a/blobs/sha256:0"] {
-        assert_eq!(ask("GET", uri).await, start, "{uri}");
+        assert_eq!(request("GET", uri).await, start, "{uri}");
     }
 }
 
@@ -51,8 +51,8 @@ async fn the_realm_is_where_the_client_reached_us_and_nothing_else() {
         ("[::1]:5000", "", "http://[::1]:5000/v2/token"),
         ("a\",service=\"evil", "", "http://localhost/v2/token"),
     ] {
-        let ask = world.stranger("GET", "/v2/").header("host", host);
-        let reply = ask.header("x-forwarded-proto", forwarded).send().await;
+        let request = world.stranger("GET", "/v2/").header("host", host);
+        let reply = request.header("x-forwarded-proto", forwarded).send().await;
         let start = format!("Bearer realm=\"{realm}\",");
         assert!(reply.header("www-authenticate").starts_with(&start), "{reply:?}");
     }
@@ -72,8 +72,8 @@ async fn the_administrators_token_serves_as_password_and_as_bearer() {
         world.stranger("GET", "/v2/").header("authorization", "Digest x"),
         world.stranger("GET", "/v2/").header("authorization", "Bearer"),
     ];
-    for ask in wrong {
-        let reply = ask.send().await.refused(401, "UNAUTHORIZED");
+    for request in wrong {
+        let reply = request.send().await.refused(401, "UNAUTHORIZED");
         assert!(reply.header("www-authenticate").contains("invalid_token"));
     }
 }
@@ -108,15 +108,15 @@ async fn a_token_allows_what_it_was_asked_for_and_says_what_is_missing() {
     let world = World::new().await;
     world.image("a", "v1", b"layer").await;
     let token = world.access_token(&["repository:a:pull"]).await;
-    let ask = |method, uri| world.stranger(method, uri).bearer(&token);
-    ask("GET", "/v2/a/manifests/v1").send().await.expect(OK);
+    let request = |method, uri| world.stranger(method, uri).bearer(&token);
+    request("GET", "/v2/a/manifests/v1").send().await.expect(OK);
     for (method, uri, scope) in [
         ("POST", "/v2/a/blobs/uploads/", "repository:a:pull,push"),
         ("DELETE", "/v2/a/manifests/v1", "repository:a:delete"),
         ("GET", "/v2/b/manifests/v1", "repository:b:pull"),
         ("GET", "/v2/_catalog", "registry:catalog:*"),
     ] {
-        let reply = ask(method, uri).send().await.refused(401, "UNAUTHORIZED");
+        let reply = request(method, uri).send().await.refused(401, "UNAUTHORIZED");
         let header = reply.header("www-authenticate");
         assert!(header.ends_with(&format!(r#"scope="{scope}",error="insufficient_scope""#)));
         let wider = world.access_token(&["repository:a:pull", scope]).await;
@@ -129,19 +129,19 @@ async fn a_token_allows_what_it_was_asked_for_and_says_what_is_missing() {
 async fn a_token_ends_with_its_time_and_with_the_credential_it_came_from() {
     let world = World::new().await;
     let token = world.access_token(&[]).await;
-    let ask = || world.stranger("GET", "/v2/").bearer(&token).send();
+    let request = || world.stranger("GET", "/v2/").bearer(&token).send();
     world.pass(299);
-    ask().await.expect(OK);
+    request().await.expect(OK);
     world.pass(1);
-    ask().await.refused(401, "UNAUTHORIZED");
+    request().await.refused(401, "UNAUTHORIZED");
 
     let token = world.access_token(&[]).await;
-    let ask = || world.stranger("GET", "/v2/").bearer(&token).send();
-    ask().await.expect(OK);
+    let request = || world.stranger("GET", "/v2/").bearer(&token).send();
+    request().await.expect(OK);
     let hash = access::hash_secret(&world.token);
     let credential = world.store.state().credential_by_hash(&hash).unwrap().id;
     world.apply(vec![AccessChange::RevokeCredential(credential).into()]).await;
-    ask().await.refused(401, "UNAUTHORIZED");
+    request().await.refused(401, "UNAUTHORIZED");
 }
 
 #[tokio::test]
@@ -209,24 +209,24 @@ async fn a_peer_of_the_link_may_pull_only_what_access_says() {
     let world = World::new().await;
     world.image("a", "v1", b"layer").await;
     let instance = InstanceId::new(Timestamp::EPOCH, [1; 10]);
-    let ask = |uri, principal| world.stranger("GET", uri).principal(principal);
+    let request = |uri, principal| world.stranger("GET", uri).principal(principal);
     // It has no task, so no repository.
     for principal in
         [Principal::Instance(instance), Principal::Router(RouterId::new(Timestamp::EPOCH, [1; 10]))]
     {
-        ask("/v2/", principal.clone()).send().await.expect(OK);
-        ask("/v2/a/manifests/v1", principal).send().await.refused(404, "NAME_UNKNOWN");
+        request("/v2/", principal.clone()).send().await.expect(OK);
+        request("/v2/a/manifests/v1", principal).send().await.refused(404, "NAME_UNKNOWN");
     }
-    ask("/v2/", Principal::Anonymous).send().await.refused(401, "UNAUTHORIZED");
+    request("/v2/", Principal::Anonymous).send().await.refused(401, "UNAUTHORIZED");
     // The extension says who asks, whatever the header says.
-    let both = ask("/v2/a/manifests/v1", Principal::Instance(instance)).bearer(&world.token);
+    let both = request("/v2/a/manifests/v1", Principal::Instance(instance)).bearer(&world.token);
     both.send().await.refused(404, "NAME_UNKNOWN");
     world.run_task_on(instance, "a").await;
-    ask("/v2/a/manifests/v1", Principal::Instance(instance)).send().await.expect(OK);
+    request("/v2/a/manifests/v1", Principal::Instance(instance)).send().await.expect(OK);
     let push = world.stranger("POST", "/v2/a/blobs/uploads/");
     push.principal(Principal::Instance(instance)).send().await.refused(404, "NAME_UNKNOWN");
     world.image("b", "v1", b"layer").await;
-    ask("/v2/b/manifests/v1", Principal::Instance(instance))
+    request("/v2/b/manifests/v1", Principal::Instance(instance))
         .send()
         .await
         .refused(404, "NAME_UNKNOWN");

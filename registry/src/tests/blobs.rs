@@ -18,7 +18,7 @@ async fn a_blob_reads_back_with_its_digest_length_and_bytes() {
     assert_eq!(reply.header("content-type"), "application/octet-stream");
     assert_eq!(reply.header("x-content-type-options"), "nosniff");
     assert_eq!(reply.header("docker-distribution-api-version"), "registry/2.0");
-    let reply = world.ask("HEAD", &uri).header("range", "bytes=0-1").send().await.expect(OK);
+    let reply = world.request("HEAD", &uri).header("range", "bytes=0-1").send().await.expect(OK);
     assert_eq!((reply.header("content-length").as_str(), reply.body.len()), ("5", 0));
     assert_eq!(reply.header("docker-content-digest"), digest.to_string());
 }
@@ -88,7 +88,7 @@ async fn only_the_repository_that_was_pushed_to_shows_a_blob() {
     let digest = world.blob("a", b"secret").await;
     for method in ["GET", "HEAD"] {
         let uri = format!("/v2/b/blobs/{digest}");
-        world.ask(method, &uri).send().await.expect(StatusCode::NOT_FOUND);
+        world.request(method, &uri).send().await.expect(StatusCode::NOT_FOUND);
     }
     let uri = format!("/v2/b/blobs/{digest}");
     world.get(&uri).send().await.refused(404, "BLOB_UNKNOWN");
@@ -114,7 +114,7 @@ async fn a_blob_whose_file_is_damaged_is_absent_until_it_is_pushed_again() {
             "cut" => drop(std::fs::File::create(&path).unwrap()),
             _ => std::fs::remove_file(&path).unwrap(),
         }
-        world.ask("HEAD", &uri).send().await.expect(StatusCode::NOT_FOUND);
+        world.request("HEAD", &uri).send().await.expect(StatusCode::NOT_FOUND);
         world.blob("a", b"hello").await;
         assert_eq!(&world.get(&uri).send().await.expect(OK).body[..], b"hello", "{damage}");
     }

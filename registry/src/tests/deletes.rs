@@ -13,15 +13,15 @@ const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 async fn a_deleted_tag_leaves_its_manifest() {
     let world = World::new().await;
     let digest = files::sha256(&world.image("a", "v1", b"layer").await);
-    world.ask("DELETE", "/v2/a/manifests/v1").send().await.expect(ACCEPTED);
+    world.request("DELETE", "/v2/a/manifests/v1").send().await.expect(ACCEPTED);
     for method in ["HEAD", "GET"] {
-        let gone = world.ask(method, "/v2/a/manifests/v1").send().await;
+        let gone = world.request(method, "/v2/a/manifests/v1").send().await;
         gone.expect(StatusCode::NOT_FOUND);
     }
     world.get(&format!("/v2/a/manifests/{digest}")).send().await.expect(OK);
-    let again = world.ask("DELETE", "/v2/a/manifests/v1").send().await;
+    let again = world.request("DELETE", "/v2/a/manifests/v1").send().await;
     again.refused(404, "MANIFEST_UNKNOWN");
-    let never = world.ask("DELETE", "/v2/never/manifests/v1").send().await;
+    let never = world.request("DELETE", "/v2/never/manifests/v1").send().await;
     never.refused(404, "MANIFEST_UNKNOWN");
 }
 
@@ -35,13 +35,13 @@ async fn a_deleted_manifest_takes_its_tags_along() {
     }
     world.image("a", "other", b"other").await;
     let uri = format!("/v2/a/manifests/{}", files::sha256(&manifest));
-    world.ask("DELETE", &uri).send().await.expect(ACCEPTED);
+    world.request("DELETE", &uri).send().await.expect(ACCEPTED);
     for uri in [&uri, "/v2/a/manifests/v1", "/v2/a/manifests/t89"] {
-        world.ask("HEAD", uri).send().await.expect(StatusCode::NOT_FOUND);
+        world.request("HEAD", uri).send().await.expect(StatusCode::NOT_FOUND);
     }
     let tags = world.get("/v2/a/tags/list").send().await.json();
     assert_eq!(tags["tags"], json!(["other"]));
-    world.ask("DELETE", &uri).send().await.refused(404, "MANIFEST_UNKNOWN");
+    world.request("DELETE", &uri).send().await.refused(404, "MANIFEST_UNKNOWN");
     world.manifest("a", "v1", OCI_IMAGE, &manifest).await.expect(StatusCode::CREATED);
     world.get(&uri).send().await.expect(OK);
 }
@@ -57,13 +57,13 @@ async fn what_a_manifest_needs_goes_after_it_and_not_before() {
     let child = format!("/v2/a/manifests/{}", files::sha256(&child));
     let parent = format!("/v2/a/manifests/{}", files::sha256(index.as_bytes()));
     for needed in [&layer, &child] {
-        world.ask("DELETE", needed).send().await.refused(405, "UNSUPPORTED");
+        world.request("DELETE", needed).send().await.refused(405, "UNSUPPORTED");
         world.get(needed).send().await.expect(OK);
     }
     for uri in ["/v2/a/manifests/all", "/v2/a/manifests/v1", &parent, &child, &layer] {
-        world.ask("DELETE", uri).send().await.expect(ACCEPTED);
-        world.ask("HEAD", uri).send().await.expect(StatusCode::NOT_FOUND);
-        let again = world.ask("DELETE", uri).send().await;
+        world.request("DELETE", uri).send().await.expect(ACCEPTED);
+        world.request("HEAD", uri).send().await.expect(StatusCode::NOT_FOUND);
+        let again = world.request("DELETE", uri).send().await;
         again.expect(StatusCode::NOT_FOUND);
     }
 }
@@ -74,12 +74,12 @@ async fn a_deleted_blob_is_gone_from_its_repository_only() {
     let digest = world.blob("a", b"shared").await;
     world.blob("b", b"shared").await;
     let uri = format!("/v2/a/blobs/{digest}");
-    world.ask("DELETE", &uri).send().await.expect(ACCEPTED);
+    world.request("DELETE", &uri).send().await.expect(ACCEPTED);
     world.get(&uri).send().await.refused(404, "BLOB_UNKNOWN");
-    world.ask("DELETE", &uri).send().await.refused(404, "BLOB_UNKNOWN");
+    world.request("DELETE", &uri).send().await.refused(404, "BLOB_UNKNOWN");
     world.get(&format!("/v2/b/blobs/{digest}")).send().await.expect(OK);
     let mount = format!("/v2/c/blobs/uploads/?mount={digest}&from=a");
-    world.ask("POST", &mount).send().await.expect(ACCEPTED);
+    world.request("POST", &mount).send().await.expect(ACCEPTED);
     world.blob("a", b"shared").await;
     world.get(&uri).send().await.expect(OK);
 }
@@ -99,11 +99,11 @@ async fn a_push_and_a_delete_at_once_never_leave_a_manifest_without_its_blob() {
             }
             world.manifest("a", &reference.to_string(), OCI_IMAGE, &manifest).await.status
         };
-        let delete = async { world.ask("DELETE", &layer).send().await.status };
+        let delete = async { world.request("DELETE", &layer).send().await.status };
         let (pushed, deleted) = tokio::join!(push, delete);
         assert_ne!(pushed == StatusCode::CREATED, deleted == ACCEPTED, "{pushed} {deleted}");
         world.check_rows().await;
         let uri = format!("/v2/a/manifests/{reference}");
-        world.ask("DELETE", &uri).send().await;
+        world.request("DELETE", &uri).send().await;
     }
 }

@@ -55,7 +55,7 @@ async fn a_disk_that_fails_at_any_step_of_a_blob_leaves_nothing_and_the_next_pus
         world.faults().fail(step, io::ErrorKind::Other);
         let digest = files::sha256(b"hello");
         let uri = format!("/v2/a/blobs/uploads/?digest={digest}");
-        let push = || world.ask("POST", &uri).body(b"hello").send();
+        let push = || world.request("POST", &uri).body(b"hello").send();
         push().await.refused(500, "UNKNOWN");
         let blob = format!("/v2/a/blobs/{digest}");
         world.get(&blob).send().await.refused(404, "BLOB_UNKNOWN");
@@ -73,26 +73,26 @@ async fn a_disk_that_fails_at_any_step_of_a_blob_leaves_nothing_and_the_next_pus
 async fn a_failed_sync_ends_the_upload_and_is_not_tried_again() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    world.ask("PATCH", &location).body(b"hello").send().await.expect(StatusCode::ACCEPTED);
+    world.request("PATCH", &location).body(b"hello").send().await.expect(StatusCode::ACCEPTED);
     world.faults().fail(Step::SyncFile, io::ErrorKind::Other);
     let put = format!("{location}?digest={}", files::sha256(b"hello"));
-    world.ask("PUT", &put).send().await.refused(500, "UNKNOWN");
+    world.request("PUT", &put).send().await.refused(500, "UNKNOWN");
     world.faults().heal();
-    world.ask("PUT", &put).send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
+    world.request("PUT", &put).send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
 }
 
 #[tokio::test]
 async fn a_failed_write_leaves_the_upload_where_it_was_acknowledged() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    world.ask("PATCH", &location).body(b"abc").send().await.expect(StatusCode::ACCEPTED);
+    world.request("PATCH", &location).body(b"abc").send().await.expect(StatusCode::ACCEPTED);
     world.faults().fail(Step::Write, io::ErrorKind::StorageFull);
-    let full = world.ask("PATCH", &location).body(b"def").send().await;
+    let full = world.request("PATCH", &location).body(b"def").send().await;
     full.refused(507, "UNAVAILABLE");
     world.faults().heal();
     assert_eq!(world.get(&location).send().await.header("range"), "0-2");
     let put = format!("{location}?digest={}", files::sha256(b"abcdef"));
-    world.ask("PUT", &put).body(b"def").send().await.expect(StatusCode::CREATED);
+    world.request("PUT", &put).body(b"def").send().await.expect(StatusCode::CREATED);
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn a_disk_that_fails_at_any_step_of_a_manifest_leaves_no_manifest_and_no_t
         assert_eq!(world.uploads_on_disk(), 0, "{step:?}");
         // Edges of a push that did not end hold nothing.
         let layer = format!("/v2/a/blobs/{}", files::sha256(b"layer"));
-        world.ask("DELETE", &layer).send().await.expect(StatusCode::ACCEPTED);
+        world.request("DELETE", &layer).send().await.expect(StatusCode::ACCEPTED);
         world.faults().heal();
         world.blob("a", b"layer").await;
         put().await.expect(StatusCode::CREATED);

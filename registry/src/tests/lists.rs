@@ -56,7 +56,7 @@ async fn a_page_may_begin_behind_a_tag_that_is_gone_and_may_be_empty() {
     assert_eq!(tags("n=9223372036854775808").await, (json!(["a", "b", "c"]), false));
     for tag in ["a", "b", "c"] {
         let uri = format!("/v2/a/manifests/{tag}");
-        world.ask("DELETE", &uri).send().await.expect(StatusCode::ACCEPTED);
+        world.request("DELETE", &uri).send().await.expect(StatusCode::ACCEPTED);
     }
     assert_eq!(tags("").await, (json!([]), false));
     world.get("/v2/a/tags/list?n=-1").send().await.refused(400, "UNSUPPORTED");

@@ -30,7 +30,7 @@ async fn a_manifest_reads_back_byte_for_byte_with_its_type() {
             let uri = format!("/v2/a/manifests/{reference}");
             let get = world.get(&uri).header("accept", "text/plain").send().await.expect(OK);
             assert_eq!(&get.body[..], odd.as_bytes());
-            let head = world.ask("HEAD", &uri).send().await.expect(OK);
+            let head = world.request("HEAD", &uri).send().await.expect(OK);
             assert_eq!(head.body.len(), 0);
             for reply in [get, head] {
                 assert_eq!(reply.header("content-type"), media_type);
@@ -60,7 +60,7 @@ async fn a_manifest_goes_by_its_own_digest_only() {
     let put = world.manifest("a", &other, OCI_IMAGE, &manifest).await;
     put.refused(400, "DIGEST_INVALID");
     let bad = "/v2/a/manifests/sha256:baddigeststring";
-    world.ask("PUT", bad).body(&manifest).send().await.refused(400, "DIGEST_INVALID");
+    world.request("PUT", bad).body(&manifest).send().await.refused(400, "DIGEST_INVALID");
     world.get(bad).send().await.refused(400, "DIGEST_INVALID");
     world.get("/v2/a/manifests/.INVALID").send().await.refused(404, "MANIFEST_UNKNOWN");
     let put = world.manifest("a", ".INVALID", OCI_IMAGE, &manifest).await;
@@ -192,9 +192,9 @@ async fn a_manifest_of_many_layers_takes_more_than_one_batch() {
     let put = world.manifest("a", "v1", OCI_IMAGE, &manifest).await.expect(CREATED);
     for layer in [0, 100, 204] {
         let uri = format!("/v2/a/blobs/{}", files::sha256(layers[layer]));
-        world.ask("DELETE", &uri).send().await.refused(405, "UNSUPPORTED");
+        world.request("DELETE", &uri).send().await.refused(405, "UNSUPPORTED");
     }
-    world.ask("DELETE", &put.location()).send().await.expect(StatusCode::ACCEPTED);
+    world.request("DELETE", &put.location()).send().await.expect(StatusCode::ACCEPTED);
     let edges = world.store.range(b"edge/", None, 1_000).await.unwrap();
     assert_eq!(edges, [], "its edges go with it");
 }
@@ -207,7 +207,7 @@ async fn what_is_too_large_is_not_read_to_its_end() {
     let large = vec![b' '; (4 << 20) + 1];
     world.manifest("a", "v1", OCI_IMAGE, &large).await.refused(413, "SIZE_INVALID");
     let pieces = (0..6).map(|_| Ok(&MEGABYTE[..])).collect();
-    let put = world.ask("PUT", "/v2/a/manifests/v1").stream(pieces);
+    let put = world.request("PUT", "/v2/a/manifests/v1").stream(pieces);
     put.send().await.refused(413, "SIZE_INVALID");
 }
 

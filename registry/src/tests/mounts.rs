@@ -16,7 +16,7 @@ async fn a_mount_shows_a_blob_of_a_repository_that_the_caller_may_read() {
         format!("mount={digest}"),
     ] {
         let uri = format!("/v2/b{}/blobs/uploads/?{query}", query.len());
-        let reply = world.ask("POST", &uri).send().await.expect(StatusCode::CREATED);
+        let reply = world.request("POST", &uri).send().await.expect(StatusCode::CREATED);
         assert_eq!(reply.header("docker-content-digest"), digest.to_string());
         let blob = world.get(&reply.location()).send().await.expect(StatusCode::OK);
         assert_eq!(&blob.body[..], b"shared");
@@ -36,7 +36,7 @@ async fn a_mount_that_cannot_be_becomes_an_upload() {
         "mount=sha256:0&from=a".to_owned(),
     ] {
         let uri = format!("/v2/b/blobs/uploads/?{query}");
-        let reply = world.ask("POST", &uri).send().await.expect(ACCEPTED);
+        let reply = world.request("POST", &uri).send().await.expect(ACCEPTED);
         assert!(reply.location().starts_with("/v2/b/blobs/uploads/"), "{query}");
     }
     world.get(&format!("/v2/b/blobs/{digest}")).send().await.refused(404, "BLOB_UNKNOWN");
@@ -62,5 +62,5 @@ async fn a_blob_whose_file_is_gone_cannot_be_mounted() {
     let digest = world.blob("a", b"shared").await;
     std::fs::remove_file(world.registry.shared.files.blob(&digest)).unwrap();
     let uri = format!("/v2/b/blobs/uploads/?mount={digest}&from=a");
-    world.ask("POST", &uri).send().await.expect(ACCEPTED);
+    world.request("POST", &uri).send().await.expect(ACCEPTED);
 }

@@ -107,11 +107,11 @@ async fn push_and_delete(world: &World) -> usize {
     let digest = files::sha256(&manifest);
     let blob = |bytes: &[u8]| format!("/v2/a/blobs/uploads/?digest={}", files::sha256(bytes));
     let replies = [
-        world.ask("POST", &blob(b"{}")).body(b"{}").send().await,
-        world.ask("POST", &blob(b"layer")).body(b"layer").send().await,
+        world.request("POST", &blob(b"{}")).body(b"{}").send().await,
+        world.request("POST", &blob(b"layer")).body(b"layer").send().await,
         world.manifest("a", "v1", OCI_IMAGE, &manifest).await,
-        world.ask("DELETE", &format!("/v2/a/manifests/{digest}")).send().await,
-        world.ask("DELETE", &format!("/v2/a/blobs/{}", files::sha256(b"layer"))).send().await,
+        world.request("DELETE", &format!("/v2/a/manifests/{digest}")).send().await,
+        world.request("DELETE", &format!("/v2/a/blobs/{}", files::sha256(b"layer"))).send().await,
     ];
     let acknowledged = replies.iter().take_while(|reply| reply.status.is_success()).count();
     for reply in &replies[acknowledged..] {

@@ -70,7 +70,7 @@ async fn a_manifest_refers_to_a_subject_that_may_come_later_or_never() {
     assert_eq!(none, [] as [Value; 0]);
 
     let delete = format!("/v2/a/manifests/{}", files::sha256(own.as_bytes()));
-    world.ask("DELETE", &delete).send().await.expect(StatusCode::ACCEPTED);
+    world.request("DELETE", &delete).send().await.expect(StatusCode::ACCEPTED);
     assert_eq!(list(&world, &uri).await.0.len(), 2);
 }
 

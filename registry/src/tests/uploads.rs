@@ -23,8 +23,8 @@ async fn every_way_to_upload_ends_in_the_same_blob() {
     for way in ["put whole", "stream, put", "chunks, put", "chunks, last chunk", "post whole"] {
         let repository = way.replace([' ', ','], "-").replace("--", "-");
         let location = world.upload(&repository).await;
-        let patch = || world.ask("PATCH", &location);
-        let put = || world.ask("PUT", &finish(&location, bytes));
+        let patch = || world.request("PATCH", &location);
+        let put = || world.request("PUT", &finish(&location, bytes));
         let last = match way {
             "put whole" => put().body(bytes),
             "stream, put" => {
@@ -36,7 +36,7 @@ async fn every_way_to_upload_ends_in_the_same_blob() {
             "post whole" => {
                 let digest = files::sha256(bytes);
                 let uri = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
-                world.ask("POST", &uri).body(bytes)
+                world.request("POST", &uri).body(bytes)
             }
             _ => {
                 let first = patch().header("content-range", "0-3").body(&bytes[..4]);
@@ -62,18 +62,18 @@ async fn a_sha512_blob_needs_no_announcement() {
     let world = World::new().await;
     let digest = Digest::Sha512(sha2::Sha512::digest(b"hello").into());
     let location = world.upload("a").await;
-    let put = world.ask("PUT", &format!("{location}?digest={digest}")).body(b"hello");
+    let put = world.request("PUT", &format!("{location}?digest={digest}")).body(b"hello");
     let reply = put.send().await.expect(CREATED);
     assert_eq!(reply.header("docker-content-digest"), digest.to_string());
     let blob = world.get(&reply.location()).send().await.expect(StatusCode::OK);
     assert_eq!(blob.header("docker-content-digest"), digest.to_string());
     let wrong = Digest::Sha512(sha2::Sha512::digest(b"other").into());
     let location = world.upload("a").await;
-    let put = world.ask("PUT", &format!("{location}?digest={wrong}")).body(b"hello");
+    let put = world.request("PUT", &format!("{location}?digest={wrong}")).body(b"hello");
     put.send().await.refused(400, "DIGEST_INVALID");
     let start = |algorithm| format!("/v2/a/blobs/uploads/?digest-algorithm={algorithm}");
-    world.ask("POST", &start("sha512")).send().await.expect(ACCEPTED);
-    world.ask("POST", &start("md5")).send().await.refused(400, "DIGEST_INVALID");
+    world.request("POST", &start("sha512")).send().await.expect(ACCEPTED);
+    world.request("POST", &start("md5")).send().await.refused(400, "DIGEST_INVALID");
 }
 
 #[tokio::test]
@@ -86,9 +86,9 @@ async fn the_status_says_how_far_it_is() {
         reply.header("range")
     };
     assert_eq!(status().await, "0-0");
-    world.ask("PATCH", &location).stream(vec![]).send().await.expect(ACCEPTED);
+    world.request("PATCH", &location).stream(vec![]).send().await.expect(ACCEPTED);
     assert_eq!(status().await, "0-0");
-    world.ask("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
+    world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
     assert_eq!(status().await, "0-2");
 }
 
@@ -97,12 +97,12 @@ async fn a_chunk_out_of_order_is_refused_and_harms_nothing() {
     let world = World::new().await;
     let bytes = b"0123456789";
     let location = world.upload("a").await;
-    let first = world.ask("PATCH", &location).header("content-range", "0-4").body(&bytes[..5]);
+    let first = world.request("PATCH", &location).header("content-range", "0-4").body(&bytes[..5]);
     first.send().await.expect(ACCEPTED);
     let put = finish(&location, bytes);
     for range in ["0-4", "6-9", "3-7", "5", "bytes 5-9", "9-5", "-5-9"] {
         for (method, uri) in [("PATCH", location.as_str()), ("PUT", put.as_str())] {
-            let chunk = world.ask(method, uri).header("content-range", range).body(b"xxxxx");
+            let chunk = world.request(method, uri).header("content-range", range).body(b"xxxxx");
             let reply = chunk.send().await.refused(416, "BLOB_UPLOAD_INVALID");
             assert_eq!(
                 (reply.header("range"), reply.location()),
@@ -111,7 +111,7 @@ async fn a_chunk_out_of_order_is_refused_and_harms_nothing() {
         }
         world.get(&location).send().await.expect(StatusCode::NO_CONTENT);
     }
-    let last = world.ask("PUT", &put).header("content-range", "5-9").body(&bytes[5..]);
+    let last = world.request("PUT", &put).header("content-range", "5-9").body(&bytes[5..]);
     last.send().await.expect(CREATED);
 }
 
@@ -119,40 +119,46 @@ async fn a_chunk_out_of_order_is_refused_and_harms_nothing() {
 async fn a_body_of_another_length_than_it_says_counts_for_nothing() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    world.ask("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
+    world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
     for length in ["4", "6", "0"] {
-        let chunk = world.ask("PATCH", &location).body(b"xxxxx").header("content-length", length);
+        let chunk =
+            world.request("PATCH", &location).body(b"xxxxx").header("content-length", length);
         chunk.send().await.refused(400, "SIZE_INVALID");
-        let ranged = world.ask("PATCH", &location).header("content-range", "3-5");
+        let ranged = world.request("PATCH", &location).header("content-range", "3-5");
         ranged.stream(vec![Ok(b"xxxxx")]).send().await.refused(400, "SIZE_INVALID");
-        let put = world.ask("PUT", &finish(&location, b"abcxxxxx")).body(b"xxxxx");
+        let put = world.request("PUT", &finish(&location, b"abcxxxxx")).body(b"xxxxx");
         put.header("content-length", length).send().await.refused(400, "SIZE_INVALID");
         let status = world.get(&location).send().await;
         assert_eq!(status.header("range"), "0-2");
     }
-    let disagree = world.ask("PATCH", &location).header("content-range", "3-4").body(b"xxxxx");
+    let disagree = world.request("PATCH", &location).header("content-range", "3-4").body(b"xxxxx");
     disagree.send().await.refused(400, "SIZE_INVALID");
-    world.ask("PUT", &finish(&location, b"abcdef")).body(b"def").send().await.expect(CREATED);
+    world.request("PUT", &finish(&location, b"abcdef")).body(b"def").send().await.expect(CREATED);
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_off_leaves_the_upload_as_it_was() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    world.ask("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
+    world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
     let cut = || vec![Ok(&b"lost"[..]), Err(io::ErrorKind::ConnectionReset.into())];
-    world.ask("PATCH", &location).stream(cut()).send().await.refused(400, "BLOB_UPLOAD_INVALID");
-    let put = world.ask("PUT", &finish(&location, b"abclost")).stream(cut());
+    world
+        .request("PATCH", &location)
+        .stream(cut())
+        .send()
+        .await
+        .refused(400, "BLOB_UPLOAD_INVALID");
+    let put = world.request("PUT", &finish(&location, b"abclost")).stream(cut());
     put.send().await.refused(400, "BLOB_UPLOAD_INVALID");
     assert_eq!(world.get(&location).send().await.header("range"), "0-2");
-    world.ask("PUT", &finish(&location, b"abc")).send().await.expect(CREATED);
+    world.request("PUT", &finish(&location, b"abc")).send().await.expect(CREATED);
 }
 
 #[tokio::test]
 async fn a_request_that_is_dropped_half_way_leaves_the_upload_as_it_was() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    world.ask("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
+    world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
     let large = bytes::Bytes::from(vec![7; 1 << 20]);
     let endless = futures_util::stream::unfold(0, move |sent| {
         let large = large.clone();
@@ -164,7 +170,7 @@ async fn a_request_that_is_dropped_half_way_leaves_the_upload_as_it_was() {
         }
     });
     let endless = axum::body::Body::from_stream(endless);
-    let mut sending = std::pin::pin!(world.ask("PATCH", &location).raw_body(endless).send());
+    let mut sending = std::pin::pin!(world.request("PATCH", &location).raw_body(endless).send());
     let path = world.upload_file(&location);
     let arrived = async {
         while std::fs::metadata(&path).unwrap().len() < 3 << 20 {
@@ -176,16 +182,17 @@ async fn a_request_that_is_dropped_half_way_leaves_the_upload_as_it_was() {
         () = arrived => {}
     }
     // While it is written to, nobody else may; when its client has gone, the next one begins where it was acknowledged.
-    world.ask("PATCH", &location).body(b"x").send().await.refused(416, "BLOB_UPLOAD_INVALID");
-    sending.set(world.ask("PATCH", &location).header("content-range", "3-5").body(b"def").send());
+    world.request("PATCH", &location).body(b"x").send().await.refused(416, "BLOB_UPLOAD_INVALID");
+    sending
+        .set(world.request("PATCH", &location).header("content-range", "3-5").body(b"def").send());
     let mut reply = sending.as_mut().await;
     while reply.status == StatusCode::RANGE_NOT_SATISFIABLE {
         tokio::task::yield_now().await;
-        let again = world.ask("PATCH", &location).header("content-range", "3-5").body(b"def");
+        let again = world.request("PATCH", &location).header("content-range", "3-5").body(b"def");
         reply = again.send().await;
     }
     assert_eq!(reply.expect(ACCEPTED).header("range"), "0-5");
-    world.ask("PUT", &finish(&location, b"abcdef")).send().await.expect(CREATED);
+    world.request("PUT", &finish(&location, b"abcdef")).send().await.expect(CREATED);
 }
 
 #[tokio::test]
@@ -193,13 +200,13 @@ async fn a_wrong_digest_stores_nothing() {
     let world = World::new().await;
     let wrong = files::sha256(b"other");
     let post = format!("/v2/a/blobs/uploads/?digest={wrong}");
-    world.ask("POST", &post).body(b"hello").send().await.refused(400, "DIGEST_INVALID");
+    world.request("POST", &post).body(b"hello").send().await.refused(400, "DIGEST_INVALID");
     let location = world.upload("a").await;
     for bad in ["", "?digest=", "?digest=sha256:0", "?digest=md5:00", "?digests=1"] {
-        let put = world.ask("PUT", &format!("{location}{bad}")).body(b"hello");
+        let put = world.request("PUT", &format!("{location}{bad}")).body(b"hello");
         put.send().await.refused(400, "DIGEST_INVALID");
     }
-    let put = world.ask("PUT", &format!("{location}?digest={wrong}")).body(b"hello");
+    let put = world.request("PUT", &format!("{location}?digest={wrong}")).body(b"hello");
     put.send().await.refused(400, "DIGEST_INVALID");
     for digest in [wrong, files::sha256(b"hello")] {
         let uri = format!("/v2/a/blobs/{digest}");
@@ -214,14 +221,14 @@ async fn a_wrong_digest_stores_nothing() {
 async fn a_finished_or_cancelled_upload_is_gone() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    world.ask("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
-    world.ask("DELETE", &location).send().await.expect(StatusCode::NO_CONTENT);
+    world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
+    world.request("DELETE", &location).send().await.expect(StatusCode::NO_CONTENT);
     let finished = world.upload("a").await;
-    world.ask("PUT", &finish(&finished, b"abc")).body(b"abc").send().await.expect(CREATED);
+    world.request("PUT", &finish(&finished, b"abc")).body(b"abc").send().await.expect(CREATED);
     for location in [location, finished] {
         for method in ["GET", "PATCH", "PUT", "DELETE"] {
             let uri = finish(&location, b"abc");
-            let reply = world.ask(method, &uri).body(b"").send().await;
+            let reply = world.request(method, &uri).body(b"").send().await;
             reply.refused(404, "BLOB_UPLOAD_UNKNOWN");
         }
     }
@@ -249,12 +256,12 @@ async fn an_upload_belongs_to_its_repository_and_its_principal() {
     let world = World::new().await;
     let location = world.upload("a").await;
     let elsewhere = location.replace("/v2/a/", "/v2/b/");
-    world.ask("PATCH", &elsewhere).body(b"x").send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
+    world.request("PATCH", &elsewhere).body(b"x").send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
     let id = location.rsplit('/').next().unwrap().parse().unwrap();
     let other = model::Principal::User("eve".to_owned());
     let uploads = &world.registry.shared.uploads;
     assert!(uploads.find(id, &"a".parse().unwrap(), &other).is_err());
-    world.ask("PUT", &finish(&location, b"x")).body(b"x").send().await.expect(CREATED);
+    world.request("PUT", &finish(&location, b"x")).body(b"x").send().await.expect(CREATED);
 }
 
 #[tokio::test]
@@ -264,7 +271,7 @@ async fn uploads_that_lie_idle_end_and_too_many_are_refused() {
     world.pass(1_800);
     let touched = world.upload("a").await;
     world.pass(1_800);
-    world.ask("PATCH", &touched).body(b"x").send().await.expect(ACCEPTED);
+    world.request("PATCH", &touched).body(b"x").send().await.expect(ACCEPTED);
     world.upload("a").await;
     world.get(&idle).send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
     world.get(&touched).send().await.expect(StatusCode::NO_CONTENT);
@@ -272,7 +279,7 @@ async fn uploads_that_lie_idle_end_and_too_many_are_refused() {
     let uploads = &world.registry.shared.uploads;
     let (name, who) = ("a".parse().unwrap(), model::Principal::User("admin".to_owned()));
     while uploads.start(&name, &who, world.clock.now()).is_ok() {}
-    let reply = world.ask("POST", "/v2/a/blobs/uploads/").send().await;
+    let reply = world.request("POST", "/v2/a/blobs/uploads/").send().await;
     assert_eq!(reply.refused(429, "TOOMANYREQUESTS").header("retry-after"), "60");
 }
 
@@ -282,14 +289,14 @@ async fn uploads_that_killed_clients_left_shut_nobody_out_for_longer_than_a_minu
     for _ in 0..256 {
         world.upload("a").await;
     }
-    world.ask("POST", "/v2/a/blobs/uploads/").send().await.refused(429, "TOOMANYREQUESTS");
+    world.request("POST", "/v2/a/blobs/uploads/").send().await.refused(429, "TOOMANYREQUESTS");
     world.pass(59);
-    world.ask("POST", "/v2/a/blobs/uploads/").send().await.refused(429, "TOOMANYREQUESTS");
+    world.request("POST", "/v2/a/blobs/uploads/").send().await.refused(429, "TOOMANYREQUESTS");
     assert_eq!(world.uploads_on_disk(), 256);
     world.pass(1);
     let location = world.upload("a").await;
     assert_eq!(world.uploads_on_disk(), 1);
-    world.ask("PUT", &finish(&location, b"x")).body(b"x").send().await.expect(CREATED);
+    world.request("PUT", &finish(&location, b"x")).body(b"x").send().await.expect(CREATED);
 }
 
 #[tokio::test]
@@ -297,7 +304,7 @@ async fn a_restart_ends_uploads_and_keeps_blobs() {
     let mut world = World::new().await;
     let digest = world.blob("a", b"kept").await;
     let location = world.upload("a").await;
-    world.ask("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
+    world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
     world.restart();
     assert_eq!(world.uploads_on_disk(), 0);
     world.get(&location).send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");

@@ -102,35 +102,35 @@ impl World {
     }
 
     /// A request of the administrator.
-    pub(super) fn ask(&self, method: &str, uri: &str) -> Ask<'_> {
+    pub(super) fn request(&self, method: &str, uri: &str) -> TestRequest<'_> {
         self.stranger(method, uri).bearer(&self.token)
     }
 
-    pub(super) fn get(&self, uri: &str) -> Ask<'_> {
-        self.ask("GET", uri)
+    pub(super) fn get(&self, uri: &str) -> TestRequest<'_> {
+        self.request("GET", uri)
     }
 
     /// A request of nobody in particular.
-    pub(super) fn stranger(&self, method: &str, uri: &str) -> Ask<'_> {
+    pub(super) fn stranger(&self, method: &str, uri: &str) -> TestRequest<'_> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.uri_mut() = uri.parse().unwrap();
         request.headers_mut().insert("host", HeaderValue::from_static("localhost:5000"));
-        Ask { world: self, request }
+        TestRequest { world: self, request }
     }
 
     /// Pushes a blob in one request.
     pub(super) async fn blob(&self, repository: &str, bytes: &[u8]) -> Digest {
         let digest = files::sha256(bytes);
         let uri = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
-        self.ask("POST", &uri).body(bytes).send().await.expect(StatusCode::CREATED);
+        self.request("POST", &uri).body(bytes).send().await.expect(StatusCode::CREATED);
         digest
     }
 
     /// Where a new upload is.
     pub(super) async fn upload(&self, repository: &str) -> String {
         let uri = format!("/v2/{repository}/blobs/uploads/");
-        self.ask("POST", &uri).send().await.expect(StatusCode::ACCEPTED).header("location")
+        self.request("POST", &uri).send().await.expect(StatusCode::ACCEPTED).header("location")
     }
 
     /// Pushes an image of one layer, and answers its manifest.
@@ -157,7 +157,7 @@ impl World {
         bytes: &[u8],
     ) -> Reply {
         let uri = format!("/v2/{repository}/manifests/{reference}");
-        self.ask("PUT", &uri).header("content-type", media_type).body(bytes).send().await
+        self.request("PUT", &uri).header("content-type", media_type).body(bytes).send().await
     }
 }
 
@@ -187,12 +187,12 @@ pub(super) fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
 }
 
 /// A request that is being written.
-pub(super) struct Ask<'a> {
+pub(super) struct TestRequest<'a> {
     world: &'a World,
     request: Request<Body>,
 }
 
-impl Ask<'_> {
+impl TestRequest<'_> {
     pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
         let name = HeaderName::from_static(name);
         self.request.headers_mut().insert(name, value.parse().unwrap());

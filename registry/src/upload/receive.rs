@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::{Progress, Upload};
 use crate::body;
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 use crate::files::Files;
 
 /// Bytes that are written at once.
@@ -52,7 +52,7 @@ pub(crate) async fn append(
     acknowledged: OwnedMutexGuard<Progress>,
     body: Body,
     expected: Option<u64>,
-) -> Result<OwnedMutexGuard<Progress>, Failure> {
+) -> Result<OwnedMutexGuard<Progress>, RegistryError> {
     let before = acknowledged.length;
     let room = MOST_BYTES.saturating_sub(before);
     if expected.is_some_and(|expected| expected > room) {
@@ -83,18 +83,18 @@ async fn receive(
     mut writing: JoinHandle<io::Result<Writer>>,
     body: Body,
     most: u64,
-) -> Result<(Writer, Result<u64, Failure>), Failure> {
+) -> Result<(Writer, Result<u64, RegistryError>), RegistryError> {
     let mut pending = body.into_data_stream();
     let (mut pieces, mut waiting, mut received) = (Vec::new(), 0, 0);
     let received = loop {
-        match body::next(&mut pending, Code::BlobUploadInvalid).await {
+        match body::next(&mut pending, ErrorCode::BlobUploadInvalid).await {
             Ok(Some(piece)) => {
                 received += piece.len() as u64;
                 waiting += piece.len();
                 pieces.push(piece);
             }
             Ok(None) => break Ok(received),
-            Err(failure) => break Err(failure),
+            Err(error) => break Err(error),
         }
         if received > most {
             break Ok(received);
@@ -110,23 +110,23 @@ async fn receive(
     Ok((finished(writing).await?, received))
 }
 
-async fn finished(writing: JoinHandle<io::Result<Writer>>) -> Result<Writer, Failure> {
+async fn finished(writing: JoinHandle<io::Result<Writer>>) -> Result<Writer, RegistryError> {
     let done = writing.await.unwrap_or_else(|ended| Err(ended.into()));
     done.map_err(|error| {
         // Cancelled or finished meanwhile.
         if error.kind() == io::ErrorKind::NotFound {
-            return Failure::upload_unknown();
+            return RegistryError::upload_unknown();
         }
-        Failure::disk("an upload cannot be written", &error)
+        RegistryError::disk("an upload cannot be written", &error)
     })
 }
 
-fn too_large() -> Failure {
+fn too_large() -> RegistryError {
     let message = "a blob may have 64 GiB at most";
-    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
+    RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
 }
 
-fn wrong_length() -> Failure {
+fn wrong_length() -> RegistryError {
     let message = "the body is not as long as `Content-Length` or `Content-Range` says, so nothing of it counts";
-    Failure::bad(Code::SizeInvalid, message)
+    RegistryError::bad_request(ErrorCode::SizeInvalid, message)
 }

@@ -19,7 +19,7 @@ enum Happening {
     /// Somebody removes the n-th container.
     Removed(usize),
     /// Somebody looks at the n-th container.
-    Look(usize),
+    Inspect(usize),
     /// Somebody removes the image.
     ImageRemoved,
     /// Time passes.
@@ -38,28 +38,28 @@ enum Manner {
     /// It is done, but nobody learns of it.
     Unheard,
     /// It is not done.
-    Fails(Trouble),
+    Fails(OpError),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let trouble = prop_oneof![
-        4 => Just(Trouble::Later("later".to_owned())),
-        2 => Just(Trouble::Again("again".to_owned())),
-        1 => Just(Trouble::Never(StopCode::TaskFailedToStart, "never".to_owned())),
-        2 => Just(Trouble::Stale("stale".to_owned())),
-        1 => Just(Trouble::NoNetwork("no network".to_owned())),
+    let error = prop_oneof![
+        4 => Just(OpError::Retry("later".to_owned())),
+        2 => Just(OpError::RetryLimited("again".to_owned())),
+        1 => Just(OpError::Fatal(StopCode::TaskFailedToStart, "never".to_owned())),
+        2 => Just(OpError::Stale("stale".to_owned())),
+        1 => Just(OpError::NetworkMissing("no network".to_owned())),
     ];
     let manner = prop_oneof![
         20 => Just(Manner::Works),
         3 => Just(Manner::Twice),
         3 => Just(Manner::Unheard),
-        4 => trouble.prop_map(Manner::Fails),
+        4 => error.prop_map(Manner::Fails),
     ];
     prop_oneof![
         30 => manner.prop_map(Happening::Op),
         4 => (0..3_usize, 0..3_i64).prop_map(|(n, code)| Happening::Dies(n, code)),
         1 => (0..3_usize).prop_map(Happening::Removed),
-        6 => (0..3_usize).prop_map(Happening::Look),
+        6 => (0..3_usize).prop_map(Happening::Inspect),
         1 => Just(Happening::ImageRemoved),
         6 => (0..90_u64).prop_map(Happening::Time),
         1 => Just(Happening::Onward),
@@ -70,13 +70,13 @@ fn happening() -> impl Strategy<Value = Happening> {
 #[derive(Debug, Clone)]
 struct Real {
     id: String,
-    state: SeenState,
+    state: ObservedState,
     since: Timestamp,
-    is_told: bool,
+    is_signalled: bool,
 }
 
 struct World {
-    way: Way,
+    scenario: Scenario,
     real: BTreeMap<ContainerName, Real>,
     has_image: bool,
     /// Its containers do not heed signals.
@@ -89,7 +89,7 @@ struct World {
 impl World {
     fn new(task: AssignedTask, is_deaf: bool) -> Self {
         Self {
-            way: Way::new(task),
+            scenario: Scenario::new(task),
             real: BTreeMap::new(),
             has_image: false,
             is_deaf,
@@ -99,7 +99,7 @@ impl World {
     }
 
     fn names(&self) -> Vec<ContainerName> {
-        self.way.task.containers.iter().map(|one| one.name.clone()).collect()
+        self.scenario.task.containers.iter().map(|one| one.name.clone()).collect()
     }
 
     fn nth(&self, n: usize) -> ContainerName {
@@ -108,15 +108,16 @@ impl World {
     }
 
     fn next(&self) -> Option<Op> {
-        let op = next(&self.way.task, &self.way.known, self.way.now)?;
+        let op = next(&self.scenario.task, &self.scenario.state, self.scenario.now)?;
         self.check(&op);
         Some(op)
     }
 
     /// What must hold of every Op, whatever has happened.
     fn check(&self, op: &Op) {
-        let way = &self.way;
-        let ends = way.task.wanted != Wanted::Run || ending(&way.task, &way.known).is_some();
+        let scenario = &self.scenario;
+        let ends = scenario.task.wanted != Wanted::Run
+            || ending(&scenario.task, &scenario.state).is_some();
         match op {
             Op::Find { .. }
             | Op::Pull { .. }
@@ -126,15 +127,15 @@ impl World {
             Op::Terminate { .. } => assert!(ends, "{op} although the task runs"),
             Op::Kill { id, .. } => {
                 let asked = self.asked.get(id).expect("it was asked first");
-                assert!(way.now.since(*asked) >= Duration::from_secs(30), "{op} too early");
+                assert!(scenario.now.since(*asked) >= Duration::from_secs(30), "{op} too early");
             }
-            Op::Remove { .. } => assert_eq!(way.task.wanted, Wanted::Reap, "{op}"),
+            Op::Remove { .. } => assert_eq!(scenario.task.wanted, Wanted::Reap, "{op}"),
             Op::Tail { .. } => {}
         }
     }
 
     /// Does it in Docker.
-    fn perform(&mut self, op: &Op) -> Result<Done, Trouble> {
+    fn execute(&mut self, op: &Op) -> Result<Done, OpError> {
         match op {
             Op::Find { .. } => {
                 let image = Found { id: "image".to_owned(), stop_signal: None, unfit: None };
@@ -147,8 +148,8 @@ impl World {
             Op::Create { container, .. } => self.create(container),
             Op::Remove { container, id } => {
                 let real = self.real.get(container).filter(|real| real.id == *id);
-                if real.is_some_and(|real| real.state == SeenState::Running) {
-                    return Err(Trouble::Stale("it runs".to_owned()));
+                if real.is_some_and(|real| real.state == ObservedState::Running) {
+                    return Err(OpError::Stale("it runs".to_owned()));
                 }
                 if real.is_some() {
                     self.real.remove(container);
@@ -157,7 +158,7 @@ impl World {
             }
             Op::Tail { container, id } => match self.real.get(container) {
                 Some(real) if real.id == *id => Ok(Done::Read(Vec::new())),
-                _ => Err(Trouble::Again("no such container".to_owned())),
+                _ => Err(OpError::RetryLimited("no such container".to_owned())),
             },
             Op::Start { container, id } => self.start(container, id, false),
             Op::Restart { container, id, .. } => self.start(container, id, true),
@@ -166,78 +167,82 @@ impl World {
         }
     }
 
-    fn create(&mut self, container: &ContainerName) -> Result<Done, Trouble> {
+    fn create(&mut self, container: &ContainerName) -> Result<Done, OpError> {
         if !self.has_image {
-            return Err(Trouble::ImageGone);
+            return Err(OpError::ImageMissing);
         }
         if self.real.contains_key(container) {
-            return Err(Trouble::Stale("the name is taken".to_owned()));
+            return Err(OpError::Stale("the name is taken".to_owned()));
         }
         self.made += 1;
         let id = format!("{container}-{}", self.made);
-        let real =
-            Real { id: id.clone(), state: SeenState::Created, since: self.way.now, is_told: false };
+        let real = Real {
+            id: id.clone(),
+            state: ObservedState::Created,
+            since: self.scenario.now,
+            is_signalled: false,
+        };
         self.real.insert(container.clone(), real);
         Ok(Done::Created(id))
     }
 
-    fn start(&mut self, container: &ContainerName, id: &str, anew: bool) -> Result<Done, Trouble> {
-        let now = self.way.now;
+    fn start(&mut self, container: &ContainerName, id: &str, anew: bool) -> Result<Done, OpError> {
+        let now = self.scenario.now;
         let real = self.real.get_mut(container).filter(|real| real.id == id);
-        let real = real.ok_or(Trouble::Gone)?;
-        if anew || real.state != SeenState::Running {
-            (real.state, real.since) = (SeenState::Running, now);
+        let real = real.ok_or(OpError::ContainerMissing)?;
+        if anew || real.state != ObservedState::Running {
+            (real.state, real.since) = (ObservedState::Running, now);
         }
         Ok(Done::Started)
     }
 
-    fn signal(&mut self, container: &ContainerName, id: &str, kill: bool) -> Result<Done, Trouble> {
-        let now = self.way.now;
+    fn signal(&mut self, container: &ContainerName, id: &str, kill: bool) -> Result<Done, OpError> {
+        let now = self.scenario.now;
         let real = self.real.get_mut(container).filter(|real| real.id == id);
-        let real = real.ok_or(Trouble::Gone)?;
-        if real.state != SeenState::Running {
-            return Err(Trouble::Stale("it does not run".to_owned()));
+        let real = real.ok_or(OpError::ContainerMissing)?;
+        if real.state != ObservedState::Running {
+            return Err(OpError::Stale("it does not run".to_owned()));
         }
         self.asked.entry(real.id.clone()).or_insert(now);
-        real.is_told = !self.is_deaf;
+        real.is_signalled = !self.is_deaf;
         if kill {
             real.state = exited(137, real.since, now);
         }
-        Ok(Done::Told)
+        Ok(Done::Signalled)
     }
 
-    fn look(&mut self, name: &ContainerName) {
-        let seen = self.real.get(name).map(|real| Seen {
+    fn inspect(&mut self, name: &ContainerName) {
+        let seen = self.real.get(name).map(|real| Observed {
             id: real.id.clone(),
             state: real.state.clone(),
             stop_signal: None,
         });
-        self.way.known.saw(name, seen);
+        self.scenario.state.observed(name, seen);
     }
 
     fn happen(&mut self, happening: Happening) {
-        let now = self.way.now;
+        let now = self.scenario.now;
         match happening {
             Happening::Op(manner) => {
                 let Some(op) = self.next() else { return };
                 let result = match manner {
-                    Manner::Fails(trouble) => Err(trouble),
+                    Manner::Fails(error) => Err(error),
                     Manner::Unheard => {
-                        self.perform(&op).ok();
-                        Err(Trouble::Stale("unheard".to_owned()))
+                        self.execute(&op).ok();
+                        Err(OpError::Stale("unheard".to_owned()))
                     }
                     Manner::Twice => {
-                        self.perform(&op).ok();
-                        self.perform(&op)
+                        self.execute(&op).ok();
+                        self.execute(&op)
                     }
-                    Manner::Works => self.perform(&op),
+                    Manner::Works => self.execute(&op),
                 };
-                self.way.known.did(&op, result, now);
+                self.scenario.state.op_ended(&op, result, now);
             }
             Happening::Dies(n, code) => {
                 let name = self.nth(n);
                 if let Some(real) = self.real.get_mut(&name)
-                    && real.state == SeenState::Running
+                    && real.state == ObservedState::Running
                 {
                     real.state = exited(code, real.since, now);
                 }
@@ -246,15 +251,16 @@ impl World {
                 let name = self.nth(n);
                 self.real.remove(&name);
             }
-            Happening::Look(n) => self.look(&self.nth(n)),
+            Happening::Inspect(n) => self.inspect(&self.nth(n)),
             Happening::ImageRemoved => self.has_image = false,
-            Happening::Time(seconds) => self.way.now = now.plus(Duration::from_secs(seconds)),
+            Happening::Time(seconds) => self.scenario.now = now.plus(Duration::from_secs(seconds)),
             Happening::Onward => {
-                self.way.task.wanted = match (self.way.task.wanted, self.way.status()) {
-                    (_, Some(TaskStatus::Stopped)) => Wanted::Reap,
-                    (Wanted::Run, _) => Wanted::Stop,
-                    (wanted, _) => wanted,
-                };
+                self.scenario.task.wanted =
+                    match (self.scenario.task.wanted, self.scenario.status()) {
+                        (_, Some(TaskStatus::Stopped)) => Wanted::Reap,
+                        (Wanted::Run, _) => Wanted::Stop,
+                        (wanted, _) => wanted,
+                    };
             }
         }
     }
@@ -265,33 +271,33 @@ impl World {
         for _ in 0..200 {
             for name in self.names() {
                 if let Some(real) = self.real.get_mut(&name)
-                    && real.is_told
-                    && real.state == SeenState::Running
+                    && real.is_signalled
+                    && real.state == ObservedState::Running
                 {
-                    real.state = exited(143, real.since, self.way.now);
+                    real.state = exited(143, real.since, self.scenario.now);
                 }
-                self.look(&name);
+                self.inspect(&name);
             }
             match self.next() {
                 Some(op) => {
                     quiet = 0;
-                    let result = self.perform(&op);
-                    self.way.known.did(&op, result, self.way.now);
+                    let result = self.execute(&op);
+                    self.scenario.state.op_ended(&op, result, self.scenario.now);
                 }
                 None => quiet += 1,
             }
             if quiet > 3 {
                 return;
             }
-            self.way.now = self.way.now.plus(Duration::from_secs(16));
+            self.scenario.now = self.scenario.now.plus(Duration::from_secs(16));
         }
-        panic!("it comes to no end: {:?}", self.way.known);
+        panic!("it comes to no end: {:?}", self.scenario.state);
     }
 }
 
-fn exited(code: i64, since: Timestamp, now: Timestamp) -> SeenState {
+fn exited(code: i64, since: Timestamp, now: Timestamp) -> ObservedState {
     let ran = now.since(since);
-    SeenState::Exited(Exit { code, out_of_memory: false, at: now, ran, tail: None })
+    ObservedState::Exited(Exit { code, out_of_memory: false, at: now, ran, log_tail: None })
 }
 
 fn tasks() -> impl Strategy<Value = AssignedTask> {
@@ -325,22 +331,22 @@ proptest! {
             world.happen(happening);
         }
         world.calm_down();
-        let status = world.way.status();
-        match world.way.task.wanted {
+        let status = world.scenario.status();
+        match world.scenario.task.wanted {
             Wanted::Run => prop_assert!(
                 matches!(status, Some(TaskStatus::Running | TaskStatus::Stopped)),
                 "{status:?}"
             ),
             Wanted::Stop | Wanted::Reap => prop_assert_eq!(status, Some(TaskStatus::Stopped)),
         }
-        if world.way.task.wanted == Wanted::Run {
-            world.way.task.wanted = Wanted::Stop;
+        if world.scenario.task.wanted == Wanted::Run {
+            world.scenario.task.wanted = Wanted::Stop;
             world.calm_down();
-            prop_assert_eq!(world.way.status(), Some(TaskStatus::Stopped));
+            prop_assert_eq!(world.scenario.status(), Some(TaskStatus::Stopped));
         }
-        world.way.task.wanted = Wanted::Reap;
+        world.scenario.task.wanted = Wanted::Reap;
         world.calm_down();
-        prop_assert!(world.way.known.is_empty());
+        prop_assert!(world.scenario.state.is_empty());
         prop_assert!(world.real.is_empty(), "nothing is left: {:?}", world.real);
         prop_assert!(world.next().is_none(), "what has settled asks for nothing");
     }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use model::Timestamp;
 
 /// How long an image stays after its last task.
-const KEPT: Duration = Duration::from_hours(1);
+const RETENTION: Duration = Duration::from_hours(1);
 
 /// Since when each image that was pulled is needed by no task, by its name in Docker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Idle(BTreeMap<String, Timestamp>);
+pub(crate) struct ImageGc(BTreeMap<String, Timestamp>);
 
-impl Idle {
+impl ImageGc {
     /// The images to remove of those that are there.
-    pub(crate) fn sweep(
+    pub(crate) fn collect(
         &mut self,
         pulled: &[String],
         needed: &BTreeSet<String>,
@@ -25,7 +25,7 @@ impl Idle {
         for name in pulled.iter().filter(|name| !needed.contains(*name)) {
             self.0.entry(name.clone()).or_insert(now);
         }
-        let over = self.0.iter().filter(|(_, since)| now.since(**since) >= KEPT);
+        let over = self.0.iter().filter(|(_, since)| now.since(**since) >= RETENTION);
         over.map(|(name, _)| name.clone()).collect()
     }
 }
@@ -39,13 +39,13 @@ mod tests {
         let at = |minutes| Timestamp::EPOCH.plus(Duration::from_mins(minutes));
         let pulled = ["new".to_owned(), "old".to_owned()];
         let needs = |name: &str| BTreeSet::from([name.to_owned()]);
-        let mut idle = Idle::default();
-        assert!(idle.sweep(&pulled, &needs("old"), at(0)).is_empty());
-        assert!(idle.sweep(&pulled, &needs("new"), at(10)).is_empty());
-        assert!(idle.sweep(&pulled, &needs("new"), at(69)).is_empty());
-        assert!(idle.sweep(&pulled, &needs("old"), at(69)).is_empty(), "it is needed again");
-        assert!(idle.sweep(&pulled, &needs("new"), at(70)).is_empty());
-        assert_eq!(idle.sweep(&pulled, &needs("new"), at(130)), ["old"]);
-        assert!(idle.sweep(&pulled[..1], &needs("new"), at(200)).is_empty(), "it is gone");
+        let mut gc = ImageGc::default();
+        assert!(gc.collect(&pulled, &needs("old"), at(0)).is_empty());
+        assert!(gc.collect(&pulled, &needs("new"), at(10)).is_empty());
+        assert!(gc.collect(&pulled, &needs("new"), at(69)).is_empty());
+        assert!(gc.collect(&pulled, &needs("old"), at(69)).is_empty(), "it is needed again");
+        assert!(gc.collect(&pulled, &needs("new"), at(70)).is_empty());
+        assert_eq!(gc.collect(&pulled, &needs("new"), at(130)), ["old"]);
+        assert!(gc.collect(&pulled[..1], &needs("new"), at(200)).is_empty(), "it is gone");
     }
 }

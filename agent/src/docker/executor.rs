@@ -15,9 +15,9 @@ use super::image::PullError;
 use super::{Engine, is_missing, within};
 use crate::mirror::Mirror;
 use crate::op::{Done, Network, Op};
+use crate::op_error::{self, DockerError, OpError};
 use crate::owner::Owner;
 use crate::spec;
-use crate::trouble::{self, DockerError, Trouble};
 
 const CREATE: Duration = Duration::from_mins(2);
 const START: Duration = Duration::from_mins(1);
@@ -26,7 +26,7 @@ const REMOVE: Duration = Duration::from_mins(1);
 
 /// What it takes to perform an Op.
 #[derive(Debug, Clone)]
-pub(crate) struct Hands {
+pub(crate) struct Executor {
     /// Docker.
     pub(crate) engine: Engine,
     /// Whose containers they are.
@@ -39,17 +39,17 @@ pub(crate) struct Hands {
     pub(crate) pulls: Arc<Semaphore>,
 }
 
-impl Hands {
+impl Executor {
     /// Performs an Op of a task whose ports are published on that address.
-    pub(crate) async fn perform(
+    pub(crate) async fn execute(
         &self,
         task: &AssignedTask,
         op: &Op,
         published_on: IpAddr,
-    ) -> Result<Done, Trouble> {
+    ) -> Result<Done, OpError> {
         let Some(container) = task.containers.iter().find(|one| one.name == *op.container()) else {
             let reason = format!("the task has no container `{}`", op.container());
-            return Err(Trouble::Never(StopCode::TaskFailedToStart, reason));
+            return Err(OpError::Fatal(StopCode::TaskFailedToStart, reason));
         };
         let done = match op {
             Op::Pull { container: name } => return self.pull(task, name, container).await,
@@ -67,7 +67,7 @@ impl Hands {
             Op::Tail { id, .. } => self.engine.tail(id).await.map(Done::Read),
             Op::Remove { id, .. } => self.remove(id).await,
         };
-        done.map_err(|error| trouble::judge(op, task, &error))
+        done.map_err(|error| op_error::classify(op, task, &error))
     }
 
     async fn pull(
@@ -75,16 +75,16 @@ impl Hands {
         task: &AssignedTask,
         name: &ContainerName,
         container: &AssignedContainer,
-    ) -> Result<Done, Trouble> {
+    ) -> Result<Done, OpError> {
         // The semaphore is never closed; without a permit the pull is only one more.
         let _permit = self.pulls.acquire().await.ok();
         tracing::info!(task.id = %task.id, "pulling `{}`", container.image);
         match self.engine.pull(&self.mirror, &container.image).await {
             Ok(()) => Ok(Done::Pulled),
-            Err(PullError::Mirror(error)) => Err(trouble::refuse(task, name, &error)),
+            Err(PullError::Mirror(error)) => Err(op_error::classify_mirror(task, name, &error)),
             Err(PullError::Docker(error)) => {
                 let op = Op::Pull { container: name.clone() };
-                Err(trouble::judge(&op, task, &error))
+                Err(op_error::classify(&op, task, &error))
             }
         }
     }
@@ -124,7 +124,7 @@ impl Hands {
     async fn signal(&self, id: &str, signal: &str) -> Result<Done, DockerError> {
         let options = KillContainerOptions { signal: signal.to_owned() };
         let call = self.engine.docker.kill_container(id, Some(options));
-        within(SIGNAL, call).await.map(|()| Done::Told)
+        within(SIGNAL, call).await.map(|()| Done::Signalled)
     }
 
     async fn remove(&self, id: &str) -> Result<Done, DockerError> {

@@ -5,26 +5,26 @@ use std::time::Duration;
 
 use model::{AssignedTask, ContainerName, PinnedImage, StopCode};
 
-use crate::known::Exit;
 use crate::op::Op;
+use crate::task_state::Exit;
 
 /// Why an Op did not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum OpError {
     /// Somebody who is needed is away or slow: again, as often as it takes.
-    Later(String),
+    Retry(String),
     /// The instance's network is not there: again, once it is.
-    NoNetwork(String),
+    NetworkMissing(String),
     /// It may work the next time, but not for ever.
-    Again(String),
+    RetryLimited(String),
     /// It can never work.
-    Never(StopCode, String),
+    Fatal(StopCode, String),
     /// The container is not as the Op assumed, or nobody knows: look at it.
     Stale(String),
     /// The container is not there.
-    Gone,
+    ContainerMissing,
     /// The image is not there.
-    ImageGone,
+    ImageMissing,
 }
 
 /// What Docker answers instead of doing it.
@@ -48,56 +48,58 @@ pub(crate) enum DockerError {
 
 /// What stood in the way of a pull on this side of Docker: the mirror knows better than Docker's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PullTrouble {
+pub(crate) enum MirrorError {
     /// The registry does not have it.
-    Missing,
+    NotFound,
     /// The registry does not give it to this instance.
     Denied,
-    /// The server is away or in trouble.
-    Away(String),
+    /// The server is away or in error.
+    Unavailable(String),
     /// The bytes are not those that the digest names.
     Corrupt(String),
 }
 
 /// What Docker's answer to an Op means.
-pub(crate) fn judge(op: &Op, task: &AssignedTask, error: &DockerError) -> Trouble {
+pub(crate) fn classify(op: &Op, task: &AssignedTask, error: &DockerError) -> OpError {
     let (status, message) = match error {
         DockerError::Refused { status, message } => (*status, message.trim()),
-        DockerError::Silent(_) | DockerError::Unreachable(_) => return unanswered(op, error),
+        DockerError::Silent(_) | DockerError::Unreachable(_) => {
+            return classify_unanswered(op, error);
+        }
     };
-    if is_passing(message) {
-        return Trouble::Later(error.to_string());
+    if is_daemon_restart(message) {
+        return OpError::Retry(error.to_string());
     }
     match op {
-        Op::Find { .. } => Trouble::Later(error.to_string()),
-        Op::Pull { container } => pull(task, container, message),
-        Op::Create { container, .. } => create(container, status, message),
+        Op::Find { .. } => OpError::Retry(error.to_string()),
+        Op::Pull { container } => classify_pull(task, container, message),
+        Op::Create { container, .. } => classify_create(container, status, message),
         Op::Start { container, .. } | Op::Restart { container, .. } => {
-            start(task, container, status, message)
+            classify_start(task, container, status, message)
         }
-        Op::Terminate { .. } | Op::Kill { .. } if status == 404 => Trouble::Gone,
+        Op::Terminate { .. } | Op::Kill { .. } if status == 404 => OpError::ContainerMissing,
         Op::Terminate { .. } | Op::Kill { .. } | Op::Remove { .. } => {
-            Trouble::Stale(error.to_string())
+            OpError::Stale(error.to_string())
         }
-        Op::Tail { .. } => Trouble::Again(error.to_string()),
+        Op::Tail { .. } => OpError::RetryLimited(error.to_string()),
     }
 }
 
 /// Nobody knows whether it was done.
-fn unanswered(op: &Op, error: &DockerError) -> Trouble {
+fn classify_unanswered(op: &Op, error: &DockerError) -> OpError {
     match op {
         Op::Create { .. } | Op::Start { .. } | Op::Restart { .. } | Op::Remove { .. } => {
-            Trouble::Stale(error.to_string())
+            OpError::Stale(error.to_string())
         }
-        Op::Tail { .. } => Trouble::Again(error.to_string()),
+        Op::Tail { .. } => OpError::RetryLimited(error.to_string()),
         Op::Find { .. } | Op::Pull { .. } | Op::Terminate { .. } | Op::Kill { .. } => {
-            Trouble::Later(error.to_string())
+            OpError::Retry(error.to_string())
         }
     }
 }
 
 /// What Docker says while it ends or begins.
-fn is_passing(message: &str) -> bool {
+fn is_daemon_restart(message: &str) -> bool {
     let signs = [
         "context canceled",
         "transport is closing",
@@ -109,29 +111,34 @@ fn is_passing(message: &str) -> bool {
     signs.iter().any(|sign| message.contains(sign))
 }
 
-fn create(container: &ContainerName, status: u16, message: &str) -> Trouble {
+fn classify_create(container: &ContainerName, status: u16, message: &str) -> OpError {
     if status == 409 {
-        return Trouble::Stale(format!("Docker answers: {message}"));
+        return OpError::Stale(format!("Docker answers: {message}"));
     }
     if status == 404 && message.contains("No such image") {
-        return Trouble::ImageGone;
+        return OpError::ImageMissing;
     }
     if is_no_network(message) {
-        return Trouble::NoNetwork(format!("Docker answers: {message}"));
+        return OpError::NetworkMissing(format!("Docker answers: {message}"));
     }
-    let code = code_of(message);
-    Trouble::Never(code, format!("Docker refuses to create container `{container}`: {message}"))
+    let code = stop_code(message);
+    OpError::Fatal(code, format!("Docker refuses to create container `{container}`: {message}"))
 }
 
-fn start(task: &AssignedTask, container: &ContainerName, status: u16, message: &str) -> Trouble {
+fn classify_start(
+    task: &AssignedTask,
+    container: &ContainerName,
+    status: u16,
+    message: &str,
+) -> OpError {
     if is_no_network(message) {
-        return Trouble::NoNetwork(format!("Docker answers: {message}"));
+        return OpError::NetworkMissing(format!("Docker answers: {message}"));
     }
     if message.contains("cannot join network of a non running container") {
-        return Trouble::Later(format!("Docker answers: {message}"));
+        return OpError::Retry(format!("Docker answers: {message}"));
     }
     if status == 404 && message.contains("No such container") {
-        return Trouble::Gone;
+        return OpError::ContainerMissing;
     }
     if message.contains("port is already allocated")
         || message.contains("bind: address already in use")
@@ -142,18 +149,18 @@ fn start(task: &AssignedTask, container: &ContainerName, status: u16, message: &
             "a host port of the task ({}) is taken on this instance by something that is not Berth's: {message}",
             ports.join(", ")
         );
-        return Trouble::Never(StopCode::InfrastructureHealth, reason);
+        return OpError::Fatal(StopCode::InfrastructureHealth, reason);
     }
     if message.contains("Address already in use") {
         let reason = format!(
             "the task's address `{}` is taken on this instance by something that is not Berth's",
             task.address
         );
-        return Trouble::Never(StopCode::InfrastructureHealth, reason);
+        return OpError::Fatal(StopCode::InfrastructureHealth, reason);
     }
     let hint = hint(message);
-    Trouble::Never(
-        code_of(message),
+    OpError::Fatal(
+        stop_code(message),
         format!("container `{container}` cannot be started: {message}{hint}"),
     )
 }
@@ -163,7 +170,7 @@ fn is_no_network(message: &str) -> bool {
 }
 
 /// Whose fault it is: the host's where it has no room or no such address.
-fn code_of(message: &str) -> StopCode {
+fn stop_code(message: &str) -> StopCode {
     let signs = [
         "no space left on device",
         "cannot assign requested address",
@@ -194,7 +201,7 @@ fn hint(message: &str) -> &'static str {
     }
 }
 
-fn pull(task: &AssignedTask, container: &ContainerName, message: &str) -> Trouble {
+fn classify_pull(task: &AssignedTask, container: &ContainerName, message: &str) -> OpError {
     let image = image_of(task, container);
     if message.contains("no matching manifest for")
         || message.contains("does not match the specified platform")
@@ -202,41 +209,41 @@ fn pull(task: &AssignedTask, container: &ContainerName, message: &str) -> Troubl
         let reason = format!(
             "image `{image}` is not built for this instance's platform: {message}; push it with `docker buildx build --platform`"
         );
-        return Trouble::Never(StopCode::TaskFailedToStart, reason);
+        return OpError::Fatal(StopCode::TaskFailedToStart, reason);
     }
     if message.contains("manifest unknown") {
-        return refuse(task, container, &PullTrouble::Missing);
+        return classify_mirror(task, container, &MirrorError::NotFound);
     }
     let reason = format!("image `{image}` cannot be pulled: {message}");
-    let code = code_of(message);
+    let code = stop_code(message);
     if code == StopCode::InfrastructureHealth {
-        Trouble::Never(code, reason)
+        OpError::Fatal(code, reason)
     } else {
-        Trouble::Again(reason)
+        OpError::RetryLimited(reason)
     }
 }
 
 /// What a pull that the mirror could not serve means.
-pub(crate) fn refuse(
+pub(crate) fn classify_mirror(
     task: &AssignedTask,
     container: &ContainerName,
-    trouble: &PullTrouble,
-) -> Trouble {
+    error: &MirrorError,
+) -> OpError {
     let image = image_of(task, container);
-    match trouble {
-        PullTrouble::Missing => {
+    match error {
+        MirrorError::NotFound => {
             let reason = format!(
                 "image `{image}` is not in the registry any more, or a part of it is missing: push it again"
             );
-            Trouble::Never(StopCode::TaskFailedToStart, reason)
+            OpError::Fatal(StopCode::TaskFailedToStart, reason)
         }
-        PullTrouble::Denied => {
-            Trouble::Again(format!("the registry does not let this instance read image `{image}`"))
+        MirrorError::Denied => OpError::RetryLimited(format!(
+            "the registry does not let this instance read image `{image}`"
+        )),
+        MirrorError::Unavailable(reason) => {
+            OpError::Retry(format!("image `{image}` waits for the server: {reason}"))
         }
-        PullTrouble::Away(reason) => {
-            Trouble::Later(format!("image `{image}` waits for the server: {reason}"))
-        }
-        PullTrouble::Corrupt(reason) => Trouble::Again(format!(
+        MirrorError::Corrupt(reason) => OpError::RetryLimited(format!(
             "image `{image}` is damaged in the registry or on the way: {reason}; push it again"
         )),
     }
@@ -244,22 +251,22 @@ pub(crate) fn refuse(
 
 fn image_of(task: &AssignedTask, container: &ContainerName) -> String {
     let image = task.containers.iter().find(|one| one.name == *container).map(|one| &one.image);
-    image.map_or_else(|| container.to_string(), short)
+    image.map_or_else(|| container.to_string(), short_name)
 }
 
 /// An image as people can still read it.
-pub(crate) fn short(image: &PinnedImage) -> String {
+pub(crate) fn short_name(image: &PinnedImage) -> String {
     format!("{}@{}:{}", image.repository, image.digest.algorithm(), image.digest.short())
 }
 
 /// How a container ended, in a sentence; None where it says nothing: it ended well, or was told to.
-pub(crate) fn end(container: &ContainerName, exit: &Exit, memory: Option<u64>) -> String {
+pub(crate) fn exit_sentence(container: &ContainerName, exit: &Exit, memory: Option<u64>) -> String {
     let code = exit.code;
     if exit.out_of_memory {
         let limit = memory.map(|limit| format!(": its limit is {limit} MiB")).unwrap_or_default();
         return format!("container `{container}` ran out of memory{limit} (exit code {code})");
     }
-    if let Some(cause) = refused_command(exit) {
+    if let Some(cause) = command_failure(exit) {
         let hint = hint(cause);
         return format!(
             "container `{container}` cannot run its command: {cause} (exit code {code}){hint}"
@@ -272,11 +279,11 @@ pub(crate) fn end(container: &ContainerName, exit: &Exit, memory: Option<u64>) -
 }
 
 /// What Docker's init says when it cannot run the command of the container.
-fn refused_command(exit: &Exit) -> Option<&str> {
-    if !is_refusal(exit.code) {
+fn command_failure(exit: &Exit) -> Option<&str> {
+    if !is_command_failure(exit.code) {
         return None;
     }
-    let lines = exit.tail.as_ref()?;
+    let lines = exit.log_tail.as_ref()?;
     lines.iter().rev().find_map(|line| {
         let (_, cause) = line.split_once("[FATAL tini")?.1.split_once("] ")?;
         Some(cause)
@@ -284,7 +291,7 @@ fn refused_command(exit: &Exit) -> Option<&str> {
 }
 
 /// Whether an exit code may say that the command cannot be run; the last line then says why.
-pub(crate) fn is_refusal(code: i64) -> bool {
+pub(crate) fn is_command_failure(code: i64) -> bool {
     matches!(code, 126 | 127)
 }
 
@@ -320,7 +327,7 @@ mod tests {
             "Address already in use",
             "driver failed programming external connectivity on endpoint x (1): Error starting userland proxy: listen tcp4 10.1.2.3:39003: bind: cannot assign requested address",
         ] {
-            let Trouble::Never(code, reason) = judge(&start_op(), &task, &refused(500, message))
+            let OpError::Fatal(code, reason) = classify(&start_op(), &task, &refused(500, message))
             else {
                 panic!("{message} is final");
             };
@@ -332,11 +339,11 @@ mod tests {
     fn a_command_or_user_that_the_image_lacks_is_named_with_what_to_check() {
         let task = tests::task();
         let message = "unable to find user nosuch: no matching entries in passwd file";
-        let trouble = judge(&start_op(), &task, &refused(400, message));
+        let error = classify(&start_op(), &task, &refused(400, message));
         let reason = "container `main` cannot be started: unable to find user nosuch: no matching entries in passwd file; check user: the image does not know it";
-        assert_eq!(trouble, Trouble::Never(StopCode::TaskFailedToStart, reason.to_owned()));
+        assert_eq!(error, OpError::Fatal(StopCode::TaskFailedToStart, reason.to_owned()));
         let message = "OCI runtime create failed: exec: \"/x\": stat /x: no such file or directory";
-        let Trouble::Never(_, reason) = judge(&start_op(), &task, &refused(400, message)) else {
+        let OpError::Fatal(_, reason) = classify(&start_op(), &task, &refused(400, message)) else {
             panic!("final");
         };
         assert!(reason.contains("check entryPoint and command"), "{reason}");
@@ -354,23 +361,26 @@ mod tests {
             refused(500, "rpc error: dial unix /run/containerd/containerd.sock: connect: refused"),
         ] {
             for op in [start_op(), create_op(), pull.clone()] {
-                let trouble = judge(&op, &task, &error);
-                assert!(matches!(trouble, Trouble::Later(_) | Trouble::Stale(_)), "{op} {error}");
+                let outcome = classify(&op, &task, &error);
+                assert!(matches!(outcome, OpError::Retry(_) | OpError::Stale(_)), "{op} {error}");
             }
-            let trouble = judge(&tail, &task, &error);
-            assert!(matches!(trouble, Trouble::Again(_) | Trouble::Later(_)), "{error}");
+            let outcome = classify(&tail, &task, &error);
+            assert!(matches!(outcome, OpError::RetryLimited(_) | OpError::Retry(_)), "{error}");
         }
     }
 
     #[test]
     fn an_image_or_network_that_vanished_is_got_again() {
         let task = tests::task();
-        let trouble = judge(&create_op(), &task, &refused(404, "No such image: sha256:00"));
-        assert_eq!(trouble, Trouble::ImageGone);
-        let trouble = judge(&start_op(), &task, &refused(404, "network berth-1 not found"));
-        assert!(matches!(trouble, Trouble::NoNetwork(_)));
+        let error = classify(&create_op(), &task, &refused(404, "No such image: sha256:00"));
+        assert_eq!(error, OpError::ImageMissing);
+        let error = classify(&start_op(), &task, &refused(404, "network berth-1 not found"));
+        assert!(matches!(error, OpError::NetworkMissing(_)));
         let conflict = "Conflict. The container name \"/x\" is already in use by container \"y\"";
-        assert!(matches!(judge(&create_op(), &task, &refused(409, conflict)), Trouble::Stale(_)));
+        assert!(matches!(
+            classify(&create_op(), &task, &refused(409, conflict)),
+            OpError::Stale(_)
+        ));
     }
 
     #[test]
@@ -380,9 +390,9 @@ mod tests {
             out_of_memory,
             at: model::Timestamp::EPOCH,
             ran: Duration::ZERO,
-            tail: Some(tail.iter().map(|line| (*line).to_owned()).collect()),
+            log_tail: Some(tail.iter().map(|line| (*line).to_owned()).collect()),
         };
-        let said = |exit: &Exit| end(&main(), exit, Some(64));
+        let said = |exit: &Exit| exit_sentence(&main(), exit, Some(64));
         assert_eq!(said(&exit(1, false, &[])), "container `main` exited with code 1");
         assert_eq!(
             said(&exit(137, true, &[])),
@@ -399,16 +409,16 @@ mod tests {
     #[test]
     fn a_server_that_is_away_is_waited_for_and_a_missing_image_is_not() {
         let task = tests::task();
-        let away = refuse(&task, &main(), &PullTrouble::Away("no link".to_owned()));
-        assert!(matches!(away, Trouble::Later(_)));
-        let missing = refuse(&task, &main(), &PullTrouble::Missing);
-        let Trouble::Never(StopCode::TaskFailedToStart, reason) = missing else {
+        let away = classify_mirror(&task, &main(), &MirrorError::Unavailable("no link".to_owned()));
+        assert!(matches!(away, OpError::Retry(_)));
+        let missing = classify_mirror(&task, &main(), &MirrorError::NotFound);
+        let OpError::Fatal(StopCode::TaskFailedToStart, reason) = missing else {
             panic!("{missing:?}");
         };
         assert!(reason.contains("hello@sha256:000000000000"), "{reason}");
         let platform = "no matching manifest for linux/amd64 in the manifest list entries";
         let pull = Op::Pull { container: main() };
-        let Trouble::Never(_, reason) = judge(&pull, &task, &refused(0, platform)) else {
+        let OpError::Fatal(_, reason) = classify(&pull, &task, &refused(0, platform)) else {
             panic!("final");
         };
         assert!(reason.contains("platform"), "{reason}");

@@ -13,22 +13,22 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::docker::{About, Event, Hands, Listed, Look, Networks, Unready};
-use crate::host::Host;
-use crate::known::Life;
+use crate::docker::{EngineInfo, Event, Executor, Inspection, Listed, NetworkError, Networks};
+use crate::host_info::HostInfo;
+use crate::image_gc::ImageGc;
 use crate::logs;
 use crate::op::{Done, Network, Op};
+use crate::op_error::{DockerError, OpError};
 use crate::report;
-use crate::sweep::Idle;
-use crate::tended::Tended;
-use crate::trouble::{DockerError, Trouble};
+use crate::task_runner::TaskRunner;
+use crate::task_state::ContainerState;
 
-mod whole;
+mod host;
 
-use whole::{Asking, Bridge, SWEEP};
+use host::{IMAGE_GC_INTERVAL, NetworkState, Poll};
 
 /// How often all containers and networks are listed, whatever events say.
-const REVIEW: Duration = Duration::from_secs(30);
+const RESYNC_INTERVAL: Duration = Duration::from_secs(30);
 const EVENTS: usize = 256;
 /// The longest sleep, for a clock that is set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -43,17 +43,22 @@ enum Input {
     /// The server wants bytes.
     Stream(StreamRequest),
     /// An Op has ended.
-    Op { task: TaskId, number: u64, result: Result<Done, Trouble> },
+    Op { task: TaskId, number: u64, result: Result<Done, OpError> },
     /// Somebody has looked at a container.
-    Look { task: TaskId, container: ContainerName, changes: u64, look: Result<Look, DockerError> },
+    Inspected {
+        task: TaskId,
+        container: ContainerName,
+        changes: u64,
+        inspection: Result<Inspection, DockerError>,
+    },
     /// All containers.
     List(Result<Vec<Listed>, DockerError>),
     /// The instance's network has that subnet, or not.
-    Bridge(Subnet, Result<(), Unready>),
+    Network(Subnet, Result<(), NetworkError>),
     /// The names of all images that the mirror has brought.
     Pulled(Result<Vec<String>, DockerError>),
     /// What is said in the greeting.
-    Facts(Result<(About, Networks), DockerError>),
+    Facts(Result<(EngineInfo, Networks), DockerError>),
     /// Time has passed.
     Tick,
     /// Nothing that matters here.
@@ -61,42 +66,42 @@ enum Input {
 }
 
 /// The loop and all that it knows.
-pub(crate) struct Work {
-    hands: Hands,
+pub(crate) struct Reconciler {
+    executor: Executor,
     clock: Arc<dyn Clock>,
-    host: Host,
+    host: HostInfo,
     hello: watch::Sender<Hello>,
     ready: watch::Sender<bool>,
     session: Session<Agent>,
     view: AgentView,
-    tasks: BTreeMap<TaskId, Tended>,
-    strays: BTreeSet<TaskId>,
+    tasks: BTreeMap<TaskId, TaskRunner>,
+    orphans: BTreeSet<TaskId>,
     /// Tasks that ended cleanly since the list that is under way was asked for: it may still show them.
     forgotten: BTreeSet<TaskId>,
     is_listed: bool,
-    list: Asking,
-    facts: Asking,
-    sweep: Asking,
-    idle: Idle,
-    bridge: Bridge,
+    list: Poll,
+    facts: Poll,
+    pulled_images: Poll,
+    image_gc: ImageGc,
+    network: NetworkState,
     jobs: JoinSet<Input>,
     numbers: u64,
 }
 
-impl Work {
+impl Reconciler {
     /// Before anything is known but the first view.
     pub(crate) fn new(
-        hands: Hands,
+        executor: Executor,
         clock: Arc<dyn Clock>,
         session: Session<Agent>,
         view: AgentView,
-        host: Host,
+        host: HostInfo,
         hello: watch::Sender<Hello>,
         ready: watch::Sender<bool>,
     ) -> Self {
         let now = clock.now();
-        let mut work = Self {
-            hands,
+        let mut reconciler = Self {
+            executor,
             clock,
             host,
             hello,
@@ -104,37 +109,37 @@ impl Work {
             session,
             view: AgentView { tasks: Vec::new(), ..view.clone() },
             tasks: BTreeMap::new(),
-            strays: BTreeSet::new(),
+            orphans: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             is_listed: false,
-            list: Asking::Due(now),
-            facts: Asking::Done,
-            sweep: Asking::Due(now.plus(SWEEP)),
-            idle: Idle::default(),
-            bridge: Bridge::new(now),
+            list: Poll::Due(now),
+            facts: Poll::Idle,
+            pulled_images: Poll::Due(now.plus(IMAGE_GC_INTERVAL)),
+            image_gc: ImageGc::default(),
+            network: NetworkState::new(now),
             jobs: JoinSet::new(),
             numbers: 0,
         };
-        work.take_view(view);
-        work
+        reconciler.take_view(view);
+        reconciler
     }
 
     /// Works until `shutdown`. Containers stay as they are.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let (sender, mut events) = mpsc::channel(EVENTS);
-        let Hands { engine, owner, .. } = self.hands.clone();
+        let Executor { engine, owner, .. } = self.executor.clone();
         let listening = engine.listen(owner, Arc::clone(&self.clock), sender);
         self.jobs.spawn(async move {
             listening.await;
             Input::Nothing
         });
-        let mut ticks = tokio::time::interval(REVIEW);
+        let mut ticks = tokio::time::interval(RESYNC_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();
         self.session.report.send_replace(self.report());
         loop {
             let now = self.clock.now();
-            self.begin(now);
+            self.start_due(now);
             let report = self.report();
             self.session.report.send_if_modified(|known| {
                 let is_new = *known != report;
@@ -143,7 +148,7 @@ impl Work {
             });
             let sleep = self.wake(now).map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
             let input = tokio::select! {
-                () = shutdown.cancelled() => return self.leave().await,
+                () = shutdown.cancelled() => return self.shut_down().await,
                 changed = self.session.view.changed() => match changed {
                     Ok(()) => Input::View,
                     Err(_) => return,
@@ -168,22 +173,22 @@ impl Work {
                 }
             }
             Input::Event(Event::Container(task, container)) => match self.tasks.get_mut(&task) {
-                Some(tended) => tended.look_at(&container),
-                None => self.ask_for_list(now),
+                Some(runner) => runner.request_inspect(&container),
+                None => self.request_list(now),
             },
-            Input::Event(Event::Unsure) => self.ask_for_list(now),
+            Input::Event(Event::Unsure) => self.request_list(now),
             Input::Stream(request) => self.answer(request),
             Input::Op { task, number, result } => self.take_op(task, number, result, now),
-            Input::Look { task, container, changes, look } => {
-                if let Some(tended) = self.tasks.get_mut(&task) {
-                    tended.looked(&container, changes, look, now);
+            Input::Inspected { task, container, changes, inspection } => {
+                if let Some(runner) = self.tasks.get_mut(&task) {
+                    runner.inspected(&container, changes, inspection, now);
                 }
             }
             Input::List(listed) => self.take_list(listed, now),
-            Input::Bridge(subnet, made) => self.take_bridge(subnet, made, now),
+            Input::Network(subnet, made) => self.take_network(subnet, made, now),
             Input::Facts(facts) => self.take_facts(facts, now),
             Input::Pulled(pulled) => self.take_pulled(pulled, now),
-            Input::Tick => self.review(now),
+            Input::Tick => self.resync(now),
             Input::Nothing => {}
         }
     }
@@ -193,51 +198,54 @@ impl Work {
         let gone: Vec<TaskId> =
             self.tasks.keys().copied().filter(|id| !wanted.contains(id)).collect();
         for id in gone {
-            let Some(mut tended) = self.tasks.remove(&id) else { continue };
-            tended.abort();
+            let Some(mut runner) = self.tasks.remove(&id) else { continue };
+            runner.abort();
             // Absence is never an order: what is left of it stays, and is said to be there.
-            let kept = if tended.known.is_empty() { &mut self.forgotten } else { &mut self.strays };
+            let kept =
+                if runner.state.is_empty() { &mut self.forgotten } else { &mut self.orphans };
             kept.insert(id);
         }
         for task in &view.tasks {
-            let is_stray = self.strays.remove(&task.id);
-            let life = if self.is_listed && !is_stray { Life::Absent } else { Life::Unseen };
+            let was_orphan = self.orphans.remove(&task.id);
+            let state = if self.is_listed && !was_orphan {
+                ContainerState::NotCreated
+            } else {
+                ContainerState::Unknown
+            };
             self.tasks
                 .entry(task.id)
-                .or_insert_with(|| Tended::new(task.clone(), &life))
-                .want(task);
+                .or_insert_with(|| TaskRunner::new(task.clone(), &state))
+                .set_wanted(task);
         }
         self.view = view;
     }
 
-    fn take_op(&mut self, id: TaskId, number: u64, result: Result<Done, Trouble>, now: Timestamp) {
-        let Some(tended) = self.tasks.get_mut(&id) else { return };
-        let waited_for = |tended: &Tended, op: &Op| {
-            tended.known.waits_for(op.container()).map(ToOwned::to_owned)
+    fn take_op(&mut self, id: TaskId, number: u64, result: Result<Done, OpError>, now: Timestamp) {
+        let Some(runner) = self.tasks.get_mut(&id) else { return };
+        let waits = |runner: &TaskRunner, op: &Op| {
+            runner.state.waiting_reason(op.container()).map(ToOwned::to_owned)
         };
-        let is_no_network = matches!(result, Err(Trouble::NoNetwork(_)));
+        let is_no_network = matches!(result, Err(OpError::NetworkMissing(_)));
         let said = match &result {
             Ok(_) => None,
             Err(
-                Trouble::Later(reason)
-                | Trouble::NoNetwork(reason)
-                | Trouble::Again(reason)
-                | Trouble::Never(_, reason)
-                | Trouble::Stale(reason),
+                OpError::Retry(reason)
+                | OpError::NetworkMissing(reason)
+                | OpError::RetryLimited(reason)
+                | OpError::Fatal(_, reason)
+                | OpError::Stale(reason),
             ) => Some(reason.clone()),
-            Err(Trouble::Gone) => Some("it is not there".to_owned()),
-            Err(Trouble::ImageGone) => Some("its image is not there".to_owned()),
+            Err(OpError::ContainerMissing) => Some("it is not there".to_owned()),
+            Err(OpError::ImageMissing) => Some("its image is not there".to_owned()),
         };
-        let before = tended
-            .known
+        let before = runner
+            .state
             .containers
             .keys()
-            .find_map(|name| tended.known.waits_for(name).map(ToOwned::to_owned));
-        let Some(op) = tended.ended(number, result, now) else { return };
+            .find_map(|name| runner.state.waiting_reason(name).map(ToOwned::to_owned));
+        let Some(op) = runner.op_ended(number, result, now) else { return };
         match said {
-            Some(reason)
-                if before.as_ref() == Some(&reason) && waited_for(tended, &op).is_some() =>
-            {
+            Some(reason) if before.as_ref() == Some(&reason) && waits(runner, &op).is_some() => {
                 tracing::debug!(task.id = %id, "still cannot {op} of task `{id}`: {reason}");
             }
             Some(reason) => tracing::warn!(task.id = %id, "cannot {op} of task `{id}`: {reason}"),
@@ -245,73 +253,75 @@ impl Work {
             None => tracing::info!(task.id = %id, "done: {op} of task `{id}`"),
         }
         if is_no_network {
-            (self.bridge.ready, self.bridge.asking) = (None, Asking::Due(now));
+            (self.network.ready, self.network.poll) = (None, Poll::Due(now));
         }
     }
 
     /// Begins what there is to do.
-    fn begin(&mut self, now: Timestamp) {
-        self.begin_asking(now);
-        if self.is_listed && self.bridge.ready.is_some() {
+    fn start_due(&mut self, now: Timestamp) {
+        self.start_polls(now);
+        if self.is_listed && self.network.ready.is_some() {
             self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
         }
-        for (id, tended) in &mut self.tasks {
-            for (container, known, changes) in tended.looks(now) {
-                let (hands, task) = (self.hands.clone(), *id);
+        for (id, runner) in &mut self.tasks {
+            for (container, known, changes) in runner.due_inspects(now) {
+                let (executor, task) = (self.executor.clone(), *id);
                 self.jobs.spawn(async move {
-                    let look =
-                        hands.engine.look(&hands.owner, task, &container, known.as_deref()).await;
-                    Input::Look { task, container, changes, look }
+                    let inspection = executor
+                        .engine
+                        .inspect(&executor.owner, task, &container, known.as_deref())
+                        .await;
+                    Input::Inspected { task, container, changes, inspection }
                 });
             }
-            let Some(op) = tended.next(now) else { continue };
-            let needs_bridge = matches!(op, Op::Create { network: Network::Own, .. });
-            if needs_bridge
-                && (self.bridge.ready.is_none() || self.bridge.ready != self.view.subnet)
+            let Some(op) = runner.next(now) else { continue };
+            let needs_network = matches!(op, Op::Create { network: Network::Own, .. });
+            if needs_network
+                && (self.network.ready.is_none() || self.network.ready != self.view.subnet)
             {
                 continue;
             }
             self.numbers += 1;
-            let (hands, task, number) =
-                (self.hands.clone(), Arc::clone(&tended.task), self.numbers);
+            let (executor, task, number) =
+                (self.executor.clone(), Arc::clone(&runner.task), self.numbers);
             let (doing, published_on) = (op.clone(), self.view.advertised_address);
             let abort = self.jobs.spawn(async move {
-                let result = hands.perform(&task, &doing, published_on).await;
+                let result = executor.execute(&task, &doing, published_on).await;
                 Input::Op { task: task.id, number, result }
             });
-            tended.began(number, op, abort);
+            runner.op_started(number, op, abort);
         }
     }
 
     fn report(&self) -> AgentReport {
-        let obstacle = match (&self.bridge.trouble, self.view.subnet) {
-            (Some(trouble), _) => Some(trouble.as_str()),
+        let obstacle = match (&self.network.error, self.view.subnet) {
+            (Some(error), _) => Some(error.as_str()),
             (None, None) => Some("waits for the server to give this instance a subnet"),
             (None, Some(_)) => None,
         };
-        let seen = |tended: &Tended| {
-            report::seen(&tended.task, &tended.known, tended.is_waking(), obstacle)
+        let seen = |runner: &TaskRunner| {
+            report::seen(&runner.task, &runner.state, runner.is_starting(), obstacle)
         };
         AgentReport {
             tasks: self.tasks.values().filter_map(seen).collect(),
-            unknown: self.strays.iter().copied().collect(),
+            unknown: self.orphans.iter().copied().collect(),
         }
     }
 
     fn wake(&self, now: Timestamp) -> Option<Timestamp> {
-        let tasks = self.tasks.values().filter_map(|tended| tended.wake(now));
-        tasks.chain(self.asks_at(now)).min()
+        let tasks = self.tasks.values().filter_map(|runner| runner.wake(now));
+        tasks.chain(self.next_poll_at(now)).min()
     }
 
     /// Begins to send what the server wants to read.
     fn answer(&mut self, request: StreamRequest) {
         let Stream::Logs { task, container, follow, tail } = request.stream;
-        let known = self.tasks.get(&task).map(|tended| (&tended.task, &tended.known));
-        let sources = known.into_iter().flat_map(|(task, known)| {
+        let known = self.tasks.get(&task).map(|runner| (&runner.task, &runner.state));
+        let sources = known.into_iter().flat_map(|(task, state)| {
             let named = task.containers.iter().map(|one| &one.name);
             let named = named.filter(|name| container.as_ref().is_none_or(|one| one == *name));
             named.filter_map(|name| {
-                Some((name.clone(), known.container(name).life.id()?.to_owned()))
+                Some((name.clone(), state.container(name).state.id()?.to_owned()))
             })
         });
         let wanted = logs::Wanted {
@@ -319,7 +329,7 @@ impl Work {
             follow,
             tail: tail.map(|lines| usize::try_from(lines).unwrap_or(usize::MAX)),
         };
-        let (engine, http) = (self.hands.engine.clone(), self.session.http.clone());
+        let (engine, http) = (self.executor.engine.clone(), self.session.http.clone());
         self.jobs.spawn(async move {
             logs::answer(engine, http, request.id, wanted).await;
             Input::Nothing

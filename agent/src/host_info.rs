@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use link::message::{Hello, HostReport};
 use model::{HostIdentity, InstanceId, Resources, Subnet};
 
-use crate::docker::{About, Networks};
+use crate::docker::{EngineInfo, Networks};
 use crate::owner;
 use crate::{Config, Error};
 
@@ -21,7 +21,7 @@ const WIDEST: u64 = 1 << 24;
 
 /// What does not change while the agent runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Host {
+pub(crate) struct HostInfo {
     name: String,
     version: String,
     capacity: Resources,
@@ -29,9 +29,9 @@ pub(crate) struct Host {
     advertised_address: IpAddr,
 }
 
-impl Host {
+impl HostInfo {
     /// Looks around.
-    pub(crate) async fn look(config: &Config) -> Result<Self, Error> {
+    pub(crate) async fn read(config: &Config) -> Result<Self, Error> {
         let address = match config.advertised_address {
             Some(address) => address,
             None => facing(&config.server)
@@ -61,7 +61,7 @@ impl Host {
     }
 
     /// The greeting, with the subnets that are taken on this host.
-    pub(crate) fn hello(&self, about: &About, used_subnets: Vec<Subnet>) -> Hello {
+    pub(crate) fn hello(&self, about: &EngineInfo, used_subnets: Vec<Subnet>) -> Hello {
         Hello {
             name: self.name.clone(),
             version: self.version.clone(),
@@ -151,7 +151,7 @@ fn route(line: &str) -> Option<(String, Subnet)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::docker::OneNetwork;
+    use crate::docker::NetworkInfo;
     use crate::tests::owner;
 
     const TABLE: &str = "\
@@ -163,9 +163,9 @@ eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 wg0\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0
 ";
 
-    fn network(id: &str, labels: owner::Labels, subnet: &str) -> OneNetwork {
+    fn network(id: &str, labels: owner::Labels, subnet: &str) -> NetworkInfo {
         let subnets = vec![subnet.parse().unwrap()];
-        OneNetwork { id: id.to_owned(), name: id.to_owned(), labels, subnets }
+        NetworkInfo { id: id.to_owned(), name: id.to_owned(), labels, subnets }
     }
 
     fn shown(networks: &Networks, instance: Option<InstanceId>) -> Vec<String> {

@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::http;
 use crate::Config;
-use crate::docker::{Engine, Hands, pull_limit};
-use crate::host::{self, Host};
+use crate::docker::{Engine, Executor, pull_limit};
+use crate::host_info::{self, HostInfo};
 use crate::mirror::Mirror;
 use crate::owner::Owner;
-use crate::work::Work;
+use crate::reconciler::Reconciler;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -36,7 +36,7 @@ impl Clock for WallClock {
 }
 
 /// An agent that works.
-pub(crate) struct Stage {
+pub(crate) struct TestAgent {
     pub(crate) engine: Engine,
     pub(crate) requests: mpsc::Sender<link::message::StreamRequest>,
     view: watch::Sender<Option<Stamped<AgentView>>>,
@@ -61,7 +61,7 @@ pub(crate) fn new_task() -> TaskId {
     TaskId::new(WallClock.now(), rand::random())
 }
 
-impl Stage {
+impl TestAgent {
     /// Starts an agent that sees this view, beside a server at `base`.
     pub(crate) async fn start(
         owner: Owner,
@@ -83,9 +83,9 @@ impl Stage {
             advertised_address: None,
             mirror_listen: None,
         };
-        let host = Host::look(&config).await.unwrap();
+        let host = HostInfo::read(&config).await.unwrap();
         let networks = engine.networks().await.unwrap();
-        let used = host::used_subnets(&networks, Some(owner.instance));
+        let used = host_info::used_subnets(&networks, Some(owner.instance));
         let (hello, heard) = watch::channel(host.hello(&about, used));
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -102,7 +102,7 @@ impl Stage {
             streams,
             http,
         };
-        let hands = Hands {
+        let executor = Executor {
             engine: engine.clone(),
             owner,
             mirror,
@@ -110,8 +110,9 @@ impl Stage {
             pulls: pull_limit(),
         };
         let (ready, is_ready) = watch::channel(false);
-        let work = Work::new(hands, Arc::new(WallClock), session, view, host, hello, ready);
-        let working = tokio::spawn(work.run(stop.clone()));
+        let reconciler =
+            Reconciler::new(executor, Arc::new(WallClock), session, view, host, hello, ready);
+        let working = tokio::spawn(reconciler.run(stop.clone()));
         Self {
             engine,
             requests,
@@ -125,7 +126,7 @@ impl Stage {
     }
 
     /// The server wants this from now on.
-    pub(crate) fn want(&self, view: AgentView) {
+    pub(crate) fn set_view(&self, view: AgentView) {
         let revision = self.view.borrow().as_ref().map_or(1, |last| last.revision.0 + 1);
         let stamped = Stamped { epoch: Epoch(1), revision: StateRevision(revision), view };
         self.view.send_replace(Some(stamped));

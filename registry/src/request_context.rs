@@ -1,4 +1,4 @@
-//! Who asks, and whether they may. There is one way in: a request becomes an [`Ask`] only when somebody is proven, and every
+//! Who asks, and whether they may. There is one way in: a request becomes an [`RequestContext`] only when somebody is proven, and every
 //! operation is allowed by `access` first, at each request, so that a right that was taken away ends at once.
 
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use http::{HeaderValue, StatusCode};
 use model::{CredentialKind, Principal, RepositoryName, State, Timestamp};
 
 use crate::Shared;
-use crate::failure::{Code, Failure};
+use crate::error::{ErrorCode, RegistryError};
 use crate::query::Query;
 use crate::scope::{self, Scope};
 
 /// A request of somebody who is proven.
 #[derive(Debug)]
-pub(crate) struct Ask {
+pub(crate) struct RequestContext {
     pub(crate) shared: Arc<Shared>,
     pub(crate) parts: Parts,
     pub(crate) query: Query,
@@ -36,21 +36,27 @@ pub(crate) struct Caller {
 
 /// What an operation needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Permission {
     /// Only that somebody is proven.
-    Somebody,
+    Authenticated,
     /// An action on something.
     Action(Action, Resource),
 }
 
-impl Ask {
+impl RequestContext {
     /// Proves who asks. The error asks for a token for what is needed.
-    pub(crate) fn new(shared: &Arc<Shared>, parts: Parts, need: &Need) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        parts: Parts,
+        permission: &Permission,
+    ) -> Result<Self, RegistryError> {
         let (state, now) = (shared.store.state(), shared.clock.now());
         let caller = match prove(shared, &state, &parts, now) {
             Proof::Of(caller) => caller,
-            Proof::Missing => return Err(challenge(shared, &parts, need, None)),
-            Proof::Wrong => return Err(challenge(shared, &parts, need, Some("invalid_token"))),
+            Proof::Missing => return Err(challenge(shared, &parts, permission, None)),
+            Proof::Wrong => {
+                return Err(challenge(shared, &parts, permission, Some("invalid_token")));
+            }
         };
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         Ok(Self { shared: Arc::clone(shared), parts, query, state, now, caller })
@@ -58,18 +64,20 @@ impl Ask {
 
     /// Whether the principal may. Who may not learns nothing: the repository is not known to them. Who holds too narrow a
     /// token is told which to ask for.
-    pub(crate) fn allow(&self, need: &Need) -> Result<(), Failure> {
-        let Need::Action(action, resource) = need else { return Ok(()) };
+    pub(crate) fn allow(&self, permission: &Permission) -> Result<(), RegistryError> {
+        let Permission::Action(action, resource) = permission else { return Ok(()) };
         if let Err(denied) = authorize(&self.state, &self.caller.principal, *action, resource) {
             return Err(match resource.repository_name() {
-                Some(name) => Failure::name_unknown(name),
-                None => Failure::new(StatusCode::FORBIDDEN, Code::Denied, denied.to_string()),
+                Some(name) => RegistryError::name_unknown(name),
+                None => {
+                    RegistryError::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string())
+                }
             });
         }
         if self.in_scope(*action, resource) {
             return Ok(());
         }
-        Err(challenge(&self.shared, &self.parts, need, Some("insufficient_scope")))
+        Err(challenge(&self.shared, &self.parts, permission, Some("insufficient_scope")))
     }
 
     /// Whether blobs of the repository may be read, token and all.
@@ -155,10 +163,15 @@ impl Login {
 }
 
 /// 401, with where to get a token and for what.
-fn challenge(shared: &Shared, parts: &Parts, need: &Need, error: Option<&str>) -> Failure {
+fn challenge(
+    shared: &Shared,
+    parts: &Parts,
+    permission: &Permission,
+    error: Option<&str>,
+) -> RegistryError {
     let service = &shared.service;
     let mut text = format!("Bearer realm=\"{}\",service=\"{service}\"", realm(parts));
-    if let Need::Action(action, resource) = need {
+    if let Permission::Action(action, resource) = permission {
         text = format!("{text},scope=\"{}\"", scope::wanted(*action, resource));
     }
     if let Some(error) = error {
@@ -175,10 +188,10 @@ fn challenge(shared: &Shared, parts: &Parts, need: &Need, error: Option<&str>) -
             "the credentials are not valid: mistyped, revoked or over; run `docker login` again"
         }
     };
-    let failure = Failure::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message);
+    let error = RegistryError::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message);
     match HeaderValue::from_str(&text) {
-        Ok(value) => failure.with(WWW_AUTHENTICATE, value),
-        Err(_) => failure,
+        Ok(value) => error.with(WWW_AUTHENTICATE, value),
+        Err(_) => error,
     }
 }
 

@@ -7,21 +7,21 @@ use std::time::Duration;
 use model::{AssignedTask, ContainerName, StopCode, Stopped, Timestamp};
 
 use crate::op::{Done, Found, Op};
-use crate::trouble::Trouble;
+use crate::op_error::OpError;
 
 /// How often what may work the next time is tried before the task is given up.
-pub(crate) const ATTEMPTS: u32 = 3;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+pub(crate) const MAX_ATTEMPTS: u32 = 3;
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(15);
 
 /// What is known of one task.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Known {
+pub(crate) struct TaskState {
     /// Its containers, by name: exactly those of its definition.
     pub(crate) containers: BTreeMap<ContainerName, Container>,
     /// Why it can never run.
-    pub(crate) failure: Option<Failure>,
-    setbacks: Vec<Setback>,
+    pub(crate) failure: Option<TaskFailure>,
+    retries: Vec<RetryState>,
     starts: u64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Container {
     /// Its image on this host.
     pub(crate) image: Image,
     /// Where it is.
-    pub(crate) life: Life,
+    pub(crate) state: ContainerState,
     /// What asks it to stop; SIGTERM unless its image says otherwise.
     pub(crate) stop_signal: Option<String>,
     /// How often its policy has restarted it.
@@ -46,20 +46,20 @@ pub(crate) struct Container {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Image {
     /// Nobody has looked.
-    Unlooked,
+    Unknown,
     /// It must be pulled.
     Missing,
     /// It is there, under this id.
-    Here(String),
+    Present(String),
 }
 
 /// Where a container is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(crate) enum ContainerState {
     /// Nobody has looked whether there is one.
-    Unseen,
+    Unknown,
     /// There is none yet.
-    Absent,
+    NotCreated,
     /// It has never run.
     Created {
         /// Docker's id.
@@ -70,7 +70,7 @@ pub(crate) enum Life {
         /// Docker's id.
         id: String,
         /// What it was told.
-        told: Option<Told>,
+        stop: Option<StopProgress>,
     },
     /// It has exited.
     Exited {
@@ -80,16 +80,16 @@ pub(crate) enum Life {
         exit: Exit,
     },
     /// It was there and is removed.
-    Gone,
+    Removed,
 }
 
 /// What a running container was told, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum StopProgress {
     /// To stop.
-    Stop(Timestamp),
+    Signalled(Timestamp),
     /// Nothing any more: SIGKILL.
-    Kill(Timestamp),
+    Killed(Timestamp),
 }
 
 /// How a container has exited.
@@ -104,12 +104,12 @@ pub(crate) struct Exit {
     /// For how long it had run.
     pub(crate) ran: Duration,
     /// Its last lines, once they are read.
-    pub(crate) tail: Option<Vec<String>>,
+    pub(crate) log_tail: Option<Vec<String>>,
 }
 
 /// Why a task can never run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct TaskFailure {
     /// Which container it is about.
     pub(crate) container: ContainerName,
     /// What becomes of the task.
@@ -118,7 +118,7 @@ pub(crate) struct Failure {
 
 /// An Op that did not work and is held back for a while.
 #[derive(Debug, Clone, PartialEq)]
-struct Setback {
+struct RetryState {
     op: Op,
     attempts: u32,
     at: Timestamp,
@@ -127,18 +127,18 @@ struct Setback {
 
 /// A container as Docker shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct Observed {
     /// Docker's id.
     pub(crate) id: String,
     /// What it does.
-    pub(crate) state: SeenState,
+    pub(crate) state: ObservedState,
     /// Its own stop signal.
     pub(crate) stop_signal: Option<String>,
 }
 
 /// What a container does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SeenState {
+pub(crate) enum ObservedState {
     /// It has never run.
     Created,
     /// It runs.
@@ -147,12 +147,12 @@ pub(crate) enum SeenState {
     Exited(Exit),
 }
 
-impl Life {
+impl ContainerState {
     /// Docker's id, while there is a container.
     pub(crate) fn id(&self) -> Option<&str> {
         match self {
             Self::Created { id } | Self::Running { id, .. } | Self::Exited { id, .. } => Some(id),
-            Self::Unseen | Self::Absent | Self::Gone => None,
+            Self::Unknown | Self::NotCreated | Self::Removed => None,
         }
     }
 
@@ -162,24 +162,24 @@ impl Life {
     }
 }
 
-impl Setback {
+impl RetryState {
     fn until(&self) -> Timestamp {
         let doublings = self.attempts.saturating_sub(1).min(10);
-        self.at.plus((FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE))
+        self.at.plus((FIRST_RETRY_DELAY * (1 << doublings)).min(LONGEST_RETRY_DELAY))
     }
 
     /// A clock that went back ends the pause.
-    fn holds(&self, now: Timestamp) -> bool {
+    fn is_waiting(&self, now: Timestamp) -> bool {
         self.at <= now && now < self.until()
     }
 }
 
-impl Known {
-    /// Before anything is known; `life` is Absent where nothing can be there, else Unseen.
-    pub(crate) fn new(task: &AssignedTask, life: &Life) -> Self {
+impl TaskState {
+    /// Before anything is known; `state` is Absent where nothing can be there, else Unseen.
+    pub(crate) fn new(task: &AssignedTask, state: &ContainerState) -> Self {
         let container = Container {
-            image: Image::Unlooked,
-            life: life.clone(),
+            image: Image::Unknown,
+            state: state.clone(),
             stop_signal: None,
             restarts: 0,
             started: 0,
@@ -189,7 +189,7 @@ impl Known {
         Self {
             containers: names.map(|name| (name, container.clone())).collect(),
             failure: None,
-            setbacks: Vec::new(),
+            retries: Vec::new(),
             starts: 0,
         }
     }
@@ -200,144 +200,156 @@ impl Known {
     }
 
     /// Whether an Op is held back at that time.
-    pub(crate) fn is_held(&self, op: &Op, now: Timestamp) -> bool {
-        self.setbacks.iter().any(|setback| setback.op == *op && setback.holds(now))
+    pub(crate) fn is_delayed(&self, op: &Op, now: Timestamp) -> bool {
+        self.retries.iter().any(|retry| retry.op == *op && retry.is_waiting(now))
     }
 
     /// When the first Op that is held back at that time is not any more.
-    pub(crate) fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.setbacks.iter().filter(|setback| setback.holds(now)).map(Setback::until).min()
+    pub(crate) fn delayed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retries.iter().filter(|retry| retry.is_waiting(now)).map(RetryState::until).min()
     }
 
     /// What a container waits for, in a sentence.
-    pub(crate) fn waits_for(&self, name: &ContainerName) -> Option<&str> {
-        let mut setbacks = self.setbacks.iter().filter(|setback| setback.op.container() == name);
-        setbacks.next().map(|setback| setback.reason.as_str())
+    pub(crate) fn waiting_reason(&self, name: &ContainerName) -> Option<&str> {
+        let mut retries = self.retries.iter().filter(|retry| retry.op.container() == name);
+        retries.next().map(|retry| retry.reason.as_str())
     }
 
     /// Whether no container is left.
     pub(crate) fn is_empty(&self) -> bool {
-        let is_none = |one: &Container| matches!(one.life, Life::Absent | Life::Gone);
+        let is_none = |one: &Container| {
+            matches!(one.state, ContainerState::NotCreated | ContainerState::Removed)
+        };
         self.containers.values().all(is_none)
     }
 
     /// Docker has been asked for a container; None: there is none.
-    pub(crate) fn saw(&mut self, name: &ContainerName, seen: Option<Seen>) {
+    pub(crate) fn observed(&mut self, name: &ContainerName, observed: Option<Observed>) {
         let Some(container) = self.containers.get_mut(name) else { return };
-        let before = std::mem::replace(&mut container.life, Life::Unseen);
-        container.life = match seen {
-            Some(seen) => {
-                container.stop_signal = seen.stop_signal;
-                if seen.state == SeenState::Running
-                    && !matches!(before, Life::Running { .. } | Life::Unseen)
+        let before = std::mem::replace(&mut container.state, ContainerState::Unknown);
+        container.state = match observed {
+            Some(observed) => {
+                container.stop_signal = observed.stop_signal;
+                if observed.state == ObservedState::Running
+                    && !matches!(before, ContainerState::Running { .. } | ContainerState::Unknown)
                 {
                     // Its start went unheard.
                     self.starts += 1;
                     container.started = self.starts;
                 }
-                renew(before, seen.id, seen.state)
+                merge(before, observed.id, observed.state)
             }
             None => match before {
-                Life::Unseen | Life::Absent => Life::Absent,
+                ContainerState::Unknown | ContainerState::NotCreated => ContainerState::NotCreated,
                 // Its exit is known, and worth more than its remains.
-                Life::Exited { .. } => before,
-                Life::Created { .. } | Life::Running { .. } | Life::Gone => Life::Gone,
+                ContainerState::Exited { .. } => before,
+                ContainerState::Created { .. }
+                | ContainerState::Running { .. }
+                | ContainerState::Removed => ContainerState::Removed,
             },
         };
     }
 
     /// The container's name belongs to a container that is not Berth's.
-    pub(crate) fn saw_foreign(&mut self, name: &ContainerName) {
+    pub(crate) fn found_foreign(&mut self, name: &ContainerName) {
         let reason = format!(
             "the name of container `{name}` is taken on this instance by a container that is not Berth's: remove that one"
         );
         if let Some(container) = self.containers.get_mut(name) {
-            container.life = Life::Absent;
+            container.state = ContainerState::NotCreated;
         }
         self.fail(name, StopCode::InfrastructureHealth, reason);
     }
 
     /// An Op has ended.
-    pub(crate) fn did(&mut self, op: &Op, result: Result<Done, Trouble>, now: Timestamp) {
+    pub(crate) fn op_ended(&mut self, op: &Op, result: Result<Done, OpError>, now: Timestamp) {
         match result {
             Ok(done) => {
-                self.setbacks.retain(|setback| setback.op != *op);
-                self.take(op, done, now);
+                self.retries.retain(|retry| retry.op != *op);
+                self.apply_done(op, done, now);
             }
-            Err(trouble) => self.suffer(op, trouble, now),
+            Err(error) => self.apply_error(op, error, now),
         }
     }
 
-    fn take(&mut self, op: &Op, done: Done, now: Timestamp) {
+    fn apply_done(&mut self, op: &Op, done: Done, now: Timestamp) {
         let Some(container) = self.containers.get_mut(op.container()) else { return };
         match done {
             Done::Found(found) => {
-                if let Some((code, reason)) = container.found(found) {
+                if let Some((code, reason)) = container.image_found(found) {
                     self.fail(op.container(), code, reason);
                 }
             }
-            Done::Pulled => (container.image, container.pulled) = (Image::Unlooked, true),
-            Done::Created(id) => container.life = Life::Created { id },
+            Done::Pulled => (container.image, container.pulled) = (Image::Unknown, true),
+            Done::Created(id) => container.state = ContainerState::Created { id },
             Done::Started => {
-                if let Some(id) = container.life.id().map(ToOwned::to_owned) {
-                    if matches!(container.life, Life::Exited { .. }) {
+                if let Some(id) = container.state.id().map(ToOwned::to_owned) {
+                    if matches!(container.state, ContainerState::Exited { .. }) {
                         container.restarts += 1;
                     }
                     self.starts += 1;
                     container.started = self.starts;
-                    container.life = Life::Running { id, told: None };
+                    container.state = ContainerState::Running { id, stop: None };
                 }
             }
-            Done::Told => {
-                if let Life::Running { told, .. } = &mut container.life {
+            Done::Signalled => {
+                if let ContainerState::Running { stop, .. } = &mut container.state {
                     let is_killed = matches!(op, Op::Kill { .. });
-                    *told = Some(if is_killed { Told::Kill(now) } else { Told::Stop(now) });
+                    *stop = Some(if is_killed {
+                        StopProgress::Killed(now)
+                    } else {
+                        StopProgress::Signalled(now)
+                    });
                 }
             }
             Done::Read(lines) => {
-                if let Life::Exited { exit, .. } = &mut container.life {
-                    exit.tail = Some(lines);
+                if let ContainerState::Exited { exit, .. } = &mut container.state {
+                    exit.log_tail = Some(lines);
                 }
             }
-            Done::Removed => container.life = Life::Gone,
+            Done::Removed => container.state = ContainerState::Removed,
         }
     }
 
-    fn suffer(&mut self, op: &Op, trouble: Trouble, now: Timestamp) {
+    fn apply_error(&mut self, op: &Op, error: OpError, now: Timestamp) {
         let Some(container) = self.containers.get_mut(op.container()) else { return };
-        match trouble {
-            Trouble::Later(reason) | Trouble::NoNetwork(reason) => {
-                self.set_back(op, reason, now);
+        match error {
+            OpError::Retry(reason) | OpError::NetworkMissing(reason) => {
+                self.retry_later(op, reason, now);
             }
-            Trouble::Again(reason) => {
-                let attempts = self.set_back(op, reason.clone(), now);
-                if attempts >= ATTEMPTS {
+            OpError::RetryLimited(reason) => {
+                let attempts = self.retry_later(op, reason.clone(), now);
+                if attempts >= MAX_ATTEMPTS {
                     self.give_up(op, reason);
                 }
             }
-            Trouble::Never(code, reason) => self.fail(op.container(), code, reason),
-            Trouble::Stale(reason) => {
-                container.life = match std::mem::replace(&mut container.life, Life::Unseen) {
-                    // Whoever looks must find what is known of it, unless it is another.
-                    known @ (Life::Running { .. } | Life::Exited { .. }) => known,
-                    Life::Unseen | Life::Absent | Life::Created { .. } => Life::Unseen,
-                    Life::Gone => Life::Gone,
-                };
-                self.set_back(op, reason, now);
+            OpError::Fatal(code, reason) => self.fail(op.container(), code, reason),
+            OpError::Stale(reason) => {
+                container.state =
+                    match std::mem::replace(&mut container.state, ContainerState::Unknown) {
+                        // Whoever looks must find what is known of it, unless it is another.
+                        unchanged @ (ContainerState::Running { .. }
+                        | ContainerState::Exited { .. }) => unchanged,
+                        ContainerState::Unknown
+                        | ContainerState::NotCreated
+                        | ContainerState::Created { .. } => ContainerState::Unknown,
+                        ContainerState::Removed => ContainerState::Removed,
+                    };
+                self.retry_later(op, reason, now);
             }
             // What was to be started and is not there will not come back, whatever is known of its last end.
-            Trouble::Gone if matches!(op, Op::Start { .. } | Op::Restart { .. }) => {
-                container.life = Life::Gone;
+            OpError::ContainerMissing if matches!(op, Op::Start { .. } | Op::Restart { .. }) => {
+                container.state = ContainerState::Removed;
             }
-            Trouble::Gone => self.saw(op.container(), None),
-            Trouble::ImageGone => (container.image, container.pulled) = (Image::Unlooked, false),
+            OpError::ContainerMissing => self.observed(op.container(), None),
+            OpError::ImageMissing => (container.image, container.pulled) = (Image::Unknown, false),
         }
     }
 
-    fn set_back(&mut self, op: &Op, reason: String, now: Timestamp) -> u32 {
-        let before = self.setbacks.iter().position(|setback| setback.op == *op);
-        let attempts = before.map_or(0, |index| self.setbacks.swap_remove(index).attempts) + 1;
-        self.setbacks.push(Setback { op: op.clone(), attempts, at: now, reason });
+    fn retry_later(&mut self, op: &Op, reason: String, now: Timestamp) -> u32 {
+        let before = self.retries.iter().position(|retry| retry.op == *op);
+        let attempts = before.map_or(0, |index| self.retries.swap_remove(index).attempts) + 1;
+        self.retries.push(RetryState { op: op.clone(), attempts, at: now, reason });
         attempts
     }
 
@@ -352,10 +364,10 @@ impl Known {
                 self.fail(container, StopCode::TaskFailedToStart, reason);
             }
             Op::Tail { container, .. } => {
-                if let Some(Container { life: Life::Exited { exit, .. }, .. }) =
+                if let Some(Container { state: ContainerState::Exited { exit, .. }, .. }) =
                     self.containers.get_mut(container)
                 {
-                    exit.tail = Some(Vec::new());
+                    exit.log_tail = Some(Vec::new());
                 }
             }
             Op::Terminate { .. } | Op::Kill { .. } | Op::Remove { .. } => {}
@@ -363,7 +375,7 @@ impl Known {
     }
 
     fn fail(&mut self, container: &ContainerName, code: StopCode, reason: String) {
-        self.failure.get_or_insert_with(|| Failure {
+        self.failure.get_or_insert_with(|| TaskFailure {
             container: container.clone(),
             stopped: Stopped { code, reason },
         });
@@ -372,7 +384,7 @@ impl Known {
 
 impl Container {
     /// Takes what was found of its image; says why if it cannot be used.
-    fn found(&mut self, found: Option<Found>) -> Option<(StopCode, String)> {
+    fn image_found(&mut self, found: Option<Found>) -> Option<(StopCode, String)> {
         self.image = Image::Missing;
         let Found { id, stop_signal, unfit } = found?;
         match unfit {
@@ -380,7 +392,7 @@ impl Container {
             Some(_) if !self.pulled => None,
             Some(reason) => Some((StopCode::TaskFailedToStart, reason)),
             None => {
-                (self.image, self.stop_signal) = (Image::Here(id), stop_signal);
+                (self.image, self.stop_signal) = (Image::Present(id), stop_signal);
                 None
             }
         }
@@ -388,28 +400,28 @@ impl Container {
 }
 
 /// The life that follows on what Docker shows; what only the agent knows of it stays.
-fn renew(before: Life, id: String, state: SeenState) -> Life {
+fn merge(before: ContainerState, id: String, state: ObservedState) -> ContainerState {
     match state {
-        SeenState::Created => Life::Created { id },
-        SeenState::Running => {
-            let told = if let Life::Running { id: known, told, .. } = before
+        ObservedState::Created => ContainerState::Created { id },
+        ObservedState::Running => {
+            let stop = if let ContainerState::Running { id: known, stop, .. } = before
                 && known == id
             {
-                told
+                stop
             } else {
                 None
             };
-            Life::Running { id, told }
+            ContainerState::Running { id, stop }
         }
-        SeenState::Exited(exit) => {
-            let tail = if let Life::Exited { id: known, exit: before } = before
+        ObservedState::Exited(exit) => {
+            let log_tail = if let ContainerState::Exited { id: known, exit: before } = before
                 && (&known, before.at) == (&id, exit.at)
             {
-                before.tail
+                before.log_tail
             } else {
-                exit.tail
+                exit.log_tail
             };
-            Life::Exited { id, exit: Exit { tail, ..exit } }
+            ContainerState::Exited { id, exit: Exit { log_tail, ..exit } }
         }
     }
 }

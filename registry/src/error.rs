@@ -1,4 +1,4 @@
-//! Every error that the registry answers has a code of the closed list [`Code`] and is written by [`Failure`] alone, in the
+//! Every error that the registry answers has a code of the closed list [`ErrorCode`] and is written by [`RegistryError`] alone, in the
 //! form that the distribution spec gives errors. Messages name cause and next step and never hold a secret.
 
 use std::io;
@@ -15,11 +15,11 @@ macro_rules! codes {
     ($($name:ident = $text:literal,)+) => {
         /// The error codes of the distribution spec, and two for what is the server's own fault.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Code {
+        pub(crate) enum ErrorCode {
             $($name,)+
         }
 
-        impl Code {
+        impl ErrorCode {
             #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
 
@@ -53,19 +53,19 @@ codes! {
 
 /// An error as it is answered.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct RegistryError {
     status: StatusCode,
-    code: Code,
+    code: ErrorCode,
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Failure {
-    pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+impl RegistryError {
+    pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), headers: Vec::new() }
     }
 
-    pub(crate) fn bad(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
@@ -77,23 +77,23 @@ impl Failure {
 
     pub(crate) fn blob_unknown(digest: &Digest) -> Self {
         let message = format!("the repository holds no blob `{digest}`");
-        Self::new(StatusCode::NOT_FOUND, Code::BlobUnknown, message)
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::BlobUnknown, message)
     }
 
     pub(crate) fn manifest_unknown(reference: impl std::fmt::Display) -> Self {
         let message = format!("the repository holds no manifest `{reference}`");
-        Self::new(StatusCode::NOT_FOUND, Code::ManifestUnknown, message)
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, message)
     }
 
     pub(crate) fn name_unknown(repository: &str) -> Self {
         let message = format!("repository `{repository}` is not known here; push to it first");
-        Self::new(StatusCode::NOT_FOUND, Code::NameUnknown, message)
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message)
     }
 
     pub(crate) fn upload_unknown() -> Self {
         let message =
             "there is no such upload: it has ended, was cancelled or expired; start a new one";
-        Self::new(StatusCode::NOT_FOUND, Code::BlobUploadUnknown, message)
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::BlobUploadUnknown, message)
     }
 
     /// What the disk refuses. The client cannot help it, so the cause goes to the log; a full disk is named.
@@ -101,47 +101,47 @@ impl Failure {
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             tracing::error!(%error, "the registry's disk is full: {what}");
             let message = "the registry's disk is full; add space, then push again";
-            return Self::new(StatusCode::INSUFFICIENT_STORAGE, Code::Unavailable, message);
+            return Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable, message);
         }
         tracing::error!(%error, "the registry's files failed: {what}");
         let message = format!("the registry failed: {what}; see the server's log");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, message)
     }
 }
 
-impl From<CommitError> for Failure {
+impl From<CommitError> for RegistryError {
     fn from(error: CommitError) -> Self {
         let message = error.to_string();
         match error {
             CommitError::Unavailable(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
             }
             // Somebody else changed the same thing meanwhile.
             CommitError::Refused(_) | CommitError::GuardFailed { key: _ } => {
-                Self::new(StatusCode::CONFLICT, Code::Denied, message)
+                Self::new(StatusCode::CONFLICT, ErrorCode::Denied, message)
             }
             // A right that ended while the request was under way.
             CommitError::Unmet(Unmet::CredentialEnded(_)) => {
-                Self::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message)
+                Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
             }
             CommitError::Unmet(Unmet::Denied { .. } | Unmet::Modified { .. }) => {
-                Self::new(StatusCode::FORBIDDEN, Code::Denied, message)
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
             }
             CommitError::TooLarge(_) => {
                 tracing::error!(%message, "a batch of the registry does not fit the store");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message)
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, message)
             }
         }
     }
 }
 
-impl From<ReadError> for Failure {
+impl From<ReadError> for RegistryError {
     fn from(error: ReadError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, error.to_string())
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for RegistryError {
     fn into_response(self) -> Response {
         let Self { status, code, message, headers } = self;
         let body = json!({ "errors": [{ "code": code.as_str(), "message": message }] });

@@ -13,8 +13,8 @@ use model::{AssignedTask, TaskStatus, Wanted};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
-use super::stage::{Stage, new_task, somebody, view};
 use super::task;
+use super::test_agent::{TestAgent, new_task, somebody, view};
 
 /// What the engine has, and on which containers it hangs.
 #[derive(Debug)]
@@ -109,20 +109,20 @@ async fn a_container_on_which_docker_hangs_holds_up_no_other_task() {
     let seen = |tasks: &[_]| view(&owner, subnet, tasks);
     let path = format!("unix://{}", socket.display());
     let both = seen(&[stuck.clone(), fine.clone()]);
-    let stage = Stage::start(owner, Some(&path), "http://127.0.0.1:1".to_owned(), both).await;
+    let agent = TestAgent::start(owner, Some(&path), "http://127.0.0.1:1".to_owned(), both).await;
 
-    stage.until("the other runs", fine.id, |seen| seen.status == TaskStatus::Running).await;
-    let report = stage.until("it hangs", stuck.id, |seen| seen.containers[0].runtime_id.is_some());
+    agent.until("the other runs", fine.id, |seen| seen.status == TaskStatus::Running).await;
+    let report = agent.until("it hangs", stuck.id, |seen| seen.containers[0].runtime_id.is_some());
     assert_eq!(report.await.status, TaskStatus::Activating);
 
     let mut late = task();
     late.id = new_task();
     fine.wanted = Wanted::Run;
-    stage.want(seen(&[stuck, fine, late.clone()]));
-    stage
+    agent.set_view(seen(&[stuck, fine, late.clone()]));
+    agent
         .until("one that came later runs", late.id, |seen| seen.status == TaskStatus::Running)
         .await;
-    stage.end().await;
+    agent.end().await;
 }
 
 #[tokio::test]
@@ -138,17 +138,17 @@ async fn a_task_that_is_stopped_has_not_ended_while_docker_still_creates_its_con
     let seen = |task: &AssignedTask| view(&owner, subnet, std::slice::from_ref(task));
     let path = format!("unix://{}", socket.display());
     let base = "http://127.0.0.1:1".to_owned();
-    let stage = Stage::start(owner, Some(&path), base, seen(&task)).await;
+    let agent = TestAgent::start(owner, Some(&path), base, seen(&task)).await;
     let gate = Arc::clone(&fake.lock().unwrap().gate);
     let asked = fake.lock().unwrap().asked.subscribe();
     asked.clone().wait_for(|creates| *creates == 1).await.unwrap();
     task.wanted = Wanted::Stop;
-    stage.want(seen(&task));
-    stage.until("it stops", task.id, |seen| seen.status == TaskStatus::Stopping).await;
+    agent.set_view(seen(&task));
+    agent.until("it stops", task.id, |seen| seen.status == TaskStatus::Stopping).await;
     gate.add_permits(1);
-    let told = stage.until("it ends", task.id, |seen| seen.status == TaskStatus::Stopped).await;
-    assert!(told.containers[0].runtime_id.is_some(), "its end knows what is to be removed");
-    stage.end().await;
+    let seen = agent.until("it ends", task.id, |seen| seen.status == TaskStatus::Stopped).await;
+    assert!(seen.containers[0].runtime_id.is_some(), "its end knows what is to be removed");
+    agent.end().await;
 }
 
 #[tokio::test]

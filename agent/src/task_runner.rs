@@ -1,0 +1,207 @@
+//! A task in the agent's care: what is wanted and known of it, the one Op that is under way, and who is being looked at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{AssignedTask, ContainerName, Timestamp};
+use tokio::task::AbortHandle;
+
+use crate::docker::Inspection;
+use crate::next;
+use crate::op::{Done, Op};
+use crate::op_error::{DockerError, OpError};
+use crate::task_state::{ContainerState, TaskState};
+
+const INSPECT_DELAY: Duration = Duration::from_secs(1);
+const LONGEST_INSPECT_DELAY: Duration = Duration::from_secs(15);
+
+/// A task in the agent's care.
+#[derive(Debug)]
+pub(crate) struct TaskRunner {
+    /// What is wanted.
+    pub(crate) task: Arc<AssignedTask>,
+    /// What is known.
+    pub(crate) state: TaskState,
+    running: Option<RunningOp>,
+    inspects: BTreeMap<ContainerName, InspectState>,
+}
+
+/// The Op that is under way.
+#[derive(Debug)]
+struct RunningOp {
+    number: u64,
+    op: Op,
+    abort: AbortHandle,
+}
+
+/// Whether somebody looks at a container, or should.
+#[derive(Debug, Default)]
+struct InspectState {
+    is_due: bool,
+    is_under_way: bool,
+    /// How often the container has been changed: what was seen before that is old.
+    changes: u64,
+    failures: u32,
+    /// When the last one failed.
+    failed_at: Timestamp,
+}
+
+impl InspectState {
+    fn not_before(&self) -> Timestamp {
+        let Some(doublings) = self.failures.checked_sub(1) else { return self.failed_at };
+        self.failed_at.plus((INSPECT_DELAY * (1 << doublings.min(8))).min(LONGEST_INSPECT_DELAY))
+    }
+
+    /// A clock that went back ends the pause.
+    fn is_delayed(&self, now: Timestamp) -> bool {
+        self.failed_at <= now && now < self.not_before()
+    }
+}
+
+impl TaskRunner {
+    /// Takes a task into care; `state` is Absent where it can have no containers, else Unseen.
+    pub(crate) fn new(task: AssignedTask, state: &ContainerState) -> Self {
+        Self {
+            state: TaskState::new(&task, state),
+            task: Arc::new(task),
+            running: None,
+            inspects: BTreeMap::new(),
+        }
+    }
+
+    /// Takes what is wanted now.
+    pub(crate) fn set_wanted(&mut self, task: &AssignedTask) {
+        if *self.task == *task {
+            return;
+        }
+        if !task.containers.iter().map(|one| &one.name).eq(self
+            .task
+            .containers
+            .iter()
+            .map(|one| &one.name))
+        {
+            // Definitions are immutable, so this is not to be expected; nothing that is known then counts.
+            self.state = TaskState::new(task, &ContainerState::Unknown);
+        }
+        self.task = Arc::new(task.clone());
+    }
+
+    /// The next Op, if none is under way. A pull that is no longer wanted makes way.
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<Op> {
+        let op = next::next(&self.task, &self.state, now);
+        if let Some(running) = &self.running {
+            if !matches!(running.op, Op::Pull { .. }) || op.as_ref() == Some(&running.op) {
+                return None;
+            }
+            self.abort();
+        }
+        op
+    }
+
+    /// An Op has been due.
+    pub(crate) fn op_started(&mut self, number: u64, op: Op, abort: AbortHandle) {
+        self.running = Some(RunningOp { number, op, abort });
+    }
+
+    /// Whether an Op is under way that may bring a container to life: until it has ended the task has not.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| {
+            matches!(running.op, Op::Create { .. } | Op::Start { .. } | Op::Restart { .. })
+        })
+    }
+
+    /// Cancels the Op that is under way.
+    pub(crate) fn abort(&mut self) {
+        if let Some(running) = self.running.take() {
+            tracing::info!(task.id = %self.task.id, "gave up to {}", running.op);
+            running.abort.abort();
+        }
+    }
+
+    /// The Op of that number has ended; says which it was, unless it had been cancelled.
+    pub(crate) fn op_ended(
+        &mut self,
+        number: u64,
+        result: Result<Done, OpError>,
+        now: Timestamp,
+    ) -> Option<Op> {
+        let running = self.running.take_if(|running| running.number == number)?;
+        let inspect = self.inspects.entry(running.op.container().clone()).or_default();
+        inspect.changes += 1;
+        inspect.is_due |= matches!(result, Err(OpError::Stale(_)));
+        self.state.op_ended(&running.op, result, now);
+        Some(running.op)
+    }
+
+    /// A container should be looked at.
+    pub(crate) fn request_inspect(&mut self, name: &ContainerName) {
+        if self.state.containers.contains_key(name) {
+            self.inspects.entry(name.clone()).or_default().is_due = true;
+        }
+    }
+
+    /// The containers to look at now, each with Docker's id where it is known and a number that tells how old a look is.
+    pub(crate) fn due_inspects(
+        &mut self,
+        now: Timestamp,
+    ) -> Vec<(ContainerName, Option<String>, u64)> {
+        let mut due = Vec::new();
+        for (name, container) in &self.state.containers {
+            // What an Op does to a container is seen better after it.
+            let is_being_changed = self.running.as_ref().is_some_and(|running| {
+                running.op.container() == name
+                    && !matches!(running.op, Op::Pull { .. } | Op::Find { .. })
+            });
+            let inspect = self.inspects.entry(name.clone()).or_default();
+            let is_due = inspect.is_due || container.state == ContainerState::Unknown;
+            if is_due && !inspect.is_under_way && !is_being_changed && !inspect.is_delayed(now) {
+                (inspect.is_due, inspect.is_under_way) = (false, true);
+                due.push((
+                    name.clone(),
+                    container.state.id().map(ToOwned::to_owned),
+                    inspect.changes,
+                ));
+            }
+        }
+        due
+    }
+
+    /// What a look has shown.
+    pub(crate) fn inspected(
+        &mut self,
+        name: &ContainerName,
+        changes: u64,
+        inspection: Result<Inspection, DockerError>,
+        now: Timestamp,
+    ) {
+        let Some(inspect) = self.inspects.get_mut(name) else { return };
+        inspect.is_under_way = false;
+        match inspection {
+            Ok(_) if inspect.changes != changes => inspect.is_due = true,
+            Ok(inspection) => {
+                inspect.failures = 0;
+                match inspection {
+                    Inspection::Found(observed) => self.state.observed(name, Some(observed)),
+                    Inspection::Missing => self.state.observed(name, None),
+                    Inspection::Foreign => self.state.found_foreign(name),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(task.id = %self.task.id, "cannot look at container `{name}`: {error}");
+                inspect.failures += 1;
+                (inspect.failed_at, inspect.is_due) = (now, true);
+            }
+        }
+    }
+
+    /// When there may be something to do although nothing has happened.
+    pub(crate) fn wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let inspects = self
+            .inspects
+            .values()
+            .filter(|inspect| inspect.is_due && !inspect.is_under_way && inspect.is_delayed(now));
+        let inspects = inspects.map(InspectState::not_before);
+        inspects.chain(next::wake(&self.task, &self.state, now)).min()
+    }
+}
