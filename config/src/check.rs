@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use model::{LeaseTimes, Region};
 
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::setting::SETTINGS;
-use crate::source::{Origin, Sources};
+use crate::source::{Raw, Sources};
 use crate::value::{HostPort, Url, Value};
 use crate::{Agent, Client, Config, Link, Log, Router, Shown};
 
@@ -79,7 +80,7 @@ fn data_dir(sources: &mut Sources) -> Option<PathBuf> {
     let absolute = std::path::absolute(&path);
     match absolute {
         Ok(absolute) => {
-            let raw = crate::source::Raw::Text(absolute.display().to_string());
+            let raw = Raw::Text(absolute.display().to_string());
             sources.values.insert("data_dir", (raw, origin));
             Some(absolute)
         }

@@ -14,6 +14,7 @@ use model::{LeaseTimes, Region};
 mod check;
 mod duration;
 mod nearest;
+mod origin;
 mod problem;
 mod setting;
 mod source;
@@ -22,9 +23,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use origin::Origin;
 pub use problem::{ConfigError, Problem};
 pub use setting::{SETTINGS, Setting};
-pub use source::Origin;
 
 use source::Sources;
 

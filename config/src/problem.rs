@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::source::Origin;
+use crate::origin::Origin;
 
 /// A configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,37 +1,13 @@
-//! Where values come from: flags before environment before file before default.
+//! The values as they are written: flags before environment before file before default.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::Flags;
 use crate::nearest::nearest;
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::setting::{SETTINGS, find};
-
-/// Where a setting's value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The command line.
-    Flag,
-    /// An environment variable.
-    Environment(String),
-    /// The configuration file.
-    File(PathBuf),
-    /// Nobody set it.
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag => f.write_str("flag"),
-            Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

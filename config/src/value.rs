@@ -9,9 +9,10 @@ use model::Region;
 
 use crate::LogFormat;
 use crate::duration;
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::setting::find;
-use crate::source::{Origin, Raw, Sources};
+use crate::source::{Raw, Sources};
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
