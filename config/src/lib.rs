@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use model::{LeaseTimes, Region};
 
 mod check;
-mod duration;
 mod nearest;
 mod origin;
 mod problem;

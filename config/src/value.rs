@@ -8,7 +8,6 @@ use std::time::Duration;
 use model::Region;
 
 use crate::LogFormat;
-use crate::duration;
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::setting::find;
@@ -49,7 +48,7 @@ impl Value for Duration {
     const EXPECTED: &'static str = "a length of time, as `500ms`, `10s` or `2m`";
 
     fn from_text(text: &str) -> Option<Self> {
-        duration::parse(text)
+        humantime::parse_duration(text).ok()
     }
 }
 
@@ -135,9 +134,11 @@ impl Value for Url {
     const EXPECTED: &'static str = "a URL, as `http://127.0.0.1:7070`";
 
     fn from_text(text: &str) -> Option<Self> {
-        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
-        let good = !host.is_empty() && !host.contains(char::is_whitespace);
-        good.then(|| Self(text.trim_end_matches('/').to_owned()))
+        let url = url::Url::parse(text).ok()?;
+        let is_http = matches!(url.scheme(), "http" | "https");
+        // The parser drops tabs and line ends; whoever wrote them meant something else.
+        let is_plain = !text.contains(char::is_whitespace);
+        (is_http && is_plain).then(|| Self(text.trim_end_matches('/').to_owned()))
     }
 }
 
@@ -169,5 +170,35 @@ impl Sources {
             });
         }
         value.map(|value| (value, origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_needs_a_number_and_a_known_unit() {
+        let parse = Duration::from_text;
+        assert_eq!(parse("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(parse("2m"), Some(Duration::from_mins(2)));
+        assert_eq!(parse("1h"), Some(Duration::from_hours(1)));
+        assert_eq!(parse("1m 30s"), Some(Duration::from_secs(90)), "as humantime writes them");
+        for wrong in ["", "s", "10", "-1s", "99999999999999999999h", "10 lightyears"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_http_or_https_with_a_host() {
+        let parse = |text| Url::from_text(text).map(|url| url.0);
+        for good in ["http://127.0.0.1:7070", "https://berth.example.com/api", "http://[::1]:7070"]
+        {
+            assert_eq!(parse(good).as_deref(), Some(good));
+        }
+        assert_eq!(parse("http://localhost:7070/").as_deref(), Some("http://localhost:7070"));
+        for wrong in ["", "127.0.0.1:7070", "ftp://a", "http://", "http://a b", "http://a:99999"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
     }
 }
