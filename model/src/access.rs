@@ -64,6 +64,7 @@ pub enum CredentialKind {
 
 /// Which role a peer of the link has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum PeerRole {
     /// `berth agent`.

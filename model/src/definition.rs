@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 
 /// `family:revision`: an immutable recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskDefinition {
     /// The family.
@@ -42,6 +43,7 @@ pub struct Revision {
 
 /// One container of a task definition. Meanings and units are those of ECS's `ContainerDefinition`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerDefinition {
     /// Unique within the task definition.
@@ -91,6 +93,7 @@ pub struct ContainerDefinition {
 
 /// A port that a container listens on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PortMapping {
     /// The port in the container.
@@ -110,6 +113,7 @@ pub struct PortMapping {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TransportProtocol {
     /// TCP.
@@ -130,6 +134,7 @@ impl fmt::Display for TransportProtocol {
 
 /// An environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyValue {
     /// Its name.
@@ -140,6 +145,7 @@ pub struct KeyValue {
 
 /// Restart in place (ECS `ContainerRestartPolicy`): the container starts again under the same task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestartPolicy {
     /// Whether it is on.

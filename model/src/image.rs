@@ -146,6 +146,13 @@ impl fmt::Display for PinnedImage {
     }
 }
 
+impl From<PinnedImage> for ImageReference {
+    fn from(image: PinnedImage) -> Self {
+        let reference = Reference::Digest(image.digest);
+        Self { registry: None, repository: image.repository, reference }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

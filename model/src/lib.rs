@@ -20,6 +20,8 @@ pub mod name;
 pub mod observed;
 pub mod resources;
 pub mod routing;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod service;
 pub mod state;
 pub mod task;

@@ -92,6 +92,7 @@ impl Default for LeaseTimes {
 
 /// What a peer's silence means now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Lease {
     /// Heard of lately.

@@ -105,6 +105,7 @@ pub struct TargetGroup {
 
 /// How a router checks a target. Names are ELB's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct HealthCheck {
     /// HTTP by GET, or a TCP connect.
@@ -139,6 +140,7 @@ impl Default for HealthCheck {
 
 /// What a check speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum HealthCheckProtocol {
     /// GET, and a status that the matcher holds.

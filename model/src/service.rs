@@ -100,6 +100,7 @@ pub struct CompletedDeployment {
 
 /// Whether a service is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceStatus {
     /// It is.
@@ -110,6 +111,7 @@ pub enum ServiceStatus {
 
 /// How many tasks a service keeps, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SchedulingStrategy {
     /// The desired count, spread over instances.
@@ -118,6 +120,7 @@ pub enum SchedulingStrategy {
 
 /// Bounds of a rolling deployment, in percent of the desired count (ECS `DeploymentConfiguration`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct DeploymentConfiguration {
     /// At least this many healthy tasks, rounded up. 100 by default.
@@ -154,6 +157,7 @@ impl DeploymentConfiguration {
 
 /// ECS's classic circuit breaker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CircuitBreaker {
     /// Whether a deployment whose tasks keep failing is given up. On by default, unlike ECS.
@@ -229,6 +233,7 @@ impl Deployment {
 
 /// How far a deployment is; the words of ECS's `rolloutState`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RolloutState {
     /// Tasks are being replaced.

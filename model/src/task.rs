@@ -187,6 +187,7 @@ impl TaskContainer {
 
 /// Where a task is (ECS `lastStatus`); ordered as it moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TaskStatus {
     /// Waits for an instance.
@@ -207,6 +208,7 @@ pub enum TaskStatus {
 
 /// Where a task should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DesiredStatus {
     /// Running.
@@ -227,6 +229,7 @@ pub struct Stopped {
 
 /// ECS's `stopCode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum StopCode {
     /// It never reached RUNNING: no room, no image, not created, not started.
     TaskFailedToStart,
@@ -242,6 +245,7 @@ pub enum StopCode {
 
 /// What a task changes in its definition (ECS `TaskOverride`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Overrides {
     /// By container.
@@ -250,6 +254,7 @@ pub struct Overrides {
 
 /// What a task changes in one container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerOverride {
     /// The container.
