@@ -1,24 +1,25 @@
 //! Clusters.
 
+use api::{Page, PageQuery};
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::Api;
+use crate::describe::instance::cluster;
 use crate::may::{ClusterList, May};
+use crate::page::page;
 use crate::problem::Problem;
-use crate::shape::instance::ClusterShape;
+use crate::request::Parameters;
 
 /// All clusters.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Clusters {
-    clusters: Vec<ClusterShape>,
-}
-
-/// All clusters.
-#[utoipa::path(get, path = "/clusters", responses((status = 200, body = Clusters), (status = "4XX", body = Problem)), extensions(("x-action" = json!("cluster:List"))))]
-pub(crate) async fn list(_: May<ClusterList>, State(api): State<Api>) -> Json<Clusters> {
+#[utoipa::path(get, path = "/clusters", params(PageQuery), responses((status = 200, body = Page<api::Cluster>), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("cluster:List"))))]
+pub(crate) async fn list(
+    _: May<ClusterList>,
+    State(api): State<Api>,
+    Parameters(query): Parameters<PageQuery>,
+) -> Result<Json<Page<api::Cluster>>, Problem> {
     let state = api.state();
-    Json(Clusters { clusters: state.clusters().map(|one| ClusterShape::of(&state, one)).collect() })
+    let key = |one: &&model::Cluster| one.name.clone();
+    let describe = |one| cluster(&state, one);
+    page(state.clusters(), key, query.limit, query.next_token.as_ref(), describe).map(Json)
 }

@@ -4,20 +4,20 @@
 //! where it came from. A revision is registered only when something changed, and a deployment started only when something
 //! else than now would run.
 
+use api::{DeployRequest, DeployResponse, InferredValue};
 use axum::Json;
 use axum::extract::State;
 use model::{
-    Change, ClusterName, Deployment, DeploymentChange, HealthCheckProtocol, ImageReference,
-    KeyValue, LoadBalancer, RolloutState, RoutingChange, Service, ServiceChange, ServiceId,
-    ServiceName, TargetGroup, TargetGroupId, TaskDefinition,
+    Change, Deployment, DeploymentChange, LoadBalancer, RolloutState, RoutingChange, Service,
+    ServiceChange, ServiceId, TargetGroup, TargetGroupId, TaskDefinition,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::Api;
+use crate::describe;
+use crate::idempotency::IdempotencyParameter;
 use crate::may::{May, ServiceDeploy};
 use crate::problem::Problem;
-use crate::request::{Body, default_cluster, random};
+use crate::request::{Body, random};
 use crate::service::deployment;
 
 mod definition;
@@ -26,75 +26,11 @@ mod routing;
 /// Until a target that leaves is cut off, in seconds.
 const DEREGISTRATION_DELAY: u32 = 30;
 
-/// What to deploy; what is absent is inferred, or stays as it is.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct DeployWish {
-    /// The service, its task definition family and its container.
-    #[schema(value_type = String)]
-    name: ServiceName,
-    #[serde(default = "default_cluster")]
-    #[schema(value_type = Option<String>)]
-    cluster_name: ClusterName,
-    /// `NAME:latest` by default.
-    #[schema(value_type = Option<String>)]
-    image: Option<ImageReference>,
-    /// `family:revision`, or `family` for the newest: runs this instead of one made from the image.
-    task_definition: Option<String>,
-    /// The lowest port of the image's EXPOSE by default, or the first that the task definition maps.
-    port: Option<u16>,
-    /// `NAME.localhost` by default.
-    host: Option<String>,
-    /// `/` by default.
-    path: Option<String>,
-    /// `/` by default: a GET of it that answers 200 to 399 is healthy.
-    health_path: Option<String>,
-    /// HTTP, or TCP for a connection alone.
-    #[schema(value_type = Option<String>)]
-    health_protocol: Option<HealthCheckProtocol>,
-    /// Sets these; variables that are not named stay.
-    #[schema(value_type = Option<Vec<Object>>)]
-    environment: Option<Vec<KeyValue>>,
-    /// CPU units; 256 by default, 1024 is one core.
-    cpu: Option<u64>,
-    /// MiB; 256 by default.
-    memory: Option<u64>,
-    /// 1 by default.
-    desired_count: Option<u32>,
-    /// Instead of the image's CMD.
-    command: Option<Vec<String>>,
-}
-
-/// What was deployed.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Deployed {
-    service_name: String,
-    cluster_name: String,
-    /// The deployment that was started; null where nothing had to be rolled out.
-    deployment_id: Option<String>,
-    /// Whether the service is new.
-    created: bool,
-    task_definition: String,
-    /// `repository@digest`.
-    image: String,
-    url: Option<String>,
-    inferred: Vec<Inferred>,
-}
-
-/// A value that was not said, and where it came from.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Inferred {
-    name: &'static str,
-    value: String,
-    origin: &'static str,
-}
-
-/// What becomes of a wish: the changes, and what to answer.
+/// What becomes of a request: the changes, and what to answer.
 #[derive(Debug, Default)]
 struct Draft {
     changes: Vec<Change>,
-    inferred: Vec<Inferred>,
+    inferred: Vec<InferredValue>,
 }
 
 impl Draft {
@@ -113,16 +49,20 @@ impl Draft {
     }
 
     fn infer(&mut self, name: &'static str, value: &impl ToString, origin: &'static str) {
-        self.inferred.push(Inferred { name, value: value.to_string(), origin });
+        self.inferred.push(InferredValue {
+            name: name.to_owned(),
+            value: value.to_string(),
+            origin: origin.to_owned(),
+        });
     }
 }
 
-/// What a wish is judged by.
+/// What a request is judged by.
 #[derive(Debug, Clone, Copy)]
 struct Context<'a> {
     api: &'a Api,
     state: &'a model::State,
-    wish: &'a DeployWish,
+    request: &'a DeployRequest,
     /// The service as it is, unless it is new.
     known: Option<&'a Service>,
     /// The definition that it runs now.
@@ -130,16 +70,16 @@ struct Context<'a> {
 }
 
 /// Deploys an image of the registry as a service: makes or changes everything that it takes.
-#[utoipa::path(post, path = "/deploy", request_body = DeployWish, responses((status = 200, body = Deployed), (status = "4XX", body = Problem)), extensions(("x-action" = json!("service:Deploy"))))]
+#[utoipa::path(post, path = "/deploy", params(IdempotencyParameter), request_body = DeployRequest, responses((status = 200, body = DeployResponse), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("service:Deploy"))))]
 pub(crate) async fn deploy(
     may: May<ServiceDeploy>,
     State(api): State<Api>,
-    Body(wish): Body<DeployWish>,
-) -> Result<Json<Deployed>, Problem> {
+    Body(request): Body<DeployRequest>,
+) -> Result<Json<DeployResponse>, Problem> {
     let state = api.state();
-    let known = state.service_named(&wish.cluster_name, &wish.name);
+    let known = state.service_named(&request.cluster_name, &request.name);
     let old = known.and_then(|service| state.task_definition(&service.task_definition));
-    let context = Context { api: &api, state: &state, wish: &wish, known, old };
+    let context = Context { api: &api, state: &state, request: &request, known, old };
     let mut draft = Draft::default();
     let definition = context.definition(&mut draft)?;
     let service = match known {
@@ -148,28 +88,29 @@ pub(crate) async fn deploy(
     };
     context.routing(&service, &mut draft)?;
     let new = deployment(&api, &state, service.id, &definition)?;
-    let image = new.images.values().next().map_or_else(String::new, ToString::to_string);
+    let image = new.images.values().next().cloned();
+    let image = image.ok_or_else(|| Problem::invalid("the task definition has no container"))?;
     let started = (!context.runs_already(&new)).then_some(new);
     draft
         .changes
         .extend(started.clone().map(|deployment| DeploymentChange::Start(deployment).into()));
     api.apply(draft.changes).await?;
-    Ok(Json(Deployed {
-        service_name: wish.name.to_string(),
-        cluster_name: wish.cluster_name.to_string(),
-        deployment_id: started.map(|deployment| deployment.id.to_string()),
+    Ok(Json(DeployResponse {
+        deployment_id: started.map(|deployment| deployment.id),
         created: known.is_none(),
-        task_definition: definition.key().to_string(),
-        image,
-        url: crate::shape::url(&api.state(), &service, api.router_port()),
+        task_definition: definition.key(),
+        image: image.into(),
+        url: describe::url(&api.state(), &service, api.router_port()),
         inferred: draft.inferred,
+        service_name: request.name,
+        cluster_name: request.cluster_name,
     }))
 }
 
 impl Context<'_> {
     /// A service that is there keeps what is not said.
     fn change(&self, known: &Service, definition: &TaskDefinition, draft: &mut Draft) -> Service {
-        let wanted = self.wish.desired_count;
+        let wanted = self.request.desired_count;
         draft.choose("replicas", wanted, || (known.desired_count, "as before"));
         draft.changes.push(
             ServiceChange::Update(model::change::ServiceUpdate {
@@ -188,16 +129,16 @@ impl Context<'_> {
         definition: &TaskDefinition,
         draft: &mut Draft,
     ) -> Result<Service, Problem> {
-        let (now, wish) = (self.api.now(), self.wish);
+        let (now, request) = (self.api.now(), self.request);
         let balancer = self.balancer(definition, draft)?;
         let service = Service {
-            desired_count: draft.choose("replicas", wish.desired_count, || (1, "the default")),
+            desired_count: draft.choose("replicas", request.desired_count, || (1, "the default")),
             load_balancers: balancer.into_iter().collect(),
             created_by: may.principal.to_string(),
             ..Service::new(
                 ServiceId::new(now, random()),
-                wish.cluster_name.clone(),
-                wish.name.clone(),
+                request.cluster_name.clone(),
+                request.name.clone(),
                 definition.key(),
                 now,
             )
@@ -212,14 +153,14 @@ impl Context<'_> {
         definition: &TaskDefinition,
         draft: &mut Draft,
     ) -> Result<Option<LoadBalancer>, Problem> {
-        let (now, wish) = (self.api.now(), self.wish);
+        let (now, request) = (self.api.now(), self.request);
         let Some((container_name, container_port)) = self.taker(definition, draft)? else {
             return Ok(None);
         };
         let group = TargetGroup {
             id: TargetGroupId::new(now, random()),
-            cluster: wish.cluster_name.clone(),
-            name: wish.name.as_str().parse().expect("a service name is a target group name"),
+            cluster: request.cluster_name.clone(),
+            name: request.name.as_str().parse().expect("a service name is a target group name"),
             health_check: self.health_check(None, draft)?,
             deregistration_delay_seconds: DEREGISTRATION_DELAY,
             created_at: now,

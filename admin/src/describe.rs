@@ -1,4 +1,4 @@
-//! What the API answers: ECS's field names, made from State and Observed, never the other way round.
+//! Answers formed from State and Observed, never the other way round.
 
 pub(crate) mod image;
 pub(crate) mod instance;
@@ -6,11 +6,22 @@ pub(crate) mod routing;
 pub(crate) mod service;
 pub(crate) mod task;
 
-use model::{State, Timestamp};
+use model::{State, Task, TaskStatus};
 
-/// A time as RFC 3339 text.
-pub(crate) fn at(time: Timestamp) -> String {
-    time.to_string()
+/// How many there are.
+pub(crate) fn count(items: impl Iterator) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+/// How many of the tasks run.
+pub(crate) fn running<'a>(tasks: impl Iterator<Item = &'a Task>) -> u32 {
+    count(tasks.filter(|task| task.last_status == TaskStatus::Running))
+}
+
+/// How many of the tasks do not run yet.
+pub(crate) fn pending<'a>(tasks: impl Iterator<Item = &'a Task>) -> u32 {
+    use TaskStatus::{Activating, Pending, Provisioning};
+    count(tasks.filter(|task| matches!(task.last_status, Provisioning | Pending | Activating)))
 }
 
 /// The URL under which people reach a service: its first rule with a host that can be dialled. None while no router has

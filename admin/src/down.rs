@@ -1,34 +1,27 @@
 //! `berth down`: everything that runs is stopped, cleanly.
 
+use api::Remaining;
 use axum::Json;
 use axum::extract::State;
 use model::{Change, Lease, Service, ServiceChange, StopCode, Task, TaskChange, TaskStatus};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::Api;
+use crate::describe::count;
 use crate::may::{InstallationStop, May};
 use crate::problem::Problem;
 
-/// What is still there.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Left {
-    services: usize,
-    tasks: usize,
-}
-
 /// What stays in State only for a router that is away, to keep its address from others, is not waited for: nothing of it
 /// runs, and that router may never come back.
-fn left(api: &Api) -> Json<Left> {
+fn left(api: &Api) -> Json<Remaining> {
     let (state, seen, now) = (api.state(), api.seen(), api.now());
     let away = |id| seen.router_lease(id, &api.lease, now) >= Lease::Disconnected;
     let some_away = state.routers().any(|router| away(router.id));
     let counts = |task: &&Task| !some_away || may_have_containers(&state, task);
     let has_left =
         |service: &&Service| !some_away || state.tasks_of(service.id).any(|task| counts(&task));
-    Json(Left {
-        services: state.services().filter(has_left).count(),
-        tasks: state.tasks().filter(counts).count(),
+    Json(Remaining {
+        services: count(state.services().filter(has_left)),
+        tasks: count(state.tasks().filter(counts)),
     })
 }
 
@@ -38,17 +31,17 @@ fn may_have_containers(state: &model::State, task: &Task) -> bool {
 }
 
 /// How many services and tasks are still there.
-#[utoipa::path(get, path = "/down", responses((status = 200, body = Left), (status = "4XX", body = Problem)), extensions(("x-action" = json!("installation:Stop"))))]
-pub(crate) async fn progress(_: May<InstallationStop>, State(api): State<Api>) -> Json<Left> {
+#[utoipa::path(get, path = "/down", responses((status = 200, body = Remaining), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
+pub(crate) async fn progress(_: May<InstallationStop>, State(api): State<Api>) -> Json<Remaining> {
     left(&api)
 }
 
 /// Removes all services and stops all tasks; answers at once with how many there are.
-#[utoipa::path(post, path = "/down", responses((status = 200, body = Left), (status = "4XX", body = Problem)), extensions(("x-action" = json!("installation:Stop"))))]
+#[utoipa::path(post, path = "/down", responses((status = 200, body = Remaining), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
 pub(crate) async fn down(
     _: May<InstallationStop>,
     State(api): State<Api>,
-) -> Result<Json<Left>, Problem> {
+) -> Result<Json<Remaining>, Problem> {
     let state = api.state();
     let drain = state.services().map(|service| Change::from(ServiceChange::Drain(service.id)));
     let reason = "stopped by `berth down`".to_owned();

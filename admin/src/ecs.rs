@@ -4,10 +4,8 @@
 //! a field of ECS's that says nothing, or nothing but what Berth does anyway, is overlooked. So nothing that somebody wrote
 //! is silently dropped.
 
-use model::{ContainerDefinition, Family};
-use serde::Deserialize;
+use api::{Amount, RegisterTaskDefinitionRequest};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use crate::problem::Problem;
 use crate::request::place;
@@ -76,39 +74,13 @@ const NOT_IN_CONTAINERS: [&str; 29] = [
     "versionConsistency",
 ];
 
-/// ECS's `RegisterTaskDefinition`, as far as Berth has it.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Registration {
-    #[schema(value_type = String)]
-    pub(crate) family: Family,
-    /// ECS's `ContainerDefinition`.
-    #[schema(value_type = Vec<Object>)]
-    pub(crate) container_definitions: Vec<ContainerDefinition>,
-    /// CPU units of the whole task, as a number or as text.
-    #[schema(value_type = Option<String>)]
-    pub(crate) cpu: Option<Amount>,
-    /// MiB of the whole task, as a number or as text.
-    #[schema(value_type = Option<String>)]
-    pub(crate) memory: Option<Amount>,
-}
-
-/// A number, or a number as text as ECS writes `cpu` and `memory` of a task.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Amount {
-    Number(u64),
-    Text(String),
-}
-
-impl Amount {
-    pub(crate) fn read(self, field: &str) -> Result<u64, Problem> {
-        match self {
-            Self::Number(number) => Ok(number),
-            Self::Text(text) => text.trim().parse().ok().ok_or_else(|| {
-                Problem::invalid(format!("`{field}` is `{text}`; write a whole number"))
-            }),
-        }
+/// A number, also where it is text.
+pub(crate) fn number(amount: Amount, field: &str) -> Result<u64, Problem> {
+    match amount {
+        Amount::Number(number) => Ok(number),
+        Amount::Text(text) => text.trim().parse().ok().ok_or_else(|| {
+            Problem::invalid(format!("`{field}` is `{text}`; write a whole number"))
+        }),
     }
 }
 
@@ -116,7 +88,7 @@ impl Amount {
 pub(crate) fn read(
     document: Value,
     leave_out: bool,
-) -> Result<(Registration, Vec<String>), Problem> {
+) -> Result<(RegisterTaskDefinitionRequest, Vec<String>), Problem> {
     let Value::Object(document) = document else {
         return Err(Problem::invalid("the body is no task definition: it is not a JSON object"));
     };

@@ -1,15 +1,12 @@
 //! The REST API that people, the `berth` command and scripts call. Every operation names its action in its signature
 //! (`May<...>`), so none can be reached without `access` having said yes; what changes something is answered only after its
 //! commit is on disk.
-#![expect(
-    unused_qualifications,
-    reason = "the macro that describes operations qualifies the types that it is given"
-)]
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
@@ -28,17 +25,20 @@ use crate::problem::Problem;
 
 mod cluster;
 mod deploy;
+mod describe;
 mod down;
 mod ecs;
+mod idempotency;
 mod image;
 mod instance;
 mod may;
+mod page;
+mod precondition;
 mod problem;
 mod request;
 mod router;
 mod routing;
 mod service;
-mod shape;
 mod status;
 mod task;
 mod task_definition;
@@ -177,7 +177,7 @@ fn api() -> OpenApiRouter<Api> {
         .routes(routes!(image::repositories))
         .routes(routes!(image::tags))
         .routes(routes!(routing::listeners))
-        .routes(routes!(routing::target_groups))
+        .routes(routes!(routing::list_target_groups))
         .routes(routes!(routing::rules, routing::create_rule))
         .routes(routes!(routing::remove_rule))
         .routes(routes!(task_definition::list, task_definition::register))
@@ -198,6 +198,7 @@ fn api() -> OpenApiRouter<Api> {
 pub fn router(admin: Admin) -> Router {
     let version = admin.info.version.clone();
     let api_state: Api = Arc::new(admin);
+    let answers = Arc::new(idempotency::Answers::default());
     let (routes, mut document) = OpenApiRouter::new().nest("/api/v1", api()).split_for_parts();
     "Berth".clone_into(&mut document.info.title);
     document.info.version = version;
@@ -213,6 +214,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/", axum::routing::get(root))
         .fallback(|_: Somebody| async { Problem::no_such_path() })
         .method_not_allowed_fallback(|_: Somebody| async { Problem::method_not_allowed() })
+        .layer(from_fn_with_state((Arc::clone(&api_state), answers), idempotency::layer))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(api_state)
 }

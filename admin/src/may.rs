@@ -68,7 +68,7 @@ fn check(api: &Api, principal: &Principal, action: Action) -> Result<(), Problem
 
 /// Who asks, proven but not yet allowed anything.
 #[derive(Debug)]
-pub(crate) struct Somebody(Principal);
+pub(crate) struct Somebody(pub(crate) Principal);
 
 impl FromRequestParts<Api> for Somebody {
     type Rejection = Problem;

@@ -4,7 +4,6 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
 use model::{ClusterName, Service, ServiceName, State};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Api;
@@ -70,21 +69,6 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Parameters<T> {
         let query = axum::extract::Query::from_request_parts(parts, api).await?;
         Ok(Self(query.0))
     }
-}
-
-/// Which cluster; `default` unless it is said.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct InCluster {
-    /// The cluster's name; `default` unless it is given.
-    #[serde(default = "default_cluster")]
-    #[param(value_type = Option<String>)]
-    pub(crate) cluster: ClusterName,
-}
-
-/// The cluster that is made at first start.
-pub(crate) fn default_cluster() -> ClusterName {
-    "default".parse().expect("`default` is a cluster name")
 }
 
 /// The service of that name, or the problem that there is none.

@@ -1,54 +1,34 @@
 //! How everything is.
 
+use api::Status;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::Api;
+use crate::describe::instance::{instance, router};
+use crate::describe::service::service;
 use crate::may::{May, StatusGet};
-use crate::problem::Problem;
-use crate::shape::instance::{InstanceShape, RouterShape};
-use crate::shape::service::ServiceShape;
-
-/// How everything is.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StatusShape {
-    version: String,
-    installation: Option<String>,
-    epoch: u64,
-    revision: u64,
-    ready: bool,
-    registry_address: String,
-    /// Null until a router has said where it listens.
-    router_url: Option<String>,
-    link_address: String,
-    instances: Vec<InstanceShape>,
-    routers: Vec<RouterShape>,
-    services: Vec<ServiceShape>,
-}
 
 /// How everything is: instances, routers and services with their counts.
-#[utoipa::path(get, path = "/status", responses((status = 200, body = StatusShape), (status = "4XX", body = Problem)), extensions(("x-action" = json!("status:Get"))))]
-pub(crate) async fn get(_: May<StatusGet>, State(api): State<Api>) -> Json<StatusShape> {
+#[utoipa::path(get, path = "/status", responses((status = 200, body = Status), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("status:Get"))))]
+pub(crate) async fn get(_: May<StatusGet>, State(api): State<Api>) -> Json<Status> {
     let (state, observed, now) = (api.state(), api.seen(), api.now());
-    let instance = |one| InstanceShape::of(&state, &observed, &api.lease, now, one);
-    let router = |one| RouterShape::of(&observed, &api.lease, now, one);
+    let describe_instance = |one| instance(&state, &observed, &api.lease, now, one);
+    let describe_router = |one| router(&observed, &api.lease, now, one);
     let port = api.router_port();
-    Json(StatusShape {
+    Json(Status {
         version: api.info.version.clone(),
-        installation: state.installation().map(|id| id.to_string()),
-        epoch: api.store.epoch().0,
-        revision: state.revision().0,
+        installation: state.installation(),
+        epoch: api.store.epoch(),
+        revision: state.revision(),
         ready: api.ready.borrow().all(),
         registry_address: api.info.registry_address.clone(),
         router_url: (port != 0).then(|| format!("http://localhost:{port}")),
         link_address: api.info.link_address.clone(),
-        instances: state.instances().map(instance).collect(),
-        routers: state.routers().map(router).collect(),
-        services: state.services().map(|one| ServiceShape::of(&state, one, port)).collect(),
+        instances: state.instances().map(describe_instance).collect(),
+        routers: state.routers().map(describe_router).collect(),
+        services: state.services().map(|one| service(&state, one, port)).collect(),
     })
 }
 

@@ -1,5 +1,10 @@
 //! Tasks: those that run, those that have stopped, and their logs.
 
+use std::cmp::Reverse;
+
+use api::{
+    ListTasksQuery, LogsQuery, Page, ProblemCode, RunTaskRequest, RunTaskResponse, StopTaskRequest,
+};
 use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::State;
@@ -7,23 +12,22 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use model::history::About;
 use model::{
-    ClusterName, ContainerName, ContainerOverride, DesiredStatus, History, HistoryQuery, Overrides,
-    ServiceName, StopCode, Task, TaskChange, TaskContainer, TaskDefinition, TaskId, TaskStatus,
+    ContainerOverride, DesiredStatus, History, HistoryQuery, Overrides, ServiceName, StopCode,
+    Task, TaskChange, TaskContainer, TaskDefinition, TaskId, TaskStatus,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
+use crate::describe;
+use crate::idempotency::IdempotencyParameter;
 use crate::may::{May, TaskGet, TaskList, TaskLogs, TaskRun, TaskStop};
+use crate::page::page;
 use crate::problem::Problem;
-use crate::request::{Body, Parameters, Path, default_cluster, known_cluster, random, service};
-use crate::shape::task::TaskShape;
+use crate::request::{Body, Parameters, Path, known_cluster, random, service};
 use crate::task_definition::{find, resolve};
 
-/// Stopped tasks in an answer at most.
-const MOST_STOPPED: usize = 200;
+mod stopped;
+
 /// ECS's bound on the count of one `RunTask`.
 const MOST_AT_ONCE: u32 = 10;
 /// ECS's bound on `startedBy`.
@@ -33,147 +37,87 @@ const LONGEST_OVERRIDES: usize = 8_192;
 /// ECS's bound on the reason of a stop.
 const LONGEST_REASON: usize = 1_024;
 
-/// Tasks, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Tasks {
-    tasks: Vec<TaskShape>,
-}
-
-/// Which tasks.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Which {
-    #[serde(default = "default_cluster")]
-    #[param(value_type = Option<String>)]
-    cluster: ClusterName,
-    /// Only those of this service.
-    #[param(value_type = Option<String>)]
-    service_name: Option<ServiceName>,
-    /// RUNNING, the default, or STOPPED.
-    #[serde(default = "running")]
-    #[param(value_type = Option<String>)]
-    desired_status: DesiredStatus,
-}
-
-fn running() -> DesiredStatus {
-    DesiredStatus::Running
-}
-
 /// Tasks that should run, or those that should not and those that have stopped, newest first.
-#[utoipa::path(get, path = "/tasks", params(Which), responses((status = 200, body = Tasks), (status = "4XX", body = Problem)), extensions(("x-action" = json!("task:List"))))]
+#[utoipa::path(get, path = "/tasks", params(ListTasksQuery), responses((status = 200, body = Page<api::Task>), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:List"))))]
 pub(crate) async fn list(
     _: May<TaskList>,
     State(api): State<Api>,
-    Parameters(which): Parameters<Which>,
-) -> Result<Json<Tasks>, Problem> {
+    Parameters(query): Parameters<ListTasksQuery>,
+) -> Result<Json<Page<api::Task>>, Problem> {
     let (state, observed) = (api.state(), api.seen());
-    known_cluster(&state, &which.cluster)?;
-    let name = which.service_name.as_ref();
-    let of =
-        name.map(|name| service(&state, &which.cluster, name).map(|one| one.id)).transpose()?;
-    let mut tasks: Vec<_> = state
-        .tasks()
-        .filter(|task| task.cluster == which.cluster && task.desired_status == which.desired_status)
-        .filter(|task| of.is_none() || task.service == of)
-        .map(|task| TaskShape::of(&state, &observed, task, None))
-        .collect();
-    tasks.reverse();
-    if which.desired_status == DesiredStatus::Stopped {
-        let about = of.map_or(About::All, About::Service);
-        let query = HistoryQuery { about, limit: MOST_STOPPED * 4, after: None };
-        let history = api.store.history(query).await?;
-        let ended = history.into_iter().filter_map(|entry| match entry {
-            History::Task { task, service_name } => Some((task, service_name)),
-            History::Event(_) | History::Deployment(_) | History::Audit(_) => None,
-        });
-        let ended = ended.filter(|(task, _)| task.cluster == which.cluster).take(MOST_STOPPED);
-        tasks.extend(ended.map(|(task, name)| {
-            TaskShape::of(&state, &observed, &task, name.map(|name| name.to_string()))
-        }));
+    known_cluster(&state, &query.cluster)?;
+    let name = query.service_name.as_ref();
+    let of = name.map(|name| service(&state, &query.cluster, name)).transpose()?;
+    let of = of.map(|service| service.id);
+    if query.desired_status == DesiredStatus::Stopped {
+        return stopped::list(&api, &query, of).await.map(Json);
     }
-    Ok(Json(Tasks { tasks }))
+    let tasks = state
+        .tasks()
+        .filter(|task| task.cluster == query.cluster && task.wanted())
+        .filter(|task| of.is_none() || task.service == of);
+    let describe = |task| describe::task::task(&state, &observed, task, None);
+    let key = |task: &&Task| Reverse(task.id);
+    page(tasks, key, query.limit, query.next_token.as_ref(), describe).map(Json)
 }
 
 /// A task that State or history knows, and the name of its service as history remembers it.
-async fn known(api: &Api, id: TaskId) -> Result<(Task, Option<String>), Problem> {
+async fn known(api: &Api, id: TaskId) -> Result<(Task, Option<ServiceName>), Problem> {
     if let Some(task) = api.state().task(id) {
         return Ok((task.clone(), None));
     }
     let found = api.store.history(HistoryQuery::of_task(id)).await?;
     for entry in found {
         if let History::Task { task, service_name } = entry {
-            return Ok((*task, service_name.map(|name| name.to_string())));
+            return Ok((*task, service_name));
         }
     }
     Err(Problem::missing("task", &id.to_string()))
 }
 
 /// One task, also after it has stopped.
-#[utoipa::path(get, path = "/tasks/{task}", params(("task" = String, Path)), responses((status = 200, body = TaskShape), (status = "4XX", body = Problem)), extensions(("x-action" = json!("task:Get"))))]
+#[utoipa::path(get, path = "/tasks/{task}", params(("task" = TaskId, Path)), responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Get"))))]
 pub(crate) async fn get(
     _: May<TaskGet>,
     State(api): State<Api>,
     Path(id): Path<TaskId>,
-) -> Result<Json<TaskShape>, Problem> {
+) -> Result<Json<api::Task>, Problem> {
     let (task, service_name) = known(&api, id).await?;
-    Ok(Json(TaskShape::of(&api.state(), &api.seen(), &task, service_name)))
-}
-
-/// ECS's `RunTask`.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct RunWish {
-    /// `family:revision`, or `family` for the newest.
-    task_definition: String,
-    /// 1 by default, 10 at most.
-    #[serde(default = "one")]
-    #[schema(value_type = Option<u32>)]
-    count: u32,
-    #[serde(default = "default_cluster")]
-    #[schema(value_type = Option<String>)]
-    cluster_name: ClusterName,
-    /// ECS's `TaskOverride`: commands and environment by container.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    overrides: Overrides,
-    /// Who starts it; the caller unless it is given.
-    started_by: Option<String>,
-}
-
-fn one() -> u32 {
-    1
+    Ok(Json(describe::task::task(&api.state(), &api.seen(), &task, service_name)))
 }
 
 /// Runs tasks without a service. They are placed at once, or stop with the reason why not.
-#[utoipa::path(post, path = "/tasks", request_body = RunWish, responses((status = 201, body = Tasks), (status = "4XX", body = Problem)), extensions(("x-action" = json!("task:Run"))))]
+#[utoipa::path(post, path = "/tasks", params(IdempotencyParameter), request_body = RunTaskRequest, responses((status = 201, body = RunTaskResponse), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Run"))))]
 pub(crate) async fn run(
     may: May<TaskRun>,
     State(api): State<Api>,
-    Body(wish): Body<RunWish>,
-) -> Result<(StatusCode, Json<Tasks>), Problem> {
-    if !(1..=MOST_AT_ONCE).contains(&wish.count) {
-        return Err(Problem::invalid(format!("count is {}; use 1 to {MOST_AT_ONCE}", wish.count)));
+    Body(request): Body<RunTaskRequest>,
+) -> Result<(StatusCode, Json<RunTaskResponse>), Problem> {
+    if !(1..=MOST_AT_ONCE).contains(&request.count) {
+        return Err(Problem::invalid(format!(
+            "count is {}; use 1 to {MOST_AT_ONCE}",
+            request.count
+        )));
     }
-    let started_by = wish.started_by.clone().unwrap_or_else(|| may.principal.to_string());
+    let started_by = request.started_by.clone().unwrap_or_else(|| may.principal.to_string());
     if started_by.chars().count() > LONGEST_STARTED_BY {
         let detail = format!("startedBy is longer than {LONGEST_STARTED_BY} characters");
         return Err(Problem::invalid(detail));
     }
-    let template = template(&api, &wish, started_by)?;
-    let tasks: Vec<Task> = (0..wish.count)
+    let template = template(&api, &request, started_by)?;
+    let tasks: Vec<Task> = (0..request.count)
         .map(|_| Task { id: TaskId::new(template.created_at, random()), ..template.clone() })
         .collect();
     api.apply(tasks.iter().map(|task| TaskChange::Create(task.clone()).into()).collect()).await?;
     let (state, observed) = (api.state(), api.seen());
-    let shape = |task: &Task| TaskShape::of(&state, &observed, task, None);
-    Ok((StatusCode::CREATED, Json(Tasks { tasks: tasks.iter().map(shape).collect() })))
+    let describe = |task: &Task| describe::task::task(&state, &observed, task, None);
+    Ok((StatusCode::CREATED, Json(RunTaskResponse { tasks: tasks.iter().map(describe).collect() })))
 }
 
-fn template(api: &Api, wish: &RunWish, started_by: String) -> Result<Task, Problem> {
+fn template(api: &Api, request: &RunTaskRequest, started_by: String) -> Result<Task, Problem> {
     let (state, now) = (api.state(), api.now());
-    let definition = find(&state, &wish.task_definition)?;
-    check_overrides(definition, &wish.overrides)?;
+    let definition = find(&state, &request.task_definition)?;
+    check_overrides(definition, &request.overrides)?;
     let mut images = resolve(api, &state, definition)?;
     let containers = definition.container_definitions.iter().filter_map(|container| {
         let image = images.remove(&container.name)?;
@@ -181,10 +125,10 @@ fn template(api: &Api, wish: &RunWish, started_by: String) -> Result<Task, Probl
     });
     Ok(Task {
         started_by,
-        overrides: wish.overrides.clone(),
+        overrides: request.overrides.clone(),
         resources: definition.resources(),
         containers: containers.collect(),
-        ..Task::new(TaskId::new(now, random()), wish.cluster_name.clone(), definition.key(), now)
+        ..Task::new(TaskId::new(now, random()), request.cluster_name.clone(), definition.key(), now)
     })
 }
 
@@ -216,23 +160,15 @@ fn size(over: &ContainerOverride) -> usize {
     over.name.as_str().len() + environment.chain(command).sum::<usize>()
 }
 
-/// Why a task is stopped.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StopWish {
-    /// For the record; 1,024 characters at most.
-    reason: Option<String>,
-}
-
 /// Stops a task: routers are done with it first, then its containers get SIGTERM.
-#[utoipa::path(post, path = "/tasks/{task}/stop", params(("task" = String, Path)), request_body = StopWish, responses((status = 200, body = TaskShape), (status = "4XX", body = Problem)), extensions(("x-action" = json!("task:Stop"))))]
+#[utoipa::path(post, path = "/tasks/{task}/stop", params(("task" = TaskId, Path)), request_body = StopTaskRequest, responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Stop"))))]
 pub(crate) async fn stop(
     may: May<TaskStop>,
     State(api): State<Api>,
     Path(task): Path<TaskId>,
-    Body(wish): Body<StopWish>,
-) -> Result<Json<TaskShape>, Problem> {
-    let reason = wish.reason.unwrap_or_else(|| format!("stopped by {}", may.principal));
+    Body(request): Body<StopTaskRequest>,
+) -> Result<Json<api::Task>, Problem> {
+    let reason = request.reason.unwrap_or_else(|| format!("stopped by {}", may.principal));
     if reason.chars().count() > LONGEST_REASON {
         let detail = format!("the reason is longer than {LONGEST_REASON} characters");
         return Err(Problem::invalid(detail));
@@ -243,57 +179,43 @@ pub(crate) async fn stop(
             .await?;
     }
     let (task, service_name) = known(&api, task).await?;
-    Ok(Json(TaskShape::of(&api.state(), &api.seen(), &task, service_name)))
-}
-
-/// Which lines.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct LogsOf {
-    /// Go on as lines come.
-    #[serde(default)]
-    #[param(value_type = Option<bool>)]
-    follow: bool,
-    /// Begin with this many of the last lines.
-    tail: Option<u32>,
-    /// Only this container.
-    #[param(value_type = Option<String>)]
-    container: Option<ContainerName>,
+    Ok(Json(describe::task::task(&api.state(), &api.seen(), &task, service_name)))
 }
 
 /// A task's log as text, each line as `CONTAINER TEXT`; after its end, its last lines.
-#[utoipa::path(get, path = "/tasks/{task}/logs", params(("task" = String, Path), LogsOf), responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = Problem)), extensions(("x-action" = json!("task:Logs"))))]
+#[utoipa::path(get, path = "/tasks/{task}/logs", params(("task" = TaskId, Path), LogsQuery), responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Logs"))))]
 pub(crate) async fn logs(
     _: May<TaskLogs>,
     State(api): State<Api>,
     Path(id): Path<TaskId>,
-    Parameters(of): Parameters<LogsOf>,
+    Parameters(query): Parameters<LogsQuery>,
 ) -> Result<Response, Problem> {
     let (task, _) = known(&api, id).await?;
     if let Some(name) =
-        of.container.as_ref().filter(|n| !task.containers.iter().any(|c| c.name == **n))
+        query.container.as_ref().filter(|n| !task.containers.iter().any(|c| c.name == **n))
     {
         let detail = format!("task `{id}` has no container `{name}`");
-        return Err(Problem::not_found("ContainerNotFound", detail));
+        return Err(Problem::new(ProblemCode::ContainerNotFound, detail));
     }
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     match task.instance() {
         Some(instance) if task.last_status != TaskStatus::Stopped => {
-            let opened = api.logs.open(instance, id, of.container, of.follow, of.tail).await;
+            let opened =
+                api.logs.open(instance, id, query.container, query.follow, query.tail).await;
             let stream = opened.map_err(Problem::unavailable)?;
             let body = HttpBody::from_stream(stream.map(Ok::<Bytes, std::convert::Infallible>));
             Ok((text, body).into_response())
         }
-        _ => Ok((text, kept_lines(&task, &of)).into_response()),
+        _ => Ok((text, kept_lines(&task, &query)).into_response()),
     }
 }
 
-fn kept_lines(task: &Task, of: &LogsOf) -> String {
-    let wanted = |one: &&TaskContainer| of.container.as_ref().is_none_or(|name| one.name == *name);
+fn kept_lines(task: &Task, query: &LogsQuery) -> String {
+    let wanted =
+        |one: &&TaskContainer| query.container.as_ref().is_none_or(|name| one.name == *name);
     let lines = task.containers.iter().filter(wanted).flat_map(|container| {
         let all = container.log_tail.len();
-        let skip = all.saturating_sub(of.tail.map_or(all, |tail| tail as usize));
+        let skip = all.saturating_sub(query.tail.map_or(all, |tail| tail as usize));
         container.log_tail.iter().skip(skip).map(|line| format!("{} {line}\n", container.name))
     });
     lines.collect()

@@ -2,119 +2,97 @@
 
 use std::collections::BTreeMap;
 
+use api::{
+    ListTaskDefinitionsQuery, Page, ProblemCode, RegisterTaskDefinitionQuery,
+    RegisterTaskDefinitionRequest, TaskDefinitionReference,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use model::{
-    ContainerDefinition, ContainerName, Family, ImageReference, PinnedImage, Reference, Revision,
-    TaskDefinition, TaskDefinitionChange,
+    ContainerDefinition, ContainerName, ImageReference, PinnedImage, Reference, TaskDefinition,
+    TaskDefinitionChange,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::ecs::{self, Registration};
+use crate::ecs;
+use crate::idempotency::IdempotencyParameter;
 use crate::may::{May, TaskDefinitionGet, TaskDefinitionList, TaskDefinitionRegister};
+use crate::page::page;
 use crate::problem::Problem;
 use crate::request::{Body, Parameters, Path};
 
-/// All task definitions.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TaskDefinitions {
-    #[schema(value_type = Vec<Object>)]
-    task_definitions: Vec<Value>,
-}
-
-/// Which families.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OfFamily {
-    #[param(value_type = Option<String>)]
-    family: Option<Family>,
-}
-
-/// How to register.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Registering {
-    /// Whether fields of ECS's that Berth does not have are left out, instead of refused.
-    #[serde(default)]
-    #[param(value_type = Option<bool>)]
-    leave_out: bool,
-}
-
 /// A definition as ECS describes it.
-pub(crate) fn shape(definition: &TaskDefinition) -> Value {
-    let mut value = serde_json::to_value(definition).unwrap_or_default();
-    value["taskDefinition"] = Value::from(definition.key().to_string());
-    value
+fn describe(definition: &TaskDefinition) -> api::TaskDefinition {
+    api::TaskDefinition {
+        task_definition: definition.key(),
+        definition: definition.clone(),
+        left_out: Vec::new(),
+    }
 }
 
 /// Task definitions by family and revision.
-#[utoipa::path(get, path = "/task-definitions", params(OfFamily), responses((status = 200, body = TaskDefinitions), (status = "4XX", body = Problem)), extensions(("x-action" = json!("taskDefinition:List"))))]
+#[utoipa::path(get, path = "/task-definitions", params(ListTaskDefinitionsQuery), responses((status = 200, body = Page<api::TaskDefinition>), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("taskDefinition:List"))))]
 pub(crate) async fn list(
     _: May<TaskDefinitionList>,
     State(api): State<Api>,
-    Parameters(which): Parameters<OfFamily>,
-) -> Json<TaskDefinitions> {
+    Parameters(query): Parameters<ListTaskDefinitionsQuery>,
+) -> Result<Json<Page<api::TaskDefinition>>, Problem> {
     let state = api.state();
     let wanted = state
         .task_definitions()
-        .filter(|definition| which.family.as_ref().is_none_or(|one| definition.family == *one));
-    Json(TaskDefinitions { task_definitions: wanted.map(shape).collect() })
+        .filter(|definition| query.family.as_ref().is_none_or(|one| definition.family == *one));
+    let key = |one: &&TaskDefinition| (one.family.clone(), one.revision);
+    page(wanted, key, query.limit, query.next_token.as_ref(), describe).map(Json)
 }
 
 /// One task definition: `family:revision`, or `family` for the newest.
-#[utoipa::path(get, path = "/task-definitions/{taskDefinition}", params(("taskDefinition" = String, Path)), responses((status = 200, body = Object), (status = "4XX", body = Problem)), extensions(("x-action" = json!("taskDefinition:Get"))))]
+#[utoipa::path(get, path = "/task-definitions/{taskDefinition}", params(("taskDefinition" = TaskDefinitionReference, Path)), responses((status = 200, body = api::TaskDefinition), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("taskDefinition:Get"))))]
 pub(crate) async fn get(
     _: May<TaskDefinitionGet>,
     State(api): State<Api>,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(shape(find(&api.state(), &name)?)))
+    Path(reference): Path<TaskDefinitionReference>,
+) -> Result<Json<api::TaskDefinition>, Problem> {
+    Ok(Json(describe(find(&api.state(), &reference)?)))
 }
 
-/// The definition of that name: `family:revision`, or `family` for the newest.
-pub(crate) fn find<'a>(state: &'a model::State, name: &str) -> Result<&'a TaskDefinition, Problem> {
-    let found = if name.contains(':') {
-        let key: Revision = name.parse().map_err(|error| Problem::invalid(format!("{error}")))?;
-        state.task_definition(&key)
-    } else {
-        let family: Family = name.parse().map_err(|error| Problem::invalid(format!("{error}")))?;
-        state.latest_task_definition(&family)
+/// The definition that is meant.
+pub(crate) fn find<'a>(
+    state: &'a model::State,
+    reference: &TaskDefinitionReference,
+) -> Result<&'a TaskDefinition, Problem> {
+    let found = match reference {
+        TaskDefinitionReference::Revision(key) => state.task_definition(key),
+        TaskDefinitionReference::Latest(family) => state.latest_task_definition(family),
     };
-    found.ok_or_else(|| Problem::missing("task definition", name))
+    found.ok_or_else(|| Problem::missing("task definition", &reference.to_string()))
 }
 
 /// Registers a new revision. The answer names in `leftOut` which fields were left out.
-#[utoipa::path(post, path = "/task-definitions", params(Registering), request_body = Registration, responses((status = 201, body = Object), (status = "4XX", body = Problem)), extensions(("x-action" = json!("taskDefinition:Register"))))]
+#[utoipa::path(post, path = "/task-definitions", params(RegisterTaskDefinitionQuery, IdempotencyParameter), request_body = RegisterTaskDefinitionRequest, responses((status = 201, body = api::TaskDefinition), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("taskDefinition:Register"))))]
 pub(crate) async fn register(
     _: May<TaskDefinitionRegister>,
     State(api): State<Api>,
-    Parameters(how): Parameters<Registering>,
-    Body(wish): Body<Value>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    let (wish, left_out) = ecs::read(wish, how.leave_out)?;
-    for container in &wish.container_definitions {
+    Parameters(query): Parameters<RegisterTaskDefinitionQuery>,
+    Body(document): Body<Value>,
+) -> Result<(StatusCode, Json<api::TaskDefinition>), Problem> {
+    let (request, left_out) = ecs::read(document, query.leave_out)?;
+    for container in &request.container_definitions {
         check_registry(&api, &container.image)?;
     }
     let state = api.state();
-    let last = state.latest_task_definition(&wish.family).map_or(0, |last| last.revision);
+    let last = state.latest_task_definition(&request.family).map_or(0, |last| last.revision);
     let definition = TaskDefinition {
-        family: wish.family,
+        family: request.family,
         revision: last + 1,
-        container_definitions: wish.container_definitions,
-        cpu: wish.cpu.map(|amount| amount.read("cpu")).transpose()?,
-        memory: wish.memory.map(|amount| amount.read("memory")).transpose()?,
+        container_definitions: request.container_definitions,
+        cpu: request.cpu.map(|amount| ecs::number(amount, "cpu")).transpose()?,
+        memory: request.memory.map(|amount| ecs::number(amount, "memory")).transpose()?,
         registered_at: api.now(),
     };
     api.apply(vec![TaskDefinitionChange::Register(definition.clone()).into()]).await?;
-    let mut answer = shape(&definition);
-    if !left_out.is_empty() {
-        answer["leftOut"] = left_out.into();
-    }
+    let answer = api::TaskDefinition { left_out, ..describe(&definition) };
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -167,5 +145,5 @@ pub(crate) fn no_image(api: &Api, image: &ImageReference) -> Problem {
     let detail = format!(
         "image `{plain}` does not exist in the registry; push it first: `docker push {name}`"
     );
-    Problem::not_found("ImageNotFound", detail)
+    Problem::new(ProblemCode::ImageNotFound, detail)
 }

@@ -21,7 +21,10 @@ use crate::{Admin, Info, Logs, Readiness, router};
 mod access;
 mod definition;
 mod deploy;
+mod idempotency;
 mod instance;
+mod page;
+mod precondition;
 mod request;
 mod routing;
 mod service;
@@ -114,7 +117,7 @@ fn instance_id(n: u8) -> InstanceId {
 fn instance(n: u8) -> Instance {
     Instance {
         id: instance_id(n),
-        cluster: crate::request::default_cluster(),
+        cluster: api::default_cluster(),
         name: format!("host-{n}"),
         status: InstanceStatus::Active,
         capacity: Resources::new(4096, 4096),
@@ -155,7 +158,7 @@ impl World {
         let (other, make_other) = credential("other", CredentialKind::Token, None);
         let cluster = Cluster {
             id: ClusterId::new(now(), id_bytes()),
-            name: crate::request::default_cluster(),
+            name: api::default_cluster(),
             created_at: now(),
         };
         let listener = Listener {
@@ -268,7 +271,7 @@ impl World {
     }
 
     fn service(&self, name: &str) -> Service {
-        let cluster = crate::request::default_cluster();
+        let cluster = api::default_cluster();
         self.state().service_named(&cluster, &name.parse().unwrap()).unwrap().clone()
     }
 
@@ -323,7 +326,7 @@ impl World {
 }
 
 fn report(task: TaskId, on: u8, status: TaskStatus, seen: Option<TaskContainer>) -> Change {
-    TaskChange::Report(model::change::TaskReport {
+    TaskChange::Report(change::TaskReport {
         instance: instance_id(on),
         task,
         status,

@@ -89,6 +89,22 @@ impl Client {
         self.call(Method::GET, path, None::<&Value>).await
     }
 
+    /// A whole list, page by page.
+    pub(crate) async fn list(&self, path: &str) -> Result<Value, CallError> {
+        let mut answer: Value = self.get(path).await?;
+        while let Some(token) = answer["nextToken"].take().as_str() {
+            let more = if path.contains('?') { '&' } else { '?' };
+            let mut page: Value = self.get(&format!("{path}{more}nextToken={token}")).await?;
+            answer["nextToken"] = page["nextToken"].take();
+            let rest = page["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+            answer["items"].as_array_mut().into_iter().for_each(|all| all.extend(rest.clone()));
+        }
+        if let Some(list) = answer.as_object_mut() {
+            list.remove("nextToken");
+        }
+        Ok(answer)
+    }
+
     /// The answer of a POST.
     pub async fn post<T: DeserializeOwned>(
         &self,

@@ -19,7 +19,7 @@ pub enum Command {
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     let Command::Ls = command;
-    let answer: Value = client.get("/api/v1/clusters").await?;
+    let answer: Value = client.list("/api/v1/clusters").await?;
     let header = ["CLUSTER", "SERVICES", "RUNNING", "PENDING", "INSTANCES"];
     let fields = [
         "clusterName",
@@ -28,6 +28,6 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
         "pendingTasksCount",
         "registeredInstancesCount",
     ];
-    output::data(format, &answer, &header, rows(&answer["clusters"], &fields));
+    output::data(format, &answer, &header, rows(&answer["items"], &fields));
     Ok(Exit::Success)
 }

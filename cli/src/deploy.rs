@@ -142,8 +142,8 @@ async fn tasks(deploy: &Deploy, client: &Client) -> Result<(), Failure> {
         ("serviceName", Some(deploy.name.clone())),
         ("cluster", Some(deploy.cluster.clone())),
     ]);
-    let answer: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
-    for task in items(&answer["tasks"]).iter().filter(|task| task["lastStatus"] == "RUNNING") {
+    let answer: Value = client.list(&format!("/api/v1/tasks{query}")).await?;
+    for task in items(&answer["items"]).iter().filter(|task| task["lastStatus"] == "RUNNING") {
         output::note(&format!(
             "  task {}  {}  {} on {}",
             field(task, "taskId"),

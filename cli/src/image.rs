@@ -25,9 +25,9 @@ pub enum Command {
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.get("/api/v1/repositories").await?;
+            let answer: Value = client.list("/api/v1/repositories").await?;
             let header = ["REPOSITORY", "TAGS", "CREATED"];
-            let rows = items(&answer["repositories"]).iter().map(|repository| {
+            let rows = items(&answer["items"]).iter().map(|repository| {
                 let name = field(repository, "repositoryName");
                 vec![name, field(repository, "tagsCount"), time(repository, "createdAt")]
             });
@@ -35,9 +35,9 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
         }
         Command::Tags { repository } => {
             let query = query(&[("repository", Some(repository))]);
-            let answer: Value = client.get(&format!("/api/v1/tags{query}")).await?;
+            let answer: Value = client.list(&format!("/api/v1/tags{query}")).await?;
             let header = ["TAG", "DIGEST", "SIZE", "PLATFORMS", "PUSHED", "BY"];
-            let rows = items(&answer["tags"]).iter().map(|tag| {
+            let rows = items(&answer["items"]).iter().map(|tag| {
                 vec![
                     field(tag, "tag"),
                     short_digest(&field(tag, "digest")),

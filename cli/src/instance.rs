@@ -98,8 +98,8 @@ pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.get("/api/v1/instances").await?;
-            output::data(format, &answer, &COLUMNS, rows(&answer["instances"]));
+            let answer: Value = client.list("/api/v1/instances").await?;
+            output::data(format, &answer, &COLUMNS, rows(&answer["items"]));
         }
         Command::Show { instance } => {
             show(&client.get(&path(&instance)).await?, format);

@@ -30,8 +30,8 @@ pub(crate) const FIELDS: [&str; 5] = ["routerId", "name", "lease", "appliedRevis
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.get("/api/v1/routers").await?;
-            output::data(format, &answer, &HEADER, rows(&answer["routers"], &FIELDS));
+            let answer: Value = client.list("/api/v1/routers").await?;
+            output::data(format, &answer, &HEADER, rows(&answer["items"], &FIELDS));
         }
         Command::Rm { router } => {
             client.delete::<Value>(&format!("/api/v1/routers/{}", escape(&router))).await?;

@@ -69,8 +69,8 @@ fn row(rule: &Value) -> Vec<String> {
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.get("/api/v1/rules").await?;
-            let rows = items(&answer["rules"]).iter().map(row).collect();
+            let answer: Value = client.list("/api/v1/rules").await?;
+            let rows = items(&answer["items"]).iter().map(row).collect();
             output::data(format, &answer, &HEADER, rows);
         }
         Command::Add { named, service, host, path, priority, cluster } => {

@@ -160,10 +160,10 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
     match command {
         Command::Ls { cluster } => {
             let query = query(&[("cluster", Some(cluster))]);
-            let answer: Value = client.get(&format!("/api/v1/services{query}")).await?;
+            let answer: Value = client.list(&format!("/api/v1/services{query}")).await?;
             match format {
                 Format::Json => output::json(&answer),
-                Format::Table => list(&answer["services"]),
+                Format::Table => list(&answer["items"]),
             }
             Ok(Exit::Success)
         }
@@ -216,7 +216,7 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 query(&[("cluster", Some(named.cluster)), ("limit", Some(limit.to_string()))]);
             let path = format!("/api/v1/services/{}/events{query}", escape(&named.name));
             let answer: Value = client.get(&path).await?;
-            output::data(format, &answer, &EVENT_HEADER, event_rows(items(&answer["events"])));
+            output::data(format, &answer, &EVENT_HEADER, event_rows(items(&answer["items"])));
             Ok(Exit::Success)
         }
     }
@@ -253,14 +253,14 @@ async fn show(named: &Named, client: &Client, format: Format) -> Outcome {
         ("serviceName", Some(named.name.clone())),
         ("cluster", Some(named.cluster.clone())),
     ]);
-    let tasks: Value = client.get(&format!("/api/v1/tasks{tasks}")).await?;
+    let tasks: Value = client.list(&format!("/api/v1/tasks{tasks}")).await?;
     output::pairs(&facts(&service));
     let header = ["DEPLOYMENT", "STATUS", "ROLLOUT", "RUNNING", "PENDING", "FAILED"];
     let fields = ["id", "status", "rolloutState", "runningCount", "pendingCount", "failedTasks"];
     let deployments = super::text::rows(&service["deployments"], &fields);
     output::line(&format!("\n{}", output::table(&header, deployments)));
     output::line("");
-    super::task::list_of_service(&tasks["tasks"]);
+    super::task::list_of_service(&tasks["items"]);
     let events = items(&service["events"]);
     let events = event_rows(&events[..events.len().min(EVENTS_SHOWN)]);
     output::line(&format!("\n{}", output::table(&EVENT_HEADER, events)));

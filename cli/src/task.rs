@@ -108,11 +108,11 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 ("desiredStatus", status),
                 ("cluster", Some(cluster)),
             ]);
-            let answer: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
+            let answer: Value = client.list(&format!("/api/v1/tasks{query}")).await?;
             match format {
                 Format::Json => output::json(&answer),
-                Format::Table if stopped => list_stopped(&answer["tasks"]),
-                Format::Table => output::line(&output::table(&HEADER, rows(&answer["tasks"]))),
+                Format::Table if stopped => list_stopped(&answer["items"]),
+                Format::Table => output::line(&output::table(&HEADER, rows(&answer["items"]))),
             }
         }
         Command::Show { task } => {

@@ -60,8 +60,8 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
         }
         Command::Ls { family } => {
             let query = query(&[("family", family)]);
-            let answer: Value = client.get(&format!("/api/v1/task-definitions{query}")).await?;
-            let rows = items(&answer["taskDefinitions"]).iter().map(row).collect();
+            let answer: Value = client.list(&format!("/api/v1/task-definitions{query}")).await?;
+            let rows = items(&answer["items"]).iter().map(row).collect();
             output::data(format, &answer, &HEADER, rows);
         }
         Command::Show { task_definition } => {

@@ -149,7 +149,7 @@ async fn tasks_of(client: &Client, service: &Value, stopped: bool) -> Result<Val
         ("desiredStatus", stopped.then(|| "STOPPED".to_owned())),
     ]);
     let mut answer: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
-    Ok(answer["tasks"].take())
+    Ok(answer["items"].take())
 }
 
 /// Whether a task stopped by a fault of its own deployment, and not only because others failed.

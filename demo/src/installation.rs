@@ -118,7 +118,7 @@ impl Installation {
     /// Docker's ids of the containers of the service's running tasks.
     pub(crate) async fn running_containers(&self, service: &str) -> Result<Vec<String>, DemoError> {
         let tasks = self.json(&["task", "ls", "--service", service]).await?;
-        let tasks = tasks["tasks"].as_array().cloned().unwrap_or_default();
+        let tasks = tasks["items"].as_array().cloned().unwrap_or_default();
         let running = tasks.iter().filter(|task| task["lastStatus"] == "RUNNING");
         let containers =
             running.flat_map(|task| task["containers"].as_array().into_iter().flatten());

@@ -44,8 +44,8 @@ fn a_pushed_image_is_deployed_scaled_updated_rolled_back_and_removed() {
     load.all_answered();
 
     let images = berth.json(&["image", "tags", "hello"]);
-    assert_eq!(images["tags"][0]["tag"], "latest");
-    assert_eq!(images["tags"][0]["platforms"][0], "linux/amd64");
+    assert_eq!(images["items"][0]["tag"], "latest");
+    assert_eq!(images["items"][0]["platforms"][0], "linux/amd64");
 
     berth.run(&["service", "scale", "hello", "0"]).ok();
     until("nothing runs", || berth.tasks("hello").is_empty());
@@ -89,7 +89,7 @@ fn a_bad_push_is_rolled_back_and_tried_once() {
     let events = berth.run(&["service", "events", "hello"]).ok();
     assert!(events.contains(&format!("deployment {failed} failed")), "{events}");
     let stopped = berth.json(&["task", "ls", "--service", "hello", "--stopped"]);
-    let stopped = stopped["tasks"].as_array().expect("a list").clone();
+    let stopped = stopped["items"].as_array().expect("a list").clone();
     // One more may have been started in the moment in which the deployment was given up.
     let ended_by_itself = |task: &&serde_json::Value| {
         task["deploymentId"] == *failed && task["stopCode"] == "EssentialContainerExited"

@@ -28,7 +28,7 @@ fn tasks_spread_over_two_instances_and_those_of_a_lost_one_are_replaced() {
     let mut second = berth.spawn(&settings, &["agent"]);
     let instances = || {
         let list = berth.json(&["instance", "ls"]);
-        list["instances"].as_array().cloned().unwrap_or_default()
+        list["items"].as_array().cloned().unwrap_or_default()
     };
     until("the second instance is ready", || {
         let ready = instances()

@@ -52,8 +52,8 @@ fn an_index_of_several_platforms_with_attestations_deploys_what_the_instance_run
     let index = repository.put_manifest("latest", INDEX, &index);
 
     let tags = berth.json(&["image", "tags", "multi"]);
-    assert_eq!(tags["tags"][0]["digest"], index["digest"]);
-    assert_eq!(tags["tags"][0]["platforms"], json!(["linux/amd64", "linux/arm64"]));
+    assert_eq!(tags["items"][0]["digest"], index["digest"]);
+    assert_eq!(tags["items"][0]["platforms"], json!(["linux/amd64", "linux/arm64"]));
     berth.run(&["deploy", "multi"]).ok();
     let answer = http::get_from(&berth.router(), "multi.localhost", "/").expect("an answer");
     assert_eq!(answer.status, 200);

@@ -25,7 +25,7 @@ fn requests_go_by_host_and_path_to_the_most_specific_rule() {
     let taken = berth.run(&["deploy", "api2", "--image", "api", "--host", "shop.localhost"]);
     assert!(taken.fails(5).contains("shop.localhost"));
     let rules = berth.json(&["rule", "ls"]);
-    let rules = rules["rules"].as_array().expect("a list").clone();
+    let rules = rules["items"].as_array().expect("a list").clone();
     let rule = rules.iter().find(|rule| rule["hostHeader"][0] == "*.example.test");
     let id = rule.expect("the rule is listed")["ruleId"].as_str().expect("an id").to_owned();
     berth.run(&["rule", "rm", &id]).ok();

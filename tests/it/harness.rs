@@ -269,7 +269,7 @@ impl Berth {
     /// The tasks of a service that should run.
     pub(crate) fn tasks(&self, service: &str) -> Vec<Value> {
         let list = self.json(&["task", "ls", "--service", service]);
-        list["tasks"].as_array().cloned().unwrap_or_default()
+        list["items"].as_array().cloned().unwrap_or_default()
     }
 
     /// Waits until the deployment that counts is complete and as many tasks run as should.

@@ -45,6 +45,7 @@ fn sources() -> Vec<PathBuf> {
 fn rooms_use_only_whom_they_may() {
     let may: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("model", [].as_slice()),
+        ("api", &["model"]),
         ("disk", &[]),
         ("config", &["model", "disk"]),
         ("access", &["model", "disk"]),
@@ -53,7 +54,7 @@ fn rooms_use_only_whom_they_may() {
         ("link", &["model", "disk"]),
         ("scheduler", &["model", "disk"]),
         ("registry", &["model", "disk", "store", "access"]),
-        ("admin", &["model", "disk", "store", "access"]),
+        ("admin", &["model", "disk", "api", "store", "access"]),
         ("agent", &["model", "disk", "link"]),
         ("router", &["model", "disk", "link"]),
         ("terminal", &[]),

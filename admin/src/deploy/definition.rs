@@ -1,12 +1,12 @@
 //! What `berth deploy` runs: the definition as it is with what was said put in, or a first one made from the image.
 
-use axum::http::StatusCode;
+use api::{DeployRequest, ProblemCode, TaskDefinitionReference};
 use model::{
     ContainerDefinition, ContainerName, ImageReference, KeyValue, PortMapping, Reference,
     ServiceName, Tag, TaskDefinition, TaskDefinitionChange, TransportProtocol,
 };
 
-use super::{Context, DeployWish, Draft};
+use super::{Context, Draft};
 use crate::problem::Problem;
 use crate::task_definition::{check_registry, find, no_image};
 
@@ -18,13 +18,13 @@ const DEFAULT_MEMORY: u64 = 256;
 impl Context<'_> {
     /// The definition that this deployment runs: a new revision, or the one that runs now where it says the same.
     pub(super) fn definition(&self, draft: &mut Draft) -> Result<TaskDefinition, Problem> {
-        if let Some(name) = &self.wish.task_definition {
-            return self.registered(name);
+        if let Some(reference) = &self.request.task_definition {
+            return self.registered(reference);
         }
         let before = self.container()?;
-        let image = draft.choose("image", self.wish.image.clone(), || match before {
+        let image = draft.choose("image", self.request.image.clone(), || match before {
             Some(before) => (before.image.clone(), "as before"),
-            None => (named_after(&self.wish.name), "the service's name"),
+            None => (named_after(&self.request.name), "the service's name"),
         });
         check_registry(self.api, &image)?;
         let image = ImageReference { registry: None, ..image };
@@ -40,8 +40,8 @@ impl Context<'_> {
     }
 
     /// A definition that was registered before, as it is.
-    fn registered(&self, name: &str) -> Result<TaskDefinition, Problem> {
-        let DeployWish { image, environment, cpu, memory, command, .. } = self.wish;
+    fn registered(&self, reference: &TaskDefinitionReference) -> Result<TaskDefinition, Problem> {
+        let DeployRequest { image, environment, cpu, memory, command, .. } = self.request;
         let says_more = image.is_some()
             || environment.is_some()
             || cpu.is_some()
@@ -52,14 +52,14 @@ impl Context<'_> {
                           says them otherwise with `berth task-definition register`";
             return Err(Problem::invalid(detail));
         }
-        if self.known.is_some() && self.wish.port.is_some() {
+        if self.known.is_some() && self.request.port.is_some() {
             let detail = format!(
                 "service `{}` takes its traffic at the port that the task definition maps: say no port",
-                self.wish.name
+                self.request.name
             );
             return Err(Problem::invalid(detail));
         }
-        find(self.state, name).cloned()
+        find(self.state, reference).cloned()
     }
 
     /// Which container of a new service takes its traffic, and at which port.
@@ -74,9 +74,9 @@ impl Context<'_> {
             let ports = container.port_mappings.iter().filter(tcp);
             ports.map(|port| (container.name.clone(), port.container_port))
         });
-        let Some(wanted) = self.wish.port else {
+        let Some(wanted) = self.request.port else {
             let first = ports.next();
-            if let (Some((container, port)), Some(_)) = (&first, &self.wish.task_definition) {
+            if let (Some((container, port)), Some(_)) = (&first, &self.request.task_definition) {
                 let value = format!("{port} of container {container}");
                 draft.infer("port", &value, "the first that the task definition maps");
             }
@@ -100,9 +100,9 @@ impl Context<'_> {
                      register` and deploy it with `berth deploy {name} --task-definition FAMILY`; `berth service scale {name}` \
                      changes how many tasks it keeps",
                     several.len(),
-                    name = self.wish.name,
+                    name = self.request.name,
                 );
-                Err(Problem::conflict("SeveralContainers", detail))
+                Err(Problem::new(ProblemCode::SeveralContainers, detail))
             }
         }
     }
@@ -127,15 +127,19 @@ impl Context<'_> {
         tag: Option<&Tag>,
         draft: &mut Draft,
     ) -> Result<Option<u16>, Problem> {
-        if let Some(0) = self.wish.port {
+        if let Some(0) = self.request.port {
             return Err(Problem::invalid("port 0 is no port; use 1 to 65535"));
         }
         let takes_traffic = self.known.is_none_or(|known| !known.load_balancers.is_empty());
-        if !takes_traffic && self.wish.port.is_none() {
+        if !takes_traffic && self.request.port.is_none() {
             return Ok(None);
         }
         let exposed = tag.map(|tag| &tag.exposed_ports);
-        match (self.wish.port, self.serving_port(before), exposed.and_then(|ports| ports.first())) {
+        match (
+            self.request.port,
+            self.serving_port(before),
+            exposed.and_then(|ports| ports.first()),
+        ) {
             (Some(port), _, _) => Ok(Some(port)),
             (None, Some(port), _) => {
                 draft.infer("port", &port, "as before");
@@ -151,7 +155,7 @@ impl Context<'_> {
             (None, None, None) => {
                 let detail = "the image exposes no port: say which one the application listens on with `--port`, or add \
                               EXPOSE to its Dockerfile";
-                Err(Problem::new(StatusCode::BAD_REQUEST, "NoPort", detail))
+                Err(Problem::new(ProblemCode::NoPort, detail))
             }
         }
     }
@@ -173,14 +177,14 @@ impl Context<'_> {
     ) -> ContainerDefinition {
         let mut container = match before {
             Some(before) => ContainerDefinition { image, ..before.clone() },
-            None => new_container(self.wish.name.as_str(), image),
+            None => new_container(self.request.name.as_str(), image),
         };
         let (cpu, origin) = match before {
             Some(before) => (before.cpu, "as before"),
             None => (DEFAULT_CPU, "the default; 1024 is one core"),
         };
-        container.cpu = draft.choose("cpu", self.wish.cpu, || (cpu, origin));
-        match (self.wish.memory, before.map(|before| before.memory)) {
+        container.cpu = draft.choose("cpu", self.request.cpu, || (cpu, origin));
+        match (self.request.memory, before.map(|before| before.memory)) {
             (Some(memory), _) => {
                 container.memory = Some(memory);
                 let soft = container.memory_reservation.filter(|soft| *soft <= memory);
@@ -196,10 +200,10 @@ impl Context<'_> {
         if let Some(port) = port {
             map(&mut container.port_mappings, self.serving_port(before), port);
         }
-        for variable in self.wish.environment.iter().flatten() {
+        for variable in self.request.environment.iter().flatten() {
             set(&mut container.environment, variable);
         }
-        if let Some(command) = &self.wish.command {
+        if let Some(command) = &self.request.command {
             container.command = Some(command.clone());
         }
         container
@@ -208,7 +212,7 @@ impl Context<'_> {
     fn next_revision(&self, container: ContainerDefinition) -> TaskDefinition {
         let family = match self.old {
             Some(old) => old.family.clone(),
-            None => self.wish.name.as_str().parse().expect("a service name is a family"),
+            None => self.request.name.as_str().parse().expect("a service name is a family"),
         };
         let last = self.state.latest_task_definition(&family).map_or(0, |last| last.revision);
         let kept = |said: Option<u64>, old: fn(&TaskDefinition) -> Option<u64>| match said {
@@ -219,8 +223,8 @@ impl Context<'_> {
             family,
             revision: last + 1,
             container_definitions: vec![container],
-            cpu: kept(self.wish.cpu, |old| old.cpu),
-            memory: kept(self.wish.memory, |old| old.memory),
+            cpu: kept(self.request.cpu, |old| old.cpu),
+            memory: kept(self.request.memory, |old| old.memory),
             registered_at: self.api.now(),
         }
     }

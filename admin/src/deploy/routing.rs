@@ -17,7 +17,7 @@ impl Context<'_> {
         known: Option<&HealthCheck>,
         draft: &mut Draft,
     ) -> Result<HealthCheck, Problem> {
-        let (said, path) = (self.wish.health_protocol, self.wish.health_path.as_ref());
+        let (said, path) = (self.request.health_protocol, self.request.health_path.as_ref());
         let mut check = known.cloned().unwrap_or_default();
         check.protocol = said.or(path.map(|_| HealthCheckProtocol::Http)).unwrap_or(check.protocol);
         match (check.protocol, path) {
@@ -41,26 +41,26 @@ impl Context<'_> {
     /// The rule of a new service; of a known one, what was said of its check, its host and its path.
     pub(super) fn routing(&self, service: &Service, draft: &mut Draft) -> Result<(), Problem> {
         let Some(balancer) = service.load_balancers.first() else { return Ok(()) };
-        let wish = self.wish;
-        let checks = wish.health_path.is_some() || wish.health_protocol.is_some();
+        let request = self.request;
+        let checks = request.health_path.is_some() || request.health_protocol.is_some();
         if let Some(known) = self.state.target_group(balancer.target_group).filter(|_| checks) {
             let health_check = self.health_check(Some(&known.health_check), draft)?;
             draft.changes.push(
                 RoutingChange::PutTargetGroup(TargetGroup { health_check, ..known.clone() }).into(),
             );
         }
-        if self.known.is_some() && wish.host.is_none() && wish.path.is_none() {
+        if self.known.is_some() && request.host.is_none() && request.path.is_none() {
             return Ok(());
         }
         let own = |rule: &&Rule| rule.service == Some(service.id) && rule.priority.is_none();
         let before = self.state.rules().find(own);
         let host = before.and_then(|rule| rule.conditions.host_header.first());
-        let host = draft.choose("host", wish.host.clone(), || match host {
+        let host = draft.choose("host", request.host.clone(), || match host {
             Some(host) => (host.clone(), "as before"),
             None => (format!("{}.localhost", service.name), "the service's name"),
         });
         let path = before.and_then(|rule| rule.conditions.path_pattern.first());
-        let path = draft.choose("path", wish.path.clone(), || match path {
+        let path = draft.choose("path", request.path.clone(), || match path {
             Some(path) => (path.clone(), "as before"),
             None => ("/".to_owned(), "the default"),
         });

@@ -166,7 +166,7 @@ async fn revisions_are_listed_and_shown_by_number_or_as_the_newest() {
     let other = json!({"family": "other", "containerDefinitions": [container()]});
     world.post("/task-definitions", other).await.ok();
     let names = |list: &Value| -> Vec<String> {
-        let list = list["taskDefinitions"].as_array().unwrap().iter();
+        let list = list["items"].as_array().unwrap().iter();
         list.map(|one| one["taskDefinition"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(

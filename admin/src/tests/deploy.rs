@@ -143,7 +143,7 @@ async fn a_port_that_moves_takes_the_traffic_along_and_older_tasks_keep_theirs()
     world.post("/deploy", json!({"name": "hello", "port": 9090})).await.ok();
     assert_eq!(world.service("hello").load_balancers[0].container_port, 9090);
     let groups = world.get("/target-groups").await.ok();
-    let target = &groups["targetGroups"][0]["targets"][0];
+    let target = &groups["items"][0]["targets"][0];
     assert_eq!(
         (&target["taskId"], &target["address"]),
         (&task.to_string().into(), &"10.90.1.11:8080".into())

@@ -75,7 +75,7 @@ async fn an_instance_is_found_by_id_or_by_name_and_drained() {
     let twin = Instance { name: "host-1".to_owned(), ..instance(2) };
     world.apply(vec![InstanceChange::Register(twin).into()]).await;
     world.get("/instances/host-1").await.problem(409, "AmbiguousName");
-    assert_eq!(world.get("/instances").await.ok()["instances"].as_array().unwrap().len(), 2);
+    assert_eq!(world.get("/instances").await.ok()["items"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn routers_are_listed_with_what_they_serve_from_and_removed() {
         observed.hear_router(id, true, now()).applied = Some(StateRevision(5));
     });
     let list = world.get("/routers").await.ok();
-    let shown = &list["routers"][0];
+    let shown = &list["items"][0];
     assert_eq!(
         (&shown["name"], &shown["connected"], &shown["appliedRevision"]),
         (&"edge".into(), &true.into(), &5.into())

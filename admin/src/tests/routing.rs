@@ -17,7 +17,7 @@ async fn a_rule_sends_a_host_and_path_to_a_service() {
     assert_eq!(rule["action"], json!({"type": "forward", "targetGroupName": "hello"}));
     let numbered = json!({"serviceName": "hello", "host": "a.example.com", "priority": 7});
     world.post("/rules", numbered).await.ok();
-    let all = world.get("/rules").await.ok()["rules"].clone();
+    let all = world.get("/rules").await.ok()["items"].clone();
     assert_eq!(all[0]["priority"], 7);
     assert_eq!(all.as_array().unwrap().len(), 3);
     assert_eq!(world.get("/services/hello").await.ok()["url"], "http://hello.localhost:8080");
@@ -72,7 +72,7 @@ async fn a_rule_may_answer_by_itself_or_name_a_target_group() {
         json!({"hostHeader": ["x.localhost"], "pathPattern": ["/a*"], "targetGroupName": "hello"});
     let rule = world.post("/rules", wish).await.ok();
     assert_eq!((&rule["serviceName"], &rule["pathPattern"]), (&Value::Null, &json!(["/a*"])));
-    assert_eq!(world.get("/listeners").await.ok()["listeners"][0]["name"], "http");
+    assert_eq!(world.get("/listeners").await.ok()["items"][0]["name"], "http");
 }
 
 #[tokio::test]

@@ -130,8 +130,8 @@ async fn a_removed_service_drains_and_then_is_gone_with_its_routing() {
     let answer = world.get("/services/hello").await;
     assert!(answer.problem(404, "ServiceNotFound").contains("berth service ls"));
     world.delete("/services/hello").await.problem(404, "ServiceNotFound");
-    assert_eq!(world.get("/rules").await.ok()["rules"], json!([]));
-    assert_eq!(world.get("/target-groups").await.ok()["targetGroups"], json!([]));
+    assert_eq!(world.get("/rules").await.ok()["items"], json!([]));
+    assert_eq!(world.get("/target-groups").await.ok()["items"], json!([]));
 }
 
 #[tokio::test]
@@ -169,11 +169,11 @@ async fn events_come_newest_first_and_as_many_as_asked_for() {
         world.patch("/services/hello", json!({"desiredCount": count})).await.ok();
     }
     let events = world.get("/services/hello/events?limit=2").await.ok();
-    let events = events["events"].as_array().unwrap().clone();
+    let events = events["items"].as_array().unwrap().clone();
     assert_eq!(events.len(), 2);
     assert_eq!(events[0]["message"], "(service hello) desired count changed from 6 to 7");
     assert!(events[0]["createdAt"].as_str() > events[1]["createdAt"].as_str(), "{events:?}");
-    let all = world.get("/services/hello/events").await.ok()["events"].as_array().unwrap().len();
+    let all = world.get("/services/hello/events").await.ok()["items"].as_array().unwrap().len();
     assert_eq!(all, 8, "created, started, completed, five counts");
     world.get("/services/other/events").await.problem(404, "ServiceNotFound");
 }
@@ -183,12 +183,12 @@ async fn services_are_listed_by_cluster_with_their_counts() {
     let world = World::with_hello().await;
     world.running_task("hello", 1, 1).await;
     let list = world.get("/services").await.ok();
-    let hello = &list["services"][0];
+    let hello = &list["items"][0];
     assert_eq!((&hello["serviceName"], &hello["runningCount"]), (&"hello".into(), &1.into()));
     let answer = world.get("/services?cluster=west").await;
     assert!(answer.problem(404, "ClusterNotFound").contains("`west`"));
     let clusters = world.get("/clusters").await.ok();
-    let cluster = &clusters["clusters"][0];
+    let cluster = &clusters["items"][0];
     assert_eq!(
         (&cluster["clusterName"], &cluster["runningTasksCount"]),
         (&"default".into(), &1.into())

@@ -46,12 +46,12 @@ async fn repositories_and_tags_are_listed_as_they_were_pushed() {
     world.push("team/hello", "v1", 2, &[]).await;
     let list = world.get("/repositories").await.ok();
     assert_eq!(
-        (&list["repositories"][0]["repositoryName"], &list["repositories"][0]["tagsCount"]),
+        (&list["items"][0]["repositoryName"], &list["items"][0]["tagsCount"]),
         (&"team/hello".into(), &2.into())
     );
     let tags = world.get("/tags?repository=team/hello").await.ok();
     assert_eq!(tags, world.get("/tags?repository=team%2Fhello").await.ok());
-    let latest = &tags["tags"][0];
+    let latest = &tags["items"][0];
     assert_eq!(
         (&latest["tag"], &latest["digest"]),
         (&"latest".into(), &digest(1).to_string().into())

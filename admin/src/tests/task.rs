@@ -35,7 +35,7 @@ async fn tasks_run_with_their_overrides_pinned_to_digests() {
         task.overrides.container_overrides[0].command,
         Some(vec!["a".to_owned(), "b".to_owned()])
     );
-    assert_eq!(world.get("/tasks").await.ok()["tasks"].as_array().unwrap().len(), 3);
+    assert_eq!(world.get("/tasks").await.ok()["items"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -129,10 +129,10 @@ async fn a_stopped_task_is_shown_and_listed_from_state_and_from_history() {
     let world = World::with_hello().await;
     let known = ended(&world, 1, false).await;
     let forgotten = ended(&world, 2, true).await;
-    assert_eq!(world.get("/tasks?serviceName=hello").await.ok()["tasks"], json!([]));
+    assert_eq!(world.get("/tasks?serviceName=hello").await.ok()["items"], json!([]));
     let list = world.get("/tasks?serviceName=hello&desiredStatus=STOPPED").await.ok();
     let ids: Vec<_> =
-        list["tasks"].as_array().unwrap().iter().map(|task| task["taskId"].clone()).collect();
+        list["items"].as_array().unwrap().iter().map(|task| task["taskId"].clone()).collect();
     assert_eq!(ids, [known.to_string(), forgotten.to_string()]);
     for task in [known, forgotten] {
         let shown = world.get(&format!("/tasks/{task}")).await.ok();
@@ -192,6 +192,6 @@ async fn health_is_what_all_connected_routers_say_and_unknown_before() {
         assert_eq!(health().await, expected);
     }
     let groups = world.get("/target-groups").await.ok();
-    let target = &groups["targetGroups"][0]["targets"][0];
+    let target = &groups["items"][0]["targets"][0];
     assert_eq!((&target["health"], &target["inFlight"]), (&"unhealthy".into(), &3.into()));
 }

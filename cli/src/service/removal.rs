@@ -86,8 +86,8 @@ async fn all_stopped(named: &Named, client: &Client) -> Result<bool, Failure> {
             ("cluster", Some(named.cluster.clone())),
             ("desiredStatus", Some(status.to_owned())),
         ]);
-        let answer: Value = client.get(&format!("/api/v1/tasks{query}")).await?;
-        if !items(&answer["tasks"]).iter().all(|task| task["lastStatus"] == "STOPPED") {
+        let answer: Value = client.list(&format!("/api/v1/tasks{query}")).await?;
+        if !items(&answer["items"]).iter().all(|task| task["lastStatus"] == "STOPPED") {
             return Ok(false);
         }
     }
@@ -96,8 +96,8 @@ async fn all_stopped(named: &Named, client: &Client) -> Result<bool, Failure> {
 
 /// A router that may still know targets that are gone.
 async fn router_away(client: &Client) -> Result<Option<Value>, Failure> {
-    let answer: Value = client.get("/api/v1/routers").await?;
-    let mut routers = items(&answer["routers"]).iter();
+    let answer: Value = client.list("/api/v1/routers").await?;
+    let mut routers = items(&answer["items"]).iter();
     let away = |router: &&Value| ["LOST", "DISCONNECTED"].iter().any(|it| router["lease"] == *it);
     Ok(routers.find(away).cloned())
 }

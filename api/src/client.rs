@@ -1,0 +1,221 @@
+//! An HTTP client of the API: one method per operation, typed answers, and errors by code.
+
+mod error;
+mod operations;
+
+use std::time::Duration;
+
+use http::header::{ETAG, IF_MATCH};
+use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::error::{CallError, Refused};
+use crate::header::{EntityTag, IDEMPOTENCY_KEY, IdempotencyKey, IfMatch};
+use crate::page::{ListQuery, Page};
+
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take; logs, which may be followed for days, have no limit.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where the API is, and who asks.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: String,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// One entity, with the state that it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged<T> {
+    /// The entity.
+    pub value: T,
+    /// What an update of exactly this state sends as `If-Match`.
+    pub tag: Option<EntityTag>,
+}
+
+/// The lines of a log as they come.
+#[derive(Debug)]
+pub struct Logs {
+    answer: Response,
+    base: Url,
+}
+
+impl Logs {
+    /// The next bytes; None at the end.
+    pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, CallError> {
+        self.answer.chunk().await.map_err(|error| CallError::unreachable(&self.base, &error))
+    }
+}
+
+/// A request without a query.
+const NO_QUERY: () = ();
+
+impl Client {
+    /// A client of the API at `base`, as in `http://127.0.0.1:7070`.
+    pub fn new(base: &str, token: &str) -> Result<Self, CallError> {
+        let wrong = |cause: String| CallError::Address { base: base.to_owned(), cause };
+        let url: Url = base.parse().map_err(|error| wrong(format!("{error}")))?;
+        if url.cannot_be_a_base() {
+            return Err(wrong("it is no address of a host".to_owned()));
+        }
+        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
+        let http = http.map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { http, base: url, token: token.to_owned() })
+    }
+
+    /// A request of a path by its parts, each percent-encoded as one.
+    fn request(&self, method: Method, path: &[&str], query: &impl Serialize) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        self.http.request(method, url).query(query).bearer_auth(&self.token)
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> Result<T, CallError> {
+        self.answer(self.request(Method::GET, path, query)).await
+    }
+
+    async fn get_tagged<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> Result<Tagged<T>, CallError> {
+        let answer = self.send(self.request(Method::GET, path, query).timeout(TIMEOUT)).await?;
+        let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()?.parse().ok());
+        Ok(Tagged { value: self.read(answer).await?, tag })
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+        body: &impl Serialize,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<T, CallError> {
+        let mut request = self.request(Method::POST, path, query).json(body);
+        if let Some(key) = key {
+            request = request.header(IDEMPOTENCY_KEY, key.as_str());
+        }
+        self.answer(request).await
+    }
+
+    async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+        body: &impl Serialize,
+        if_match: Option<&IfMatch>,
+    ) -> Result<T, CallError> {
+        let request = self.request(Method::PATCH, path, query).json(body);
+        self.answer(on_condition(request, if_match)).await
+    }
+
+    async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+        if_match: Option<&IfMatch>,
+    ) -> Result<T, CallError> {
+        let request = self.request(Method::DELETE, path, query);
+        self.answer(on_condition(request, if_match)).await
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, CallError> {
+        let answer = self.send(request.timeout(TIMEOUT)).await?;
+        self.read(answer).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, CallError> {
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| CallError::unreachable(&self.base, &error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let body = answer.bytes().await.unwrap_or_default();
+        Err(CallError::Refused(Refused::read(status, &body)))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, CallError> {
+        let bytes = answer.bytes().await;
+        let bytes = bytes.map_err(|error| CallError::unreachable(&self.base, &error))?;
+        serde_json::from_slice(&bytes).map_err(|error| CallError::Unreadable {
+            base: self.base.to_string(),
+            cause: error.to_string(),
+        })
+    }
+}
+
+fn on_condition(request: RequestBuilder, if_match: Option<&IfMatch>) -> RequestBuilder {
+    match if_match {
+        Some(if_match) => request.header(IF_MATCH, if_match.to_string()),
+        None => request,
+    }
+}
+
+/// All items of a list, page by page.
+pub async fn all<Q: ListQuery, T>(
+    mut query: Q,
+    list: impl AsyncFn(&Q) -> Result<Page<T>, CallError>,
+) -> Result<Vec<T>, CallError> {
+    let mut items = Vec::new();
+    loop {
+        let page = list(&query).await?;
+        items.extend(page.items);
+        match page.next_token {
+            Some(token) => query.go_on(token),
+            None => return Ok(items),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn url(base: &str, path: &[&str], query: &impl Serialize) -> String {
+        let client = Client::new(base, "t").unwrap();
+        client.request(Method::GET, path, query).build().unwrap().url().to_string()
+    }
+
+    #[test]
+    fn each_part_of_a_path_is_one_part_whatever_it_holds() {
+        let base = "http://127.0.0.1:7070";
+        assert_eq!(url(base, &["status"], &NO_QUERY), "http://127.0.0.1:7070/api/v1/status");
+        assert_eq!(
+            url("http://host/berth/", &["instances", "a/b c?d%e"], &NO_QUERY),
+            "http://host/berth/api/v1/instances/a%2Fb%20c%3Fd%25e"
+        );
+    }
+
+    #[test]
+    fn a_query_holds_what_is_given_and_nothing_else() {
+        let query = crate::LogsQuery { tail: Some(3), ..Default::default() };
+        assert!(url("http://host", &["x"], &query).ends_with("/x?tail=3"));
+        let query = crate::LogsQuery { follow: true, ..Default::default() };
+        assert!(url("http://host", &["x"], &query).ends_with("/x?follow=true"));
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_said_at_once() {
+        for bad in ["", "host", "127.0.0.1:7070", "mailto:x"] {
+            let error = Client::new(bad, "t").unwrap_err();
+            assert!(matches!(error, CallError::Address { .. }), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Every operation of the API.
+
+use model::{ClusterName, RouterId, RuleId, ServiceName, TaskId};
+use reqwest::Method;
+use serde::Serialize;
+
+use super::{CallError, Client, Logs, NO_QUERY, Tagged};
+use crate::header::{IdempotencyKey, IfMatch};
+use crate::{
+    Cluster, ClusterQuery, CreateJoinTokenRequest, CreateRuleRequest, CreateServiceRequest,
+    DeployRequest, DeployResponse, Done, Instance, JoinToken, ListEventsQuery, ListServicesQuery,
+    ListTagsQuery, ListTaskDefinitionsQuery, ListTasksQuery, Listener, LogsQuery, Page, PageQuery,
+    RegisterTaskDefinitionQuery, Remaining, Repository, Router, Rule, RunTaskRequest,
+    RunTaskResponse, Service, ServiceEvent, Status, StopTaskRequest, Tag, TargetGroup, Task,
+    TaskDefinition, TaskDefinitionReference, UpdateInstanceRequest, UpdateServiceRequest,
+};
+
+type Answer<T> = Result<T, CallError>;
+
+fn of(cluster: &ClusterName) -> ClusterQuery {
+    ClusterQuery { cluster: cluster.clone() }
+}
+
+/// The whole.
+impl Client {
+    /// How everything is.
+    pub async fn status(&self) -> Answer<Status> {
+        self.get(&["status"], &NO_QUERY).await
+    }
+
+    /// Removes all services and stops all tasks; answers at once with how many there are.
+    pub async fn stop_installation(&self) -> Answer<Remaining> {
+        self.post(&["down"], &NO_QUERY, &Done {}, None).await
+    }
+
+    /// How many services and tasks still have to stop.
+    pub async fn remaining(&self) -> Answer<Remaining> {
+        self.get(&["down"], &NO_QUERY).await
+    }
+}
+
+/// Clusters, instances and routers.
+impl Client {
+    /// Clusters by name.
+    pub async fn list_clusters(&self, query: &PageQuery) -> Answer<Page<Cluster>> {
+        self.get(&["clusters"], query).await
+    }
+
+    /// Instances, oldest first.
+    pub async fn list_instances(&self, query: &PageQuery) -> Answer<Page<Instance>> {
+        self.get(&["instances"], query).await
+    }
+
+    /// One instance by id, or by name where only one has it.
+    pub async fn get_instance(&self, instance: &str) -> Answer<Tagged<Instance>> {
+        self.get_tagged(&["instances", instance], &NO_QUERY).await
+    }
+
+    /// Sets an instance ACTIVE or DRAINING.
+    pub async fn update_instance(
+        &self,
+        instance: &str,
+        request: &UpdateInstanceRequest,
+        if_match: Option<&IfMatch>,
+    ) -> Answer<Instance> {
+        self.patch(&["instances", instance], &NO_QUERY, request, if_match).await
+    }
+
+    /// Removes an instance that will not come back.
+    pub async fn remove_instance(
+        &self,
+        instance: &str,
+        if_match: Option<&IfMatch>,
+    ) -> Answer<Done> {
+        self.delete(&["instances", instance], &NO_QUERY, if_match).await
+    }
+
+    /// Makes a token that lets an agent or a router join.
+    pub async fn create_join_token(
+        &self,
+        request: &CreateJoinTokenRequest,
+        key: Option<&IdempotencyKey>,
+    ) -> Answer<JoinToken> {
+        self.post(&["join-tokens"], &NO_QUERY, request, key).await
+    }
+
+    /// Routers, oldest first.
+    pub async fn list_routers(&self, query: &PageQuery) -> Answer<Page<Router>> {
+        self.get(&["routers"], query).await
+    }
+
+    /// Removes a router that will not come back.
+    pub async fn remove_router(&self, router: RouterId) -> Answer<Done> {
+        self.delete(&["routers", &router.to_string()], &NO_QUERY, None).await
+    }
+}
+
+/// Images.
+impl Client {
+    /// Repositories by name.
+    pub async fn list_repositories(&self, query: &PageQuery) -> Answer<Page<Repository>> {
+        self.get(&["repositories"], query).await
+    }
+
+    /// The tags of a repository in byte order.
+    pub async fn list_tags(&self, query: &ListTagsQuery) -> Answer<Page<Tag>> {
+        self.get(&["tags"], query).await
+    }
+}
+
+/// Listeners, rules and target groups.
+impl Client {
+    /// Listeners, oldest first.
+    pub async fn list_listeners(&self, query: &PageQuery) -> Answer<Page<Listener>> {
+        self.get(&["listeners"], query).await
+    }
+
+    /// Target groups, oldest first.
+    pub async fn list_target_groups(&self, query: &PageQuery) -> Answer<Page<TargetGroup>> {
+        self.get(&["target-groups"], query).await
+    }
+
+    /// Rules: those with a priority first, lowest number first.
+    pub async fn list_rules(&self, query: &PageQuery) -> Answer<Page<Rule>> {
+        self.get(&["rules"], query).await
+    }
+
+    /// Makes a rule.
+    pub async fn create_rule(
+        &self,
+        request: &CreateRuleRequest,
+        key: Option<&IdempotencyKey>,
+    ) -> Answer<Rule> {
+        self.post(&["rules"], &NO_QUERY, request, key).await
+    }
+
+    /// Removes a rule.
+    pub async fn remove_rule(&self, rule: RuleId) -> Answer<Done> {
+        self.delete(&["rules", &rule.to_string()], &NO_QUERY, None).await
+    }
+}
+
+/// Task definitions.
+impl Client {
+    /// Task definitions by family and revision.
+    pub async fn list_task_definitions(
+        &self,
+        query: &ListTaskDefinitionsQuery,
+    ) -> Answer<Page<TaskDefinition>> {
+        self.get(&["task-definitions"], query).await
+    }
+
+    /// One task definition.
+    pub async fn get_task_definition(
+        &self,
+        reference: &TaskDefinitionReference,
+    ) -> Answer<TaskDefinition> {
+        self.get(&["task-definitions", &reference.to_string()], &NO_QUERY).await
+    }
+
+    /// Registers a new revision from a document of ECS's, sent as it is.
+    pub async fn register_task_definition(
+        &self,
+        document: &impl Serialize,
+        query: &RegisterTaskDefinitionQuery,
+        key: Option<&IdempotencyKey>,
+    ) -> Answer<TaskDefinition> {
+        self.post(&["task-definitions"], query, document, key).await
+    }
+}
+
+/// Services.
+impl Client {
+    /// Deploys an image as a service: makes or changes everything that it takes.
+    pub async fn deploy(
+        &self,
+        request: &DeployRequest,
+        key: Option<&IdempotencyKey>,
+    ) -> Answer<DeployResponse> {
+        self.post(&["deploy"], &NO_QUERY, request, key).await
+    }
+
+    /// The services of a cluster by name.
+    pub async fn list_services(&self, query: &ListServicesQuery) -> Answer<Page<Service>> {
+        self.get(&["services"], query).await
+    }
+
+    /// One service with its deployments and last events.
+    pub async fn get_service(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+    ) -> Answer<Tagged<Service>> {
+        self.get_tagged(&["services", service.as_str()], &of(cluster)).await
+    }
+
+    /// Makes a service and starts its first deployment.
+    pub async fn create_service(
+        &self,
+        request: &CreateServiceRequest,
+        key: Option<&IdempotencyKey>,
+    ) -> Answer<Service> {
+        self.post(&["services"], &NO_QUERY, request, key).await
+    }
+
+    /// Changes a service.
+    pub async fn update_service(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+        request: &UpdateServiceRequest,
+        if_match: Option<&IfMatch>,
+    ) -> Answer<Service> {
+        self.patch(&["services", service.as_str()], &of(cluster), request, if_match).await
+    }
+
+    /// Removes a service: its tasks are stopped, then it goes.
+    pub async fn remove_service(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+        if_match: Option<&IfMatch>,
+    ) -> Answer<Service> {
+        self.delete(&["services", service.as_str()], &of(cluster), if_match).await
+    }
+
+    /// Goes back to the deployment that completed before.
+    pub async fn roll_back_service(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+        key: Option<&IdempotencyKey>,
+    ) -> Answer<Service> {
+        let path = ["services", service.as_str(), "rollback"];
+        self.post(&path, &of(cluster), &Done {}, key).await
+    }
+
+    /// What happened to a service, newest first.
+    pub async fn list_service_events(
+        &self,
+        service: &ServiceName,
+        query: &ListEventsQuery,
+    ) -> Answer<Page<ServiceEvent>> {
+        self.get(&["services", service.as_str(), "events"], query).await
+    }
+}
+
+/// Tasks.
+impl Client {
+    /// Tasks, newest first.
+    pub async fn list_tasks(&self, query: &ListTasksQuery) -> Answer<Page<Task>> {
+        self.get(&["tasks"], query).await
+    }
+
+    /// One task, also after it has stopped.
+    pub async fn get_task(&self, task: TaskId) -> Answer<Task> {
+        self.get(&["tasks", &task.to_string()], &NO_QUERY).await
+    }
+
+    /// Runs tasks without a service.
+    pub async fn run_task(
+        &self,
+        request: &RunTaskRequest,
+        key: Option<&IdempotencyKey>,
+    ) -> Answer<RunTaskResponse> {
+        self.post(&["tasks"], &NO_QUERY, request, key).await
+    }
+
+    /// Stops a task.
+    pub async fn stop_task(&self, task: TaskId, request: &StopTaskRequest) -> Answer<Task> {
+        self.post(&["tasks", &task.to_string(), "stop"], &NO_QUERY, request, None).await
+    }
+
+    /// A task's log as text, each line as `CONTAINER TEXT`; after its end, its last lines.
+    pub async fn logs(&self, task: TaskId, query: &LogsQuery) -> Answer<Logs> {
+        let request = self.request(Method::GET, &["tasks", &task.to_string(), "logs"], query);
+        Ok(Logs { answer: self.send(request).await?, base: self.base.clone() })
+    }
+}

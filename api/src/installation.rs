@@ -1,0 +1,20 @@
+//! The installation as a whole: what `berth down` stops.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What still has to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Remaining {
+    /// Services that are still there.
+    pub services: u32,
+    /// Tasks that may still have containers.
+    pub tasks: u32,
+}
+
+impl Remaining {
+    /// Whether nothing is left.
+    pub fn is_nothing(self) -> bool {
+        self.services == 0 && self.tasks == 0
+    }
+}

@@ -1,0 +1,105 @@
+//! Instances (ECS: container instances), and the tokens that let agents and routers join.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use model::{
+    ClusterName, Dimension, InstanceId, InstanceStatus, Lease, PeerRole, Subnet, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::cluster::default_cluster;
+use crate::image::Platform;
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Instance {
+    /// Its id.
+    pub instance_id: InstanceId,
+    /// Its name: the host's unless it was given another.
+    pub name: String,
+    /// Its cluster.
+    pub cluster_name: ClusterName,
+    /// People's wish.
+    pub status: InstanceStatus,
+    /// What its silence means.
+    pub lease: Lease,
+    /// Whether its agent is on the line.
+    pub agent_connected: bool,
+    /// What its Docker runs.
+    pub platform: Platform,
+    /// CPU units and MiB of MEMORY in all.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    pub registered_resources: BTreeMap<Dimension, u64>,
+    /// What is not reserved.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    pub remaining_resources: BTreeMap<Dimension, u64>,
+    /// Tasks that run.
+    pub running_tasks_count: u32,
+    /// Tasks that do not run yet.
+    pub pending_tasks_count: u32,
+    /// Where its published ports can be reached.
+    #[schema(value_type = String)]
+    pub advertised_address: IpAddr,
+    /// The subnet of its Berth network, once there is one.
+    pub subnet: Option<Subnet>,
+    /// The version of its agent.
+    pub agent_version: String,
+    /// The version of its Docker Engine.
+    pub docker_version: String,
+    /// When it joined.
+    pub registered_at: Timestamp,
+}
+
+/// New settings of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateInstanceRequest {
+    /// ACTIVE takes new tasks; DRAINING takes none, and its service tasks are replaced elsewhere.
+    pub status: InstanceStatus,
+}
+
+/// Who may join, how often and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateJoinTokenRequest {
+    /// Which role.
+    pub role: PeerRole,
+    /// The cluster that an instance joins; `default` unless it is given.
+    #[serde(default = "default_cluster")]
+    pub cluster_name: ClusterName,
+    /// 3600 by default, a week at most.
+    #[serde(default = "hour")]
+    #[schema(minimum = 1, maximum = 604_800, default = 3600)]
+    pub expires_in_seconds: u32,
+    /// 1 by default, 1000 at most.
+    #[serde(default = "once")]
+    #[schema(minimum = 1, maximum = 1000, default = 1)]
+    pub uses: u32,
+}
+
+fn hour() -> u32 {
+    3600
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// A join token, shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinToken {
+    /// The token.
+    pub token: String,
+    /// Which role may join with it.
+    pub role: PeerRole,
+    /// How often.
+    pub uses: u32,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The line to paste on the new host.
+    pub command: String,
+}

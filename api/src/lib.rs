@@ -1,0 +1,59 @@
+//! The admin API as types: what is asked and what is answered, by noun. Server, command and tests share them, so what one
+//! writes the others read. Field names and words are those of ECS and ELB; an enum is an enum on the wire, in one spelling.
+//!
+//! Answers may gain fields, so what reads them passes over fields that it does not know. Requests are closed: a field that
+//! the server does not know is refused, so that nothing that somebody wrote is silently dropped.
+
+#[cfg(feature = "client")]
+pub mod client;
+pub mod cluster;
+pub mod deploy;
+pub mod header;
+pub mod image;
+pub mod installation;
+pub mod instance;
+pub mod page;
+pub mod problem;
+pub mod router;
+pub mod routing;
+pub mod service;
+pub mod status;
+pub mod task;
+pub mod task_definition;
+
+pub use cluster::{Cluster, ClusterQuery, default_cluster};
+pub use deploy::{DeployRequest, DeployResponse, InferredValue};
+pub use header::{EntityTag, IdempotencyKey, IfMatch};
+pub use image::{ListTagsQuery, Platform, Repository, Tag};
+pub use installation::Remaining;
+pub use instance::{CreateJoinTokenRequest, Instance, JoinToken, UpdateInstanceRequest};
+pub use page::{Limit, ListQuery, NextToken, Page, PageQuery};
+pub use problem::{Problem, ProblemCode};
+pub use router::Router;
+pub use routing::{
+    CreateRuleRequest, FixedResponse, Listener, Rule, RuleAction, Target, TargetGroup, TargetHealth,
+};
+pub use service::{
+    CompletedDeployment, CreateServiceRequest, Deployment, DeploymentStatus, ListEventsQuery,
+    ListServicesQuery, LoadBalancer, Service, ServiceEvent, UpdateServiceRequest,
+};
+pub use status::Status;
+pub use task::{
+    Container, HealthStatus, ListTasksQuery, LogsQuery, NetworkBinding, RunTaskRequest,
+    RunTaskResponse, StopTaskRequest, Task,
+};
+pub use task_definition::{
+    Amount, ListTaskDefinitionsQuery, RegisterTaskDefinitionQuery, RegisterTaskDefinitionRequest,
+    TaskDefinition, TaskDefinitionReference,
+};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The answer where there is nothing to say but that it is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Done {}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,227 @@
+//! Services, their deployments and events.
+
+use std::collections::BTreeMap;
+
+use model::{
+    ClusterName, ContainerName, DeploymentConfiguration, DeploymentId, ImageReference, Revision,
+    RolloutState, SchedulingStrategy, ServiceId, ServiceName, ServiceStatus, TargetGroupName,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::cluster::default_cluster;
+use crate::page::{Limit, NextToken};
+use crate::task_definition::TaskDefinitionReference;
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Service {
+    /// Its name.
+    pub service_name: ServiceName,
+    /// Its id.
+    pub service_id: ServiceId,
+    /// Its cluster.
+    pub cluster_name: ClusterName,
+    /// ACTIVE, or DRAINING once it was removed.
+    pub status: ServiceStatus,
+    /// How many tasks should run.
+    pub desired_count: u32,
+    /// How many of its tasks run.
+    pub running_count: u32,
+    /// How many do not run yet.
+    pub pending_count: u32,
+    /// What people asked for; after a rollback, what it went back to.
+    pub task_definition: Revision,
+    /// Where it answers, if a rule leads to it.
+    pub url: Option<String>,
+    /// How many tasks it keeps, and where.
+    pub scheduling_strategy: SchedulingStrategy,
+    /// The bounds and the breaker of its deployments.
+    pub deployment_configuration: DeploymentConfiguration,
+    /// Whether a push to a tag that it names rolls out by itself.
+    pub follow_tags: bool,
+    /// Why a task of it cannot be placed now.
+    pub placement_failure: Option<String>,
+    /// Which container ports receive which target group's traffic.
+    pub load_balancers: Vec<LoadBalancer>,
+    /// How long after its start failed health checks of a task are overlooked.
+    pub health_check_grace_period_seconds: u32,
+    /// The one that counts first, then older ones that still have tasks.
+    pub deployments: Vec<Deployment>,
+    /// Where a rollback goes while a deployment is in progress.
+    pub last_completed_deployment: Option<CompletedDeployment>,
+    /// Newest first; only some, and none in lists.
+    pub events: Vec<ServiceEvent>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: String,
+}
+
+impl Service {
+    /// The deployment that counts; None before the first.
+    pub fn primary(&self) -> Option<&Deployment> {
+        self.deployments.iter().find(|one| one.status == DeploymentStatus::Primary)
+    }
+}
+
+/// One container port in a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadBalancer {
+    /// The target group.
+    pub target_group_name: TargetGroupName,
+    /// The container.
+    pub container_name: ContainerName,
+    /// Its port.
+    pub container_port: u16,
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Whether it is the one that counts.
+    pub status: DeploymentStatus,
+    /// What it rolls out.
+    pub task_definition: Revision,
+    /// `repository@digest` by container.
+    #[schema(value_type = BTreeMap<String, ImageReference>)]
+    pub images: BTreeMap<ContainerName, ImageReference>,
+    /// How many tasks of it should run.
+    pub desired_count: u32,
+    /// How many run.
+    pub running_count: u32,
+    /// How many do not run yet.
+    pub pending_count: u32,
+    /// Tasks that failed in a row.
+    pub failed_tasks: u32,
+    /// How far it is.
+    pub rollout_state: RolloutState,
+    /// Why it is where it is, for people.
+    pub rollout_state_reason: String,
+    /// The deployment that this one goes back from.
+    pub rollback_of: Option<DeploymentId>,
+    /// When it started.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Whether a deployment counts, in ECS's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeploymentStatus {
+    /// The one that counts.
+    Primary,
+    /// An older one that still has tasks.
+    Active,
+}
+
+/// A deployment that completed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CompletedDeployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// What it rolled out.
+    pub task_definition: Revision,
+}
+
+/// Something that happened to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceEvent {
+    /// When.
+    pub created_at: Timestamp,
+    /// What, for people.
+    pub message: String,
+}
+
+/// Which services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListServicesQuery {
+    /// The cluster's name; `default` unless it is given.
+    #[serde(default = "default_cluster")]
+    #[param(inline)]
+    pub cluster: ClusterName,
+    /// Items of a page at most.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// `nextToken` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub next_token: Option<NextToken>,
+}
+
+/// Which events of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListEventsQuery {
+    /// The cluster's name; `default` unless it is given.
+    #[serde(default = "default_cluster")]
+    #[param(inline)]
+    pub cluster: ClusterName,
+    /// Items of a page at most.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// `nextToken` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub next_token: Option<NextToken>,
+}
+
+/// A service without traffic; `POST /deploy` makes one with a target group and a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateServiceRequest {
+    /// Its name.
+    pub service_name: ServiceName,
+    /// Its cluster; `default` unless it is given.
+    #[serde(default = "default_cluster")]
+    pub cluster_name: ClusterName,
+    /// What it runs.
+    pub task_definition: TaskDefinitionReference,
+    /// How many tasks should run.
+    pub desired_count: u32,
+    /// The bounds and the breaker of its deployments.
+    #[serde(default)]
+    pub deployment_configuration: DeploymentConfiguration,
+    /// Whether a push to a tag that it names rolls out by itself; true by default.
+    #[serde(default = "crate::yes")]
+    #[schema(default = true)]
+    pub follow_tags: bool,
+}
+
+/// New settings of a service; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateServiceRequest {
+    /// How many tasks should run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_count: Option<u32>,
+    /// Starts a deployment when it is another than now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition: Option<TaskDefinitionReference>,
+    /// The bounds and the breaker of its deployments, as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_configuration: Option<DeploymentConfiguration>,
+    /// Whether a push to a tag that it names rolls out by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_tags: Option<bool>,
+    /// How long after its start failed health checks of a task are overlooked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check_grace_period_seconds: Option<u32>,
+    /// Starts a deployment though nothing changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_new_deployment: bool,
+}
