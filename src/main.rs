@@ -9,13 +9,14 @@ use clap::Parser as _;
 use config::Config;
 
 use arguments::{Arguments, Command, ConfigCommand, SampleArchive, Supervised};
+use cli::exit::Exit;
 use cli::output::{self, Format};
 use demo::Ending;
 use demo::sample::image::{Version, archive, own_architecture};
 use demo::sample::{self, Sample};
 use roles::{agent, router, server};
-use supervisor::role::tell_failure;
-use supervisor::{Failure, Part, down, up};
+use supervisor::role::leave_failure;
+use supervisor::{RoleError, RoleKind, Step, down, up};
 
 mod arguments;
 mod connection;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
             let arguments::Sample { version, listen, fault } = sample;
             return sample::run(Sample { version, listen, fault });
         }
-        Command::SampleArchive(archive) => return ended(print_archive(archive)),
+        Command::SampleArchive(archive) => return print_archive(archive),
         Command::Demo(arguments::Demo { once: true }) => return wait(demo::run(Ending::AtOnce)),
         Command::Demo(arguments::Demo { once: false }) => {
             return wait(demo::run(Ending::WhenInterrupted));
@@ -63,16 +64,16 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
     match command {
         Command::Up(arguments::Up { detach, background }) => {
             let outcome = up::run(up::Up { detach, background }, config, flags);
-            ended(tell_failure(Part::Up, config, outcome))
+            ended(leave_failure(RoleKind::Supervisor, config, outcome))
         }
         Command::Down(arguments::Down { timeout, force }) => {
             let timeout = Duration::from_secs(timeout);
             ended(down::run(down::Down { timeout, force }, config, flags))
         }
-        Command::Server(how) => role(Part::Server, how, config, server::run),
-        Command::Agent(peer) => role(Part::Agent, peer.supervised, config, agent::run),
+        Command::Server(how) => role(RoleKind::Server, how, config, server::run),
+        Command::Agent(peer) => role(RoleKind::Agent, peer.supervised, config, agent::run),
         Command::Router(router) => match router.command {
-            None => role(Part::Router, router.peer.supervised, config, router::run),
+            None => role(RoleKind::Router, router.peer.supervised, config, router::run),
             Some(noun) => client(cli::Command::Router(noun), format, config),
         },
         Command::Client(command) => client(command, format, config),
@@ -84,20 +85,20 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
 
 /// Runs a role in this process, until it is asked to end; leaves why it ended for a supervisor, wherever it failed.
 fn role(
-    part: Part,
+    role: RoleKind,
     how: Supervised,
     config: &Config,
-    run: impl FnOnce(&Config) -> Result<(), Failure>,
+    run: impl FnOnce(&Config) -> Result<(), RoleError>,
 ) -> ExitCode {
     if how.supervised {
         // In a session of its own, so that the terminal's signals reach the supervisor alone.
         rustix::process::setsid().ok();
     }
     logging::start(&config.log, config.color);
-    let outcome = tell_failure(part, config, run(config));
-    if let (true, Err(failure)) = (how.supervised, &outcome) {
-        tracing::error!("{}", failure.sentence());
-        return failure.exit().into();
+    let outcome = leave_failure(role, config, run(config));
+    if let (true, Err(error)) = (how.supervised, &outcome) {
+        tracing::error!("{}", error.sentence());
+        return exit(error).into();
     }
     ended(outcome)
 }
@@ -106,7 +107,10 @@ fn role(
 fn client(command: cli::Command, format: Format, config: &Config) -> ExitCode {
     match connection::find(config) {
         Ok(connection) => wait(cli::run(command, &connection, format)),
-        Err(failure) => ended(Err(failure)),
+        Err(error) => {
+            output::problem(&model::chain(&error));
+            Exit::Failure.into()
+        }
     }
 }
 
@@ -114,24 +118,50 @@ fn wait(work: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(work),
-        Err(error) => ended(Err(Failure::part("cannot start a runtime")(error))),
+        Err(error) => ended(Err(RoleError::step(Step::StartRuntime)(error))),
     }
 }
 
-fn print_archive(archive_arguments: SampleArchive) -> Result<(), Failure> {
-    let SampleArchive { version, fault, architecture, reference } = archive_arguments;
+fn print_archive(of: SampleArchive) -> ExitCode {
+    let SampleArchive { version, fault, architecture, reference } = of;
     let architecture = architecture.unwrap_or_else(|| own_architecture().to_owned());
     let bytes = archive(&[Version { version, fault, architecture, reference }]);
-    let bytes = bytes.map_err(Failure::part("cannot make the image"))?;
-    std::io::stdout().write_all(&bytes).map_err(Failure::part("cannot write the image"))
+    match bytes.and_then(|bytes| std::io::stdout().write_all(&bytes)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::problem(&format!("cannot make the image: {error}"));
+            Exit::Failure.into()
+        }
+    }
 }
 
-fn ended(outcome: Result<(), Failure>) -> ExitCode {
+fn ended(outcome: Result<(), RoleError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output::problem(&failure.sentence());
-            failure.exit().into()
+        Err(error) => {
+            output::problem(&error.sentence());
+            exit(&error).into()
         }
+    }
+}
+
+/// The exit code that belongs to an error of a role or of the supervisor.
+fn exit(error: &RoleError) -> Exit {
+    match error {
+        RoleError::Configuration(_) => Exit::Usage,
+        RoleError::AlreadyRuns { .. } | RoleError::DoesNotEnd { .. } | RoleError::Listen { .. } => {
+            Exit::Conflict
+        }
+        RoleError::BackgroundLate { .. }
+        | RoleError::NotReady { .. }
+        | RoleError::TasksLeft { .. } => Exit::Timeout,
+        RoleError::File { .. }
+        | RoleError::Step { .. }
+        | RoleError::StoreFailed { .. }
+        | RoleError::NoInstallation
+        | RoleError::ServerTaskEnded
+        | RoleError::NoProcess { .. }
+        | RoleError::CannotRun { .. }
+        | RoleError::BackgroundEnded { .. } => Exit::Failure,
     }
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use supervisor::Failure;
+use supervisor::{ListenError, RoleError, Step};
 
 /// Lets this process have as many connections as the host allows: the soft limit on open files, which is much lower, is
 /// for programs that use select.
@@ -21,7 +21,7 @@ pub(crate) fn bind(
     key: &'static str,
     address: SocketAddr,
     last: Option<SocketAddr>,
-) -> Result<TcpListener, Failure> {
+) -> Result<TcpListener, RoleError> {
     if address.port() == 0
         && let Some(last) = last
         && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), last.port()))
@@ -29,40 +29,31 @@ pub(crate) fn bind(
         return Ok(listener);
     }
     TcpListener::bind(address).map_err(|error| {
-        let why = why(address, &error);
         let setting = config::SETTINGS.iter().find(|setting| setting.key == key);
-        let variable = setting.map(config::Setting::variable).unwrap_or_default();
-        Failure::Taken(format!(
-            "cannot listen on {address}: {why}; stop it or set `{key}` ({variable}) to another address"
-        ))
+        RoleError::Listen { address, setting, reason: reason(address, error) }
     })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others say enough by themselves")]
-fn why(address: SocketAddr, error: &std::io::Error) -> String {
+fn reason(address: SocketAddr, error: std::io::Error) -> ListenError {
     match error.kind() {
-        ErrorKind::AddrInUse => match owner(address.port()) {
-            Some(owner) => format!("{owner} listens there"),
-            None => "somebody else listens there".to_owned(),
-        },
-        ErrorKind::PermissionDenied => {
-            "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE".to_owned()
-        }
-        ErrorKind::AddrNotAvailable => "this host does not have that address".to_owned(),
-        _ => error.to_string(),
+        ErrorKind::AddrInUse => ListenError::InUse { owner: owner(address.port()) },
+        ErrorKind::PermissionDenied => ListenError::Privileged,
+        ErrorKind::AddrNotAvailable => ListenError::NotThisHost,
+        _ => ListenError::Other(error),
     }
 }
 
 /// For tokio.
-pub(crate) fn tokio(listener: TcpListener) -> Result<tokio::net::TcpListener, Failure> {
+pub(crate) fn tokio(listener: TcpListener) -> Result<tokio::net::TcpListener, RoleError> {
     let listener = listener.set_nonblocking(true).map(|()| listener);
     listener
         .and_then(tokio::net::TcpListener::from_std)
-        .map_err(Failure::part("cannot hand a listener to the runtime"))
+        .map_err(RoleError::step(Step::HandOverListener))
 }
 
-/// The program that listens on a port, as far as this user may see it.
-fn owner(port: u16) -> Option<String> {
+/// Name and pid of the program that listens on a port, as far as this user may see it.
+fn owner(port: u16) -> Option<(String, String)> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
         let table = std::fs::read_to_string(table).ok()?;
         table.lines().find_map(|line| listening_inode(line, port).map(ToOwned::to_owned))
@@ -79,7 +70,7 @@ fn owner(port: u16) -> Option<String> {
             file.is_ok_and(|file| file.as_os_str() == socket.as_str())
         });
         let name = std::fs::read_to_string(process.path().join("comm")).ok().filter(|_| has)?;
-        Some(format!("`{}` (pid {})", name.trim(), process.file_name().to_string_lossy()))
+        Some((name.trim().to_owned(), process.file_name().to_string_lossy().into_owned()))
     })
 }
 

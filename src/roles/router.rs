@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use config::Config;
 
-use super::listen;
-use supervisor::Failure;
-use supervisor::Part;
-use supervisor::SystemClock;
 use supervisor::endpoints::{self, Endpoints, dialable};
 use supervisor::role::{self, Role};
+use supervisor::{FailureKind, RoleError, RoleKind, Step, SystemClock};
+
+use super::link_failure::link_failure;
+use super::listen;
 
 /// Runs the router until it is asked to end.
-pub(crate) fn run(config: &Config) -> Result<(), Failure> {
-    let mut role = Role::enter(Part::Router, config)?;
+pub(crate) fn run(config: &Config) -> Result<(), RoleError> {
+    let mut role = Role::enter(RoleKind::Router, config)?;
     listen::allow_many();
     let last = Endpoints::read(role.layout()).router;
     let listener = listen::bind("router.listen", config.router.listen, last)?;
@@ -32,6 +32,12 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     role.run(role::threads(), async move |role| {
         let (ready, shutdown) = (role.ready.clone(), role.shutdown.clone());
         let ran = router::run(router, Arc::new(SystemClock), ready, shutdown).await;
-        ran.map_err(Failure::part("the router cannot run"))
+        ran.map_err(|error| {
+            let kind = match &error {
+                router::Error::Link(error) => link_failure(error),
+                router::Error::Listener(_) | router::Error::Host(_) => FailureKind::Other,
+            };
+            RoleError::step_as(Step::RunRouter, kind)(error)
+        })
     })
 }

@@ -11,16 +11,14 @@ use std::time::Duration;
 use config::Config;
 use model::{Clock, Observed};
 use store::Store;
+use supervisor::endpoints::{Endpoints, dialable, for_others};
+use supervisor::role::{self, Role, VERSION};
+use supervisor::{FailureKind, Layout, RoleError, RoleKind, Step, SystemClock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::listen;
-use supervisor::Failure;
-use supervisor::SystemClock;
-use supervisor::endpoints::{Endpoints, dialable, for_others};
-use supervisor::role::{self, Role, VERSION};
-use supervisor::{Layout, Part};
 
 mod first_start;
 mod logs;
@@ -33,11 +31,12 @@ const LAST_REQUESTS: Duration = Duration::from_secs(3);
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// Runs the server until it is asked to end.
-pub(crate) fn run(config: &Config) -> Result<(), Failure> {
-    let role = Role::enter(Part::Server, config)?;
+pub(crate) fn run(config: &Config) -> Result<(), RoleError> {
+    let role = Role::enter(RoleKind::Server, config)?;
     listen::allow_many();
     let listeners = Listeners::bind(config, &Endpoints::read(role.layout()))?;
-    let store = Store::open(&role.dir()).map_err(Failure::part("the server cannot start"))?;
+    let store = Store::open(&role.dir())
+        .map_err(RoleError::step_as(Step::OpenStore, FailureKind::StoreUnavailable))?;
     let server = Server { store, listeners, dir: role.dir(), layout: role.layout().clone() };
     role.run(role::threads(), async move |role| {
         server.serve(config, role.ready.clone(), role.shutdown.clone()).await
@@ -52,7 +51,7 @@ struct Listeners {
 }
 
 impl Listeners {
-    fn bind(config: &Config, last: &Endpoints) -> Result<Self, Failure> {
+    fn bind(config: &Config, last: &Endpoints) -> Result<Self, RoleError> {
         Ok(Self {
             registry: listen::bind("registry.listen", config.registry_listen, last.registry)?,
             admin: listen::bind("admin.listen", config.admin_listen, last.admin)?,
@@ -61,7 +60,7 @@ impl Listeners {
     }
 
     /// Writes down where they really listen.
-    fn publish(&self, layout: &Layout) -> Result<Endpoints, Failure> {
+    fn publish(&self, layout: &Layout) -> Result<Endpoints, RoleError> {
         let at = |listener: &TcpListener| listener.local_addr().ok().map(dialable);
         Endpoints::update(layout, |all| {
             all.registry = at(&self.registry);
@@ -86,13 +85,13 @@ impl Server {
         config: &Config,
         ready: watch::Sender<bool>,
         shutdown: CancellationToken,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RoleError> {
         let Self { store, listeners, dir, layout } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let installation = first_start::complete(&store, &layout, clock.now()).await?;
         let endpoints = listeners.publish(&layout)?;
         let authority = link::Authority::open(&dir.join("ca"), installation, clock.now())
-            .map_err(Failure::part("the server has no certificate authority"))?;
+            .map_err(RoleError::step(Step::OpenAuthority))?;
         let observed = watch::Sender::new(Observed::new(clock.now()));
         let streams = link::server::Streams::default();
         let registry = registry::Registry::open(registry::Config {
@@ -101,7 +100,7 @@ impl Server {
             clock: Arc::clone(&clock),
             service: "berth".to_owned(),
         });
-        let registry = registry.map_err(Failure::part("the registry cannot start"))?;
+        let registry = registry.map_err(RoleError::step(Step::OpenRegistry))?;
         let admin = admin::Admin {
             store: store.clone(),
             observed: observed.subscribe(),
@@ -161,15 +160,13 @@ async fn until_the_end(
     store: Store,
     mut parts: JoinSet<()>,
     shutdown: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<(), RoleError> {
     let outcome = tokio::select! {
         biased;
         () = shutdown.cancelled() => Ok(()),
-        reason = store.failed() => Err(Failure::Said(format!("the store cannot write: {reason}"))),
+        reason = store.failed() => Err(RoleError::StoreFailed { reason }),
         // No part ends before shutdown: one that does has panicked.
-        _ = parts.join_next() => {
-            Err(Failure::Said("a part of the server has ended; see its log".to_owned()))
-        }
+        _ = parts.join_next() => Err(RoleError::ServerTaskEnded),
     };
     shutdown.cancel();
     let ended = async { while parts.join_next().await.is_some() {} };

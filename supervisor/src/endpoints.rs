@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::error::RoleError;
 use crate::layout::Layout;
 
 /// `host:port` that can be dialled from this host; None while nobody has listened there yet.
@@ -30,11 +30,11 @@ impl Endpoints {
     }
 
     /// Changes them; several processes may do so at once.
-    pub fn update(layout: &Layout, change: impl FnOnce(&mut Self)) -> Result<(), Failure> {
+    pub fn update(layout: &Layout, change: impl FnOnce(&mut Self)) -> Result<(), RoleError> {
         let lock = layout.run().join("endpoints.lock");
         let path = layout.endpoints();
         let _lock = loop {
-            match disk::Lock::acquire(&lock).map_err(Failure::file(&lock))? {
+            match disk::Lock::acquire(&lock).map_err(RoleError::file(&lock))? {
                 Some(held) => break held,
                 // Whoever holds it writes one small file.
                 None => std::thread::sleep(Duration::from_millis(5)),
@@ -47,7 +47,7 @@ impl Endpoints {
             return Ok(());
         }
         let text = serde_json::to_vec(&after).expect("addresses can always be written as JSON");
-        disk::write(&path, &text, 0o600).map_err(Failure::file(&path))
+        disk::write(&path, &text, 0o600).map_err(RoleError::file(&path))
     }
 }
 

@@ -1,71 +1,69 @@
-//! Why a role or the supervisor gives up, as one sentence with its causes, and the exit code that tells scripts apart.
+//! Why a role ended, as it leaves it for its supervisor: a JSON document in `run/ROLE.failure`, there until the role starts
+//! again. Code decides on its kind; its message is for people.
 
-use std::error::Error;
-use std::path::Path;
+use std::io::ErrorKind;
 
-use cli::exit::Exit;
+use serde::{Deserialize, Serialize};
 
-/// Why it ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A file or directory cannot be used.
-    #[error("cannot use `{path}`")]
-    File {
-        /// Which one.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Somebody else is at it.
-    #[error("{0}")]
-    Taken(String),
-    /// It took too long.
-    #[error("{0}")]
-    Late(String),
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
-    /// A part of Berth cannot go on.
-    #[error("{what}")]
-    Part {
-        /// What it could not do.
-        what: String,
-        /// Why.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// Anything else that a sentence tells.
-    #[error("{0}")]
-    Said(String),
+use crate::layout::Layout;
+use crate::role_kind::RoleKind;
+
+/// Why a role ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleFailure {
+    /// What code decides on.
+    #[serde(flatten)]
+    pub kind: FailureKind,
+    /// The error with its causes, for people.
+    pub message: String,
 }
 
-impl Failure {
-    /// A file or directory that cannot be used.
-    pub fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.display().to_string();
-        move |source| Self::File { path, source }
+/// What made a role end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum FailureKind {
+    /// Its configuration cannot be used.
+    Configuration,
+    /// Another program listens on an address that it needs.
+    AddressInUse,
+    /// Another process has this role in the data directory.
+    DataDirectoryTaken,
+    /// The server does not let it join.
+    JoinRefused,
+    /// The store cannot be opened or written.
+    StoreUnavailable,
+    /// Docker does not answer.
+    DockerUnreachable,
+    /// Anything else, and whatever a version that this one does not know has left.
+    #[serde(other)]
+    Other,
+}
+
+impl RoleFailure {
+    /// What a role has left; None where it has left nothing.
+    pub(crate) fn read(layout: &Layout, role: RoleKind) -> Option<Self> {
+        let text = std::fs::read_to_string(layout.run_file(role, "failure")).ok()?;
+        Some(Self::parse(&text))
     }
 
-    /// A part that could not do something.
-    pub fn part<E: Error + Send + Sync + 'static>(what: &str) -> impl FnOnce(E) -> Self {
-        let what = what.to_owned();
-        move |source| Self::Part { what, source: Box::new(source) }
+    /// Leaves it for whoever started the role.
+    pub(crate) fn write(&self, layout: &Layout, role: RoleKind) -> std::io::Result<()> {
+        let text = serde_json::to_vec(self).expect("a kind and a text can always be written");
+        disk::write(&layout.run_file(role, "failure"), &text, 0o600)
     }
 
-    /// The whole chain of causes in one line.
-    pub fn sentence(&self) -> String {
-        model::chain(self)
-    }
-
-    /// The exit code that belongs to it.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Config(_) => Exit::Usage,
-            Self::Taken(_) => Exit::Conflict,
-            Self::Late(_) => Exit::Timeout,
-            Self::File { .. } | Self::Part { .. } | Self::Said(_) => Exit::Failure,
+    /// Takes away what an earlier process has left.
+    pub(crate) fn remove(layout: &Layout, role: RoleKind) -> std::io::Result<()> {
+        match std::fs::remove_file(layout.run_file(role, "failure")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// A version before this one left the message alone.
+    fn parse(text: &str) -> Self {
+        serde_json::from_str(text)
+            .unwrap_or_else(|_| Self { kind: FailureKind::Other, message: text.trim().to_owned() })
     }
 }
 
@@ -74,9 +72,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_tells_its_causes_once() {
-        let inner = std::io::Error::other("the disk is full");
-        let failure = Failure::file(Path::new("/data/admin.token"))(inner);
-        assert_eq!(failure.sentence(), "cannot use `/data/admin.token`: the disk is full");
+    fn a_failure_is_read_as_it_was_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        layout.create().unwrap();
+        assert_eq!(RoleFailure::read(&layout, RoleKind::Agent), None);
+        let failure = RoleFailure {
+            kind: FailureKind::DockerUnreachable,
+            message: "Docker does not answer".to_owned(),
+        };
+        failure.write(&layout, RoleKind::Agent).unwrap();
+        assert_eq!(RoleFailure::read(&layout, RoleKind::Agent), Some(failure));
+        RoleFailure::remove(&layout, RoleKind::Agent).unwrap();
+        RoleFailure::remove(&layout, RoleKind::Agent).unwrap();
+        assert_eq!(RoleFailure::read(&layout, RoleKind::Agent), None);
+    }
+
+    #[test]
+    fn its_kind_is_a_word_and_its_message_stands_beside_it() {
+        let failure =
+            RoleFailure { kind: FailureKind::AddressInUse, message: "it is taken".to_owned() };
+        let text = serde_json::to_string(&failure).unwrap();
+        assert_eq!(text, r#"{"kind":"AddressInUse","message":"it is taken"}"#);
+    }
+
+    #[test]
+    fn what_another_version_left_is_told_all_the_same() {
+        let other =
+            |message: &str| RoleFailure { kind: FailureKind::Other, message: message.to_owned() };
+        let before = "the agent cannot run: the join token is not valid\n";
+        assert_eq!(RoleFailure::parse(before), other(before.trim()));
+        let after = r#"{"kind":"DiskFull","message":"the disk is full","device":"sda"}"#;
+        assert_eq!(RoleFailure::parse(after), other("the disk is full"));
     }
 }

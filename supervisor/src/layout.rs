@@ -1,43 +1,9 @@
-//! Where everything lies in the data directory, and which parts of Berth there are.
+//! Where everything lies in the data directory.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
-
-/// A process of Berth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// `berth server`.
-    Server,
-    /// `berth agent`.
-    Agent,
-    /// `berth router`.
-    Router,
-    /// `berth up`, which supervises the others.
-    Up,
-}
-
-impl Part {
-    /// What `berth up` supervises, in the order in which it starts them.
-    pub const ROLES: [Self; 3] = [Self::Server, Self::Agent, Self::Router];
-
-    /// Its name: the command, and the stem of its files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Agent => "agent",
-            Self::Router => "router",
-            Self::Up => "up",
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::error::RoleError;
+use crate::role_kind::RoleKind;
 
 /// The data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +17,10 @@ impl Layout {
         Self { root: root.to_owned() }
     }
 
-    /// Makes the directories that every part needs; a directory of Berth is its owner's alone.
-    pub fn create(&self) -> Result<(), Failure> {
+    /// Makes the directories that every role needs; a directory of Berth is its owner's alone.
+    pub fn create(&self) -> Result<(), RoleError> {
         for dir in [self.root.clone(), self.run(), self.logs()] {
-            disk::create_dir(&dir, 0o700).map_err(Failure::file(&dir))?;
+            disk::create_dir(&dir, 0o700).map_err(RoleError::file(&dir))?;
         }
         Ok(())
     }
@@ -65,28 +31,8 @@ impl Layout {
     }
 
     /// A role's own directory.
-    pub fn dir(&self, part: Part) -> PathBuf {
-        self.root.join(part.name())
-    }
-
-    /// Sockets, locks, pids and endpoints of what runs.
-    pub fn run(&self) -> PathBuf {
-        self.root.join("run")
-    }
-
-    /// A file of a running part, as `server.pid`.
-    pub fn run_file(&self, part: Part, extension: &str) -> PathBuf {
-        self.run().join(format!("{part}.{extension}"))
-    }
-
-    /// Log files.
-    pub fn logs(&self) -> PathBuf {
-        self.root.join("log")
-    }
-
-    /// The log file of a part.
-    pub fn log(&self, part: Part) -> PathBuf {
-        self.logs().join(format!("{part}.log"))
+    pub fn dir(&self, role: RoleKind) -> PathBuf {
+        self.root.join(role.name())
     }
 
     /// The administrator's token.
@@ -94,8 +40,33 @@ impl Layout {
         self.root.join("admin.token")
     }
 
+    /// Sockets, locks, pids and endpoints of what runs.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// A file of a running role, as `server.pid`.
+    pub(crate) fn run_file(&self, role: RoleKind, extension: &str) -> PathBuf {
+        self.run().join(format!("{role}.{extension}"))
+    }
+
+    /// Log files.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The log file of a role.
+    pub(crate) fn log(&self, role: RoleKind) -> PathBuf {
+        self.logs().join(format!("{role}.log"))
+    }
+
     /// Which addresses the listeners really have.
-    pub fn endpoints(&self) -> PathBuf {
+    pub(crate) fn endpoints(&self) -> PathBuf {
         self.run().join("endpoints.json")
+    }
+
+    /// Exists while `berth down` has left nothing running.
+    pub(crate) fn down_marker(&self) -> PathBuf {
+        self.run().join("down")
     }
 }

@@ -3,18 +3,30 @@
 //!
 //! The supervisor starts the roles as processes and is needed by none of them: killed, it leaves everything running.
 
+mod background;
 mod clock;
-mod control;
+mod control_socket;
 pub mod down;
 pub mod endpoints;
+mod error;
 mod failure;
+mod join_token;
 mod layout;
 pub mod local_api;
+mod process;
 pub mod role;
+mod role_command;
+mod role_kind;
+mod role_supervisor;
+mod sentences;
+mod summary;
+mod supervisor;
 pub mod up;
 
 pub use clock::{Stopwatch, SystemClock};
 pub use endpoints::Endpoints;
-pub use failure::Failure;
-pub use layout::{Layout, Part};
+pub use error::{Left, ListenError, RoleError, Step};
+pub use failure::{FailureKind, RoleFailure};
+pub use layout::Layout;
 pub use role::Role;
+pub use role_kind::RoleKind;

@@ -6,7 +6,7 @@ use cli::client::Client;
 use config::Config;
 
 use crate::endpoints::Endpoints;
-use crate::failure::Failure;
+use crate::error::RoleError;
 use crate::layout::Layout;
 
 /// Its URL: where the server listens, or would.
@@ -16,16 +16,16 @@ pub fn url(config: &Config, layout: &Layout) -> String {
 }
 
 /// The administrator's token; empty before the first start.
-pub fn token(layout: &Layout) -> Result<String, Failure> {
+pub fn token(layout: &Layout) -> Result<String, RoleError> {
     match std::fs::read_to_string(layout.admin_token()) {
         Ok(token) => Ok(token.trim().to_owned()),
         // Without a token the API says what is missing, or nobody answers and the command says how to start.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Failure::file(&layout.admin_token())(error)),
+        Err(error) => Err(RoleError::file(&layout.admin_token())(error)),
     }
 }
 
 /// A client for it, whatever server commands are told to talk to.
-pub(crate) fn client(config: &Config, layout: &Layout) -> Result<Client, Failure> {
+pub(crate) fn client(config: &Config, layout: &Layout) -> Result<Client, RoleError> {
     Ok(Client::new(&url(config, layout), &token(layout)?))
 }

@@ -15,9 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{self, Status};
-use crate::failure::Failure;
-use crate::layout::{Layout, Part};
+use crate::control_socket::{self, Status};
+use crate::error::{RoleError, Step};
+use crate::failure::RoleFailure;
+use crate::layout::Layout;
+use crate::role_kind::RoleKind;
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,7 +31,7 @@ const LAST_MOMENT: Duration = Duration::from_secs(2);
 /// A role of this process.
 #[derive(Debug)]
 pub struct Role {
-    part: Part,
+    kind: RoleKind,
     layout: Layout,
     configuration: String,
     /// The server that it dials, for an agent or router.
@@ -43,24 +45,24 @@ pub struct Role {
 
 impl Role {
     /// Takes the role's place in the data directory; refused while another process has it.
-    pub fn enter(part: Part, config: &Config) -> Result<Self, Failure> {
+    pub fn enter(kind: RoleKind, config: &Config) -> Result<Self, RoleError> {
         let layout = Layout::new(&config.data_dir);
         layout.create()?;
-        let lock_path = layout.run_file(part, "lock");
-        let lock = disk::Lock::acquire(&lock_path).map_err(Failure::file(&lock_path))?;
-        let lock = lock.ok_or_else(|| taken(&layout, part))?;
-        if part != Part::Up {
-            let dir = layout.dir(part);
-            disk::create_dir(&dir, 0o700).map_err(Failure::file(&dir))?;
+        let lock_path = layout.run_file(kind, "lock");
+        let lock = disk::Lock::acquire(&lock_path).map_err(RoleError::file(&lock_path))?;
+        let lock = lock.ok_or_else(|| already_runs(&layout, kind))?;
+        if kind != RoleKind::Supervisor {
+            let dir = layout.dir(kind);
+            disk::create_dir(&dir, 0o700).map_err(RoleError::file(&dir))?;
         }
-        let (pid, failure) = (layout.run_file(part, "pid"), layout.run_file(part, "failure"));
-        std::fs::remove_file(failure).ok();
+        RoleFailure::remove(&layout, kind).ok();
+        let pid = layout.run_file(kind, "pid");
         let text = std::process::id().to_string();
-        disk::write(&pid, text.as_bytes(), 0o600).map_err(Failure::file(&pid))?;
+        disk::write(&pid, text.as_bytes(), 0o600).map_err(RoleError::file(&pid))?;
         Ok(Self {
-            part,
+            kind,
             layout,
-            configuration: configuration(part, config),
+            configuration: configuration(kind, config),
             server: None,
             shutdown: CancellationToken::new(),
             ready: watch::Sender::new(false),
@@ -75,24 +77,28 @@ impl Role {
 
     /// The role's own directory.
     pub fn dir(&self) -> PathBuf {
-        self.layout.dir(self.part)
+        self.layout.dir(self.kind)
     }
 
     /// Runs the role's work until it ends, by itself or after a shutdown.
     pub fn run(
         self,
         threads: usize,
-        work: impl AsyncFnOnce(&Self) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        work: impl AsyncFnOnce(&Self) -> Result<(), RoleError>,
+    ) -> Result<(), RoleError> {
         let runtime = runtime(threads)?;
         let outcome = runtime.block_on(async {
-            let listener = control::listen(&self.layout, self.part)?;
+            let listener = control_socket::listen(&self.layout, self.kind)?;
             let status = self.status();
-            let control =
-                control::serve(listener, status, self.ready.subscribe(), self.shutdown.clone());
+            let control = control_socket::serve(
+                listener,
+                status,
+                self.ready.subscribe(),
+                self.shutdown.clone(),
+            );
             let control = tokio::spawn(control);
             let signals = tokio::spawn(end_on_signals(self.shutdown.clone()));
-            tracing::info!(pid = std::process::id(), "berth {} {VERSION} starts", self.part);
+            tracing::info!(pid = std::process::id(), "berth {} {VERSION} starts", self.kind);
             let outcome = work(&self).await;
             self.shutdown.cancel();
             control.await.ok();
@@ -116,20 +122,17 @@ impl Role {
 
     /// Leaves nothing that looks like a running process.
     fn leave(&self) {
-        tracing::info!("berth {} has ended", self.part);
+        tracing::info!("berth {} has ended", self.kind);
         for extension in ["sock", "pid"] {
-            std::fs::remove_file(self.layout.run_file(self.part, extension)).ok();
+            std::fs::remove_file(self.layout.run_file(self.kind, extension)).ok();
         }
     }
 }
 
-/// Another process has a part.
-pub fn taken(layout: &Layout, part: Part) -> Failure {
-    let pid = pid(layout, part).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-    Failure::Taken(format!(
-        "`berth {part}` runs already on `{}`{pid}; `berth down` ends it, --data-dir names another directory",
-        layout.root().display()
-    ))
+/// Another process has this role in the data directory.
+pub(crate) fn already_runs(layout: &Layout, role: RoleKind) -> RoleError {
+    let data_dir = layout.root().to_owned();
+    RoleError::AlreadyRuns { role, data_dir, pid: pid(layout, role) }
 }
 
 /// How many threads a role's runtime has on this host.
@@ -137,28 +140,27 @@ pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST_THREADS)
 }
 
-/// Writes down why a part failed, wherever it did, for whoever started it.
-pub fn tell_failure(
-    part: Part,
+/// Leaves why a role failed, wherever it did, for whoever started it.
+pub fn leave_failure(
+    role: RoleKind,
     config: &Config,
-    outcome: Result<(), Failure>,
-) -> Result<(), Failure> {
-    if let Err(failure) = &outcome {
-        let path = Layout::new(&config.data_dir).run_file(part, "failure");
-        if let Err(error) = disk::write(&path, failure.sentence().as_bytes(), 0o600) {
-            tracing::warn!(%error, "cannot write `{}`", path.display());
-        }
+    outcome: Result<(), RoleError>,
+) -> Result<(), RoleError> {
+    if let Err(error) = &outcome
+        && let Err(error) = error.failure().write(&Layout::new(&config.data_dir), role)
+    {
+        tracing::warn!(%error, "cannot leave why the {role} failed");
     }
     outcome
 }
 
-fn runtime(threads: usize) -> Result<Runtime, Failure> {
+fn runtime(threads: usize) -> Result<Runtime, RoleError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("berth")
         .enable_all()
         .build()
-        .map_err(Failure::part("cannot start a runtime"))
+        .map_err(RoleError::step(Step::StartRuntime))
 }
 
 async fn end_on_signals(shutdown: CancellationToken) {
@@ -179,19 +181,19 @@ async fn end_on_signals(shutdown: CancellationToken) {
     shutdown.cancel();
 }
 
-/// The process that has, or had, a part.
-pub fn pid(layout: &Layout, part: Part) -> Option<i32> {
-    let text = std::fs::read_to_string(layout.run_file(part, "pid")).ok()?;
+/// The process that has, or had, a role.
+pub fn pid(layout: &Layout, role: RoleKind) -> Option<i32> {
+    let text = std::fs::read_to_string(layout.run_file(role, "pid")).ok()?;
     text.trim().parse().ok().filter(|pid| *pid > 0)
 }
 
-/// What a part's behaviour depends on, as a hash: two processes with the same one need not be told apart.
-pub fn configuration(part: Part, config: &Config) -> String {
-    let sections: &[&str] = match part {
-        Part::Server => &["registry", "admin", "link", "lease", "scheduler", "router", "log"],
-        Part::Agent => &["agent", "link", "log"],
-        Part::Router => &["router", "link", "log"],
-        Part::Up => &[],
+/// What a role's behaviour depends on, as a hash: two processes with the same one need not be told apart.
+pub fn configuration(role: RoleKind, config: &Config) -> String {
+    let sections: &[&str] = match role {
+        RoleKind::Server => &["registry", "admin", "link", "lease", "scheduler", "router", "log"],
+        RoleKind::Agent => &["agent", "link", "log"],
+        RoleKind::Router => &["router", "link", "log"],
+        RoleKind::Supervisor => &[],
     };
     let section = |key: &'static str| key.split('.').next().unwrap_or_default();
     let settings = config.shown.iter().filter(|shown| sections.contains(&section(shown.key)));

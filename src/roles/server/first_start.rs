@@ -13,24 +13,23 @@ use model::{
 };
 use store::Store;
 
-use supervisor::Failure;
-use supervisor::Layout;
+use supervisor::{FailureKind, Layout, RoleError, Step};
 
 /// Makes what is missing; says which installation this is.
 pub(crate) async fn complete(
     store: &Store,
     layout: &Layout,
     now: Timestamp,
-) -> Result<InstallationId, Failure> {
+) -> Result<InstallationId, RoleError> {
     let state = store.state();
     let mut changes = missing(&state, now);
     if !has_administrator(&state) {
         changes.push(administrator(layout, now)?);
     }
     let committed = store.apply(changes, now).await;
-    committed.map_err(Failure::part("the first start cannot be written"))?;
+    committed.map_err(RoleError::step_as(Step::WriteFirstStart, FailureKind::StoreUnavailable))?;
     let installation = store.state().installation();
-    installation.ok_or_else(|| Failure::Said("the store names no installation".to_owned()))
+    installation.ok_or(RoleError::NoInstallation)
 }
 
 fn missing(state: &State, now: Timestamp) -> Vec<Change> {
@@ -59,17 +58,17 @@ fn has_administrator(state: &State) -> bool {
 }
 
 /// The administrator's credential, with the token that a start that was cut off has left, or a new one.
-fn administrator(layout: &Layout, now: Timestamp) -> Result<Change, Failure> {
+fn administrator(layout: &Layout, now: Timestamp) -> Result<Change, RoleError> {
     let path = layout.admin_token();
     let hash = match std::fs::read_to_string(&path) {
         Ok(token) if !token.trim().is_empty() => access::hash_secret(token.trim()),
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(Failure::file(&path)(error));
+            return Err(RoleError::file(&path)(error));
         }
         Ok(_) | Err(_) => {
             let secret = access::new_secret("berth_pat");
             let text = format!("{}\n", secret.text);
-            disk::write(&path, text.as_bytes(), 0o600).map_err(Failure::file(&path))?;
+            disk::write(&path, text.as_bytes(), 0o600).map_err(RoleError::file(&path))?;
             secret.hash
         }
     };

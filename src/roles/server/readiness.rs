@@ -1,7 +1,7 @@
 //! Whether Berth can take a push, run it and serve it: what `/readyz` answers.
 
 use admin::Readiness;
-use model::{Observed, RouterChange, State};
+use model::{Observed, State};
 use tokio::sync::watch;
 
 /// Follows state and observations for as long as anybody looks.
@@ -55,7 +55,7 @@ fn readiness(state: &State, observed: &Observed) -> Readiness {
 
 #[cfg(test)]
 mod tests {
-    use model::{Change, Router, RouterId, StateRevision, Timestamp};
+    use model::{Change, Router, RouterChange, RouterId, StateRevision, Timestamp};
 
     use super::*;
 

@@ -3,9 +3,10 @@
 use config::{Config, Origin};
 
 use crate::endpoints::Endpoints;
-use crate::layout::{Layout, Part};
-
-use super::process;
+use crate::failure::RoleFailure;
+use crate::layout::Layout;
+use crate::role_kind::RoleKind;
+use crate::sentences;
 
 /// What to tell.
 #[derive(Debug)]
@@ -37,10 +38,8 @@ impl Summary {
         for line in self.text(detached).lines() {
             terminal::line(line);
         }
-        if let Some(why) = process::failure(&self.layout, Part::Agent) {
-            terminal::note(&format!(
-                "\nwarning: no task can run on this host yet: {why}; it is tried again and again"
-            ));
+        if let Some(failure) = RoleFailure::read(&self.layout, RoleKind::Agent) {
+            terminal::note(&sentences::no_tasks_yet(&failure.message));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The control socket of a running part: says what it is and whether it is ready, and ends it when asked.
+//! The control socket of a running role: says what it is and whether it is ready, and ends it when asked.
 //!
 //! A request is one word and a line end; so is the answer, as JSON. The socket lies in the data directory, which is its
 //! owner's alone, and is bound and dialled through `/proc/self/fd`, so a long path is no problem.
@@ -16,15 +16,16 @@ use tokio::net::{UnixListener, unix};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
-use crate::layout::{Layout, Part};
+use crate::error::RoleError;
+use crate::layout::Layout;
+use crate::role_kind::RoleKind;
 
 /// How long an answer may take: the other side only reads memory.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// No request is longer.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Bytes; no request is longer.
 const LONGEST_REQUEST: u64 = 64;
 
-/// What a part says of itself.
+/// What a role says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Status {
     /// Its process.
@@ -39,17 +40,27 @@ pub(crate) struct Status {
     pub(crate) server: Option<String>,
 }
 
-/// Offers the socket. What is left of a process that was killed is taken away first; the part's lock is held already.
-pub(crate) fn listen(layout: &Layout, part: Part) -> Result<UnixListener, Failure> {
-    let path = layout.run_file(part, "sock");
+/// The answer to a request to end.
+#[derive(Debug, Serialize)]
+struct Stopping {}
+
+/// The answer to anything else.
+#[derive(Debug, Serialize)]
+struct Unknown {
+    error: &'static str,
+}
+
+/// Offers the socket. What is left of a process that was killed is taken away first; the role's lock is held already.
+pub(crate) fn listen(layout: &Layout, role: RoleKind) -> Result<UnixListener, RoleError> {
+    let path = layout.run_file(role, "sock");
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(Failure::file(&path)(error));
+            return Err(RoleError::file(&path)(error));
         }
         Ok(()) | Err(_) => {}
     }
     let bound = short(&path).and_then(|(_dir, short)| UnixListener::bind(short));
-    bound.map_err(Failure::file(&path))
+    bound.map_err(RoleError::file(&path))
 }
 
 /// Answers until shutdown; a request to stop begins it.
@@ -81,13 +92,13 @@ async fn answer(mut stream: tokio::net::UnixStream, status: &Status, shutdown: &
             "status" => serde_json::to_string(status)?,
             "stop" => {
                 shutdown.cancel();
-                "{}".to_owned()
+                serde_json::to_string(&Stopping {})?
             }
-            _ => r#"{"error":"ask for `status` or `stop`"}"#.to_owned(),
+            _ => serde_json::to_string(&Unknown { error: "ask for `status` or `stop`" })?,
         };
         write.write_all(format!("{answer}\n").as_bytes()).await
     };
-    match tokio::time::timeout(PATIENCE, exchange).await {
+    match tokio::time::timeout(ANSWER, exchange).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a control connection broke"),
         Err(_) => tracing::debug!("a control connection was silent"),
@@ -100,22 +111,22 @@ async fn request(stream: unix::ReadHalf<'_>) -> io::Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// What the running part says; None when nobody answers.
-pub(crate) fn status(layout: &Layout, part: Part) -> Option<Status> {
-    let answer = ask(layout, part, "status").ok()?;
+/// What the running role says; None when nobody answers.
+pub(crate) fn status(layout: &Layout, role: RoleKind) -> Option<Status> {
+    let answer = ask(layout, role, "status").ok()?;
     serde_json::from_str(&answer).ok()
 }
 
-/// Asks the part to end; an error when nobody answers.
-pub(crate) fn stop(layout: &Layout, part: Part) -> io::Result<()> {
-    ask(layout, part, "stop").map(drop)
+/// Asks the role to end; an error when nobody answers.
+pub(crate) fn stop(layout: &Layout, role: RoleKind) -> io::Result<()> {
+    ask(layout, role, "stop").map(drop)
 }
 
-fn ask(layout: &Layout, part: Part, request: &str) -> io::Result<String> {
-    let (_dir, path) = short(&layout.run_file(part, "sock"))?;
+fn ask(layout: &Layout, role: RoleKind, request: &str) -> io::Result<String> {
+    let (_dir, path) = short(&layout.run_file(role, "sock"))?;
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
     writeln!(stream, "{request}")?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;
@@ -162,19 +173,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_says_what_it_is_and_ends_when_asked() {
+    async fn a_role_says_what_it_is_and_ends_when_asked() {
         let dir = tempfile::tempdir().unwrap();
         let layout = layout(dir.path());
         let (ready, watch) = watch::channel(false);
         let shutdown = CancellationToken::new();
-        let listener = listen(&layout, Part::Server).unwrap();
+        let listener = listen(&layout, RoleKind::Server).unwrap();
         let served = tokio::spawn(serve(listener, a_status(), watch, shutdown.clone()));
 
-        let asks = |layout: &Layout| status(layout, Part::Server);
+        let asks = |layout: &Layout| status(layout, RoleKind::Server);
         assert_eq!(asked(&layout, asks).await, Some(a_status()));
         ready.send_replace(true);
         assert!(asked(&layout, asks).await.unwrap().ready);
-        asked(&layout, |layout| stop(layout, Part::Server)).await.unwrap();
+        asked(&layout, |layout| stop(layout, RoleKind::Server)).await.unwrap();
         shutdown.cancelled().await;
         served.await.unwrap();
         assert_eq!(asked(&layout, asks).await, None);
@@ -185,16 +196,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = layout(dir.path());
         let (_ready, watch) = watch::channel(true);
-        let listener = listen(&layout, Part::Agent).unwrap();
+        let listener = listen(&layout, RoleKind::Agent).unwrap();
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(serve(listener, a_status(), watch, shutdown.clone()));
         asked(&layout, |layout| {
-            let (_dir, path) = short(&layout.run_file(Part::Agent, "sock")).unwrap();
+            let (_dir, path) = short(&layout.run_file(RoleKind::Agent, "sock")).unwrap();
             let mut babbler = UnixStream::connect(path).unwrap();
             babbler.write_all(&[b'x'; 1_000]).unwrap();
         })
         .await;
-        let answer = asked(&layout, |layout| status(layout, Part::Agent)).await;
+        let answer = asked(&layout, |layout| status(layout, RoleKind::Agent)).await;
         assert!(answer.unwrap().ready);
         shutdown.cancel();
         served.await.unwrap();
@@ -206,9 +217,9 @@ mod tests {
         let layout = layout(dir.path());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _inside = runtime.enter();
-        drop(listen(&layout, Part::Router).unwrap());
-        assert!(layout.run_file(Part::Router, "sock").exists());
-        assert_eq!(status(&layout, Part::Router), None);
-        listen(&layout, Part::Router).unwrap();
+        drop(listen(&layout, RoleKind::Router).unwrap());
+        assert!(layout.run_file(RoleKind::Router, "sock").exists());
+        assert_eq!(status(&layout, RoleKind::Router), None);
+        listen(&layout, RoleKind::Router).unwrap();
     }
 }
