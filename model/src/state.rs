@@ -23,7 +23,7 @@ use crate::task::Task;
 mod apply;
 mod rows;
 
-pub use rows::{RowError, RowKey};
+pub use rows::{RowError, RowKey, newest_form};
 
 type Table<K, V> = RedBlackTreeMapSync<K, Arc<V>>;
 

@@ -1,4 +1,5 @@
-//! State as rows: one JSON document with named fields per entity, so that a field may come later without a migration.
+//! State as rows: one JSON document with named fields per entity, so that a field may come later without a migration, behind
+//! a byte with the number of its schema. A row of before there were numbers is the document alone.
 //!
 //! State rebuilds from its rows alone; whatever can be derived is not in them.
 
@@ -16,6 +17,9 @@ use crate::id::{
     StateRevision, TargetGroupId, TaskId,
 };
 use crate::name::{ClusterName, RepositoryName, TagName};
+
+/// The schema number of the rows that are written. Numbers go up to 31, below what a JSON document begins with.
+const SCHEMA: u8 = 1;
 
 /// Names a row. Written as `kind/key`, which is also its key in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +48,16 @@ pub enum RowError {
     /// A key of a kind that this version does not know.
     #[error("the store holds a row `{0}` that this version of Berth does not know")]
     UnknownKey(String),
+    /// A value of a schema that this version does not know.
+    #[error(
+        "row `{key}` of the store has schema {schema}, which this version of Berth does not know"
+    )]
+    UnknownSchema {
+        /// Its key.
+        key: String,
+        /// The number that it begins with.
+        schema: u8,
+    },
     /// A value that this version cannot read.
     #[error("row `{key}` of the store cannot be read")]
     Unreadable {
@@ -110,7 +124,20 @@ impl FromStr for RowKey {
 }
 
 fn json<T: Serialize>(value: Option<&T>) -> Option<Vec<u8>> {
-    value.map(|value| serde_json::to_vec(value).expect("entities have string keys only"))
+    let mut row = vec![SCHEMA];
+    serde_json::to_writer(&mut row, value?).expect("entities have string keys only");
+    Some(row)
+}
+
+/// The newest form of a row; None where it has that already.
+pub fn newest_form(key: &str, value: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
+    if value.first() == Some(&SCHEMA) {
+        return Ok(None);
+    }
+    let row: RowKey = key.parse()?;
+    let mut state = State::default();
+    state.load(&row, key, value)?;
+    Ok(state.row(&row))
 }
 
 impl State {
@@ -215,7 +242,15 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn read<V: DeserializeOwned>(&self) -> Result<V, RowError> {
-        serde_json::from_slice(self.value)
+        let document = match self.value {
+            [SCHEMA, document @ ..] => document,
+            [schema @ 1..=31, ..] => {
+                let key = self.text.to_owned();
+                return Err(RowError::UnknownSchema { key, schema: *schema });
+            }
+            document => document,
+        };
+        serde_json::from_slice(document)
             .map_err(|source| RowError::Unreadable { key: self.text.to_owned(), source })
     }
 
