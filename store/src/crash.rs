@@ -17,6 +17,7 @@ mod fault;
 mod kill;
 mod platter;
 mod power;
+mod upgrade;
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 

@@ -12,6 +12,8 @@ const HISTORY_ABOUT: &str = "i/";
 pub(crate) const BESIDE: &[u8] = b"b/";
 /// The revision of State.
 pub(crate) const REVISION: &[u8] = b"m/revision";
+/// Which form the rows have.
+pub(crate) const FORMAT: &[u8] = b"m/format";
 
 pub(crate) fn state(key: &RowKey) -> Vec<u8> {
     [STATE, key.to_string().as_bytes()].concat()
@@ -41,4 +43,18 @@ pub(crate) fn history_at(key: &[u8]) -> Timestamp {
 
 pub(crate) fn without_kind(key: &[u8]) -> Vec<u8> {
     key.get(2..).unwrap_or_default().to_vec()
+}
+
+/// What a key is counted as when the store's rows are counted: the kind of its entity, or that of its row. None for what
+/// is about the store itself.
+pub(crate) fn counted_as(key: &[u8]) -> Option<String> {
+    match key.get(..2)? {
+        STATE => {
+            Some(String::from_utf8_lossy(key[2..].split(|byte| *byte == b'/').next()?).into_owned())
+        }
+        HISTORY => Some("history".to_owned()),
+        BESIDE => Some("beside State".to_owned()),
+        prefix if prefix == HISTORY_ABOUT.as_bytes() => Some("history index".to_owned()),
+        _ => None,
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 use model::Epoch;
@@ -93,6 +94,20 @@ pub enum KvError {
     /// The revisions that a watch asked for are gone: read everything again.
     #[error("the changes since that revision are gone")]
     Compacted,
+    /// A copy does not fit on the disk; nothing was written.
+    #[error(
+        "before its upgrade the store is copied in `{dir}`, which needs {} MiB free, and {} MiB are: make room and start again",
+        needed_bytes.div_ceil(1 << 20),
+        free_bytes >> 20
+    )]
+    NoRoom {
+        /// The directory.
+        dir: String,
+        /// What must be free.
+        needed_bytes: u64,
+        /// What is free.
+        free_bytes: u64,
+    },
     /// The engine failed. Nothing is known of a commit that was under way until it is opened again.
     #[error("the store failed: {0}")]
     Failed(String),
@@ -116,6 +131,11 @@ pub trait Kv: Debug + Send + Sync + 'static {
 
     /// The revision of the last batch that was committed.
     fn revision(&self) -> BoxFuture<'_, Result<u64, KvError>>;
+
+    /// Keeps everything as it is now under a name beside the engine's own data, durably, and says where; None of an engine
+    /// that has no data on this host. The same is not kept twice. Nothing of the engine's own is changed, and nothing is
+    /// kept where there is too little room.
+    fn keep_copy(&self, name: &str) -> BoxFuture<'_, Result<Option<PathBuf>, KvError>>;
 
     /// What is committed after revision `from`, without a gap.
     fn watch(&self, from: u64) -> BoxFuture<'_, Result<Watch, KvError>>;

@@ -19,9 +19,12 @@ use crate::kv::redb::RedbKv;
 use crate::kv::{Kv, KvError};
 use crate::writer::{Queue, Request, Writer};
 
+mod format;
 mod history;
 mod key;
 pub mod kv;
+mod lead;
+mod migration;
 mod reader;
 mod writer;
 
@@ -35,6 +38,9 @@ pub use reader::{ReadError, Reader};
 
 /// Batches that may wait for the writer; more wait for a place in the queue.
 const QUEUE: usize = 1_024;
+
+/// The embedded engine's file in the store's directory.
+const FILE: &str = "store.redb";
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,47 @@ pub enum OpenError {
         #[source]
         source: model::state::RowError,
     },
+    /// It is for a newer program. Nothing was changed.
+    #[error(
+        "the store in `{path}` has format {found}, of berth {written_by}, and this program reads formats up to {reads}: \
+         use berth {written_by} or newer, or go back to the copy `{copy}`, made when the store left format {reads}"
+    )]
+    TooNew {
+        /// Its directory.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The version of Berth that gave it that format.
+        written_by: String,
+        /// The newest format of this program.
+        reads: u32,
+        /// The name of the copy that this program can read.
+        copy: String,
+    },
+    /// Its format cannot be read.
+    #[error(
+        "the store in `{path}` does not say which format it has: that is written as `{written}`"
+    )]
+    Format {
+        /// Its directory.
+        path: String,
+        /// What stands there.
+        written: String,
+    },
+    /// Its upgrade would lose or make rows. The copy that was made before is kept.
+    #[error(
+        "the upgrade of the store in `{path}` stopped: there were {before} rows `{kind}`, and now there are {after}"
+    )]
+    Upgrade {
+        /// Its directory.
+        path: String,
+        /// Rows of which kind.
+        kind: String,
+        /// How many there were.
+        before: u64,
+        /// How many there are.
+        after: u64,
+    },
 }
 
 /// The durable truth; clones share it.
@@ -70,9 +117,10 @@ pub struct Store {
 
 impl Store {
     /// Opens the store in `dir`, or makes it, and takes the lead under a new epoch.
+    /// One of an older format is upgraded first, and kept as it was in a copy beside it.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let path = dir.display().to_string();
-        let kv = RedbKv::open(&dir.join("store.redb"))
+        let kv = RedbKv::open(&dir.join(FILE))
             .map_err(|source| OpenError::Engine { path: path.clone(), source })?;
         Self::on(Arc::new(kv), &path, HistoryLimits::default())
     }

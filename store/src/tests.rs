@@ -1,5 +1,6 @@
 //! What the store promises its callers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -17,6 +18,7 @@ use crate::*;
 
 mod limits;
 mod precondition;
+pub(crate) mod upgrade;
 pub(crate) mod world;
 
 /// A memory engine whose commits wait for the test and may fail.
@@ -82,6 +84,10 @@ impl Kv for GatedKv {
 
     fn revision(&self) -> BoxFuture<'_, Result<u64, KvError>> {
         self.inner.revision()
+    }
+
+    fn keep_copy(&self, name: &str) -> BoxFuture<'_, Result<Option<PathBuf>, KvError>> {
+        self.inner.keep_copy(name)
     }
 
     fn watch(&self, from: u64) -> BoxFuture<'_, Result<Watch, KvError>> {

@@ -9,9 +9,11 @@ use model::{
 };
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::format::Format;
 use crate::history::HistoryLimits;
 use crate::kv::{Kv, KvError, Range, Write, check_bounds};
-use crate::{OpenError, Reader, history, key};
+use crate::migration::Pace;
+use crate::{OpenError, Reader, history, key, lead};
 
 /// Batches in one commit at most.
 const GROUP: usize = 1_000;
@@ -47,6 +49,8 @@ pub(crate) struct Writer {
     history_rows: usize,
     history_number: u64,
     commits: u64,
+    /// Whether the format is still to be written down, with the first commit of a new store.
+    format_is_new: bool,
 }
 
 /// Batches of one commit: what is applied and not on disk yet.
@@ -70,7 +74,7 @@ impl Writer {
         limits: HistoryLimits,
     ) -> Result<(Self, Handles), OpenError> {
         let engine = |source| OpenError::Engine { path: path.to_owned(), source };
-        let epoch = kv.campaign().await.map_err(engine)?;
+        let (epoch, format_is_new) = lead::take(kv.as_ref(), path, Pace::default()).await?;
         let revision = kv.get(key::REVISION.to_vec()).await.map_err(engine)?;
         let revision =
             revision.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
@@ -103,6 +107,7 @@ impl Writer {
             history_rows,
             history_number,
             commits: 0,
+            format_is_new,
         };
         Ok((writer, handles))
     }
@@ -152,11 +157,14 @@ impl Writer {
 
     /// Commits the group, and with it the removal of history that is too much, which so costs no `fsync` of its own.
     async fn write(&mut self, group: &mut Group) -> Result<(), KvError> {
-        let mut writes = std::mem::take(&mut group.writes);
+        let mut writes = Vec::with_capacity(group.writes.len() + 1);
+        writes.extend(self.format_is_new.then(|| vec![Format::current().write()]));
+        writes.append(&mut group.writes);
         let history_rows = self.history_rows + group.history_rows;
         let (gone, gone_rows) = self.prune(history_rows, group.last_at).await?;
         writes.extend(gone.chunks(BATCH_ROWS).map(<[Write]>::to_vec));
         self.kv.commit(self.epoch, writes).await?;
+        self.format_is_new = false;
         self.history_rows = history_rows.saturating_sub(gone_rows);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The order in which things become durable, seen from below: a store engine that notes its commits among the steps of the
 //! disk, and that fails where a test wants it to.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,6 +79,10 @@ impl Kv for NotingKv {
 
     fn revision(&self) -> BoxFuture<'_, Result<u64, KvError>> {
         self.kv.revision()
+    }
+
+    fn keep_copy(&self, name: &str) -> BoxFuture<'_, Result<Option<PathBuf>, KvError>> {
+        self.kv.keep_copy(name)
     }
 
     fn watch(&self, from: u64) -> BoxFuture<'_, Result<Watch, KvError>> {

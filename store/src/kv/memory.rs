@@ -2,6 +2,7 @@
 //! its watches now and then.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
 use futures_util::FutureExt as _;
@@ -139,6 +140,10 @@ impl Kv for MemoryKv {
 
     fn revision(&self) -> BoxFuture<'_, Result<u64, KvError>> {
         ready(Ok(self.held().revision)).boxed()
+    }
+
+    fn keep_copy(&self, _: &str) -> BoxFuture<'_, Result<Option<PathBuf>, KvError>> {
+        ready(Ok(None)).boxed()
     }
 
     fn watch(&self, from: u64) -> BoxFuture<'_, Result<Watch, KvError>> {

@@ -6,7 +6,7 @@
 //! until it is opened again.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
@@ -18,6 +18,8 @@ use redb::{
 
 use super::ring::Ring;
 use super::{Committed, Kv, KvError, Pair, Range, Watch, Write, bounds, check_bounds, is_empty};
+
+mod copy;
 
 const PAIRS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kv");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -32,6 +34,8 @@ const CACHE_BYTES: usize = 16 << 20;
 #[derive(Clone)]
 pub struct RedbKv {
     database: Arc<Database>,
+    /// Its file, where it has one.
+    path: Option<PathBuf>,
     /// Held from before a commit until it is in the ring, so that watches see commits in the order of the disk.
     committing: Arc<Mutex<()>>,
     ring: Ring,
@@ -62,18 +66,18 @@ impl RedbKv {
             if beside.try_exists().map_err(failed)? {
                 std::fs::remove_file(&beside).map_err(failed)?;
             }
-            drop(Self::on(builder().create(&beside).map_err(failed)?)?);
+            drop(Self::on(builder().create(&beside).map_err(failed)?, None)?);
             disk::rename(&beside, path).map_err(failed)?;
         }
-        Self::on(builder().open(path).map_err(failed)?)
+        Self::on(builder().open(path).map_err(failed)?, Some(path.to_owned()))
     }
 
     /// On another storage than a file: for tests of crashes and faults.
     pub fn on_backend(backend: impl StorageBackend) -> Result<Self, KvError> {
-        Self::on(builder().create_with_backend(backend).map_err(failed)?)
+        Self::on(builder().create_with_backend(backend).map_err(failed)?, None)
     }
 
-    fn on(database: Database) -> Result<Self, KvError> {
+    fn on(database: Database, path: Option<PathBuf>) -> Result<Self, KvError> {
         let write = database.begin_write().map_err(failed)?;
         write.open_table(PAIRS).map_err(failed)?;
         let revision = {
@@ -82,7 +86,7 @@ impl RedbKv {
         };
         write.commit().map_err(failed)?;
         let ring = Ring::new(revision, RING);
-        Ok(Self { database: Arc::new(database), committing: Arc::default(), ring })
+        Ok(Self { database: Arc::new(database), path, committing: Arc::default(), ring })
     }
 
     fn campaign_now(&self) -> Result<Epoch, KvError> {
@@ -196,6 +200,14 @@ impl Kv for RedbKv {
 
     fn revision(&self) -> BoxFuture<'_, Result<u64, KvError>> {
         futures_util::future::ready(Ok(self.ring.last())).boxed()
+    }
+
+    fn keep_copy(&self, name: &str) -> BoxFuture<'_, Result<Option<PathBuf>, KvError>> {
+        let name = name.to_owned();
+        self.blocking(move |kv| {
+            let path = kv.path.as_ref();
+            path.map(|path| copy::keep(&kv.database, path, &name)).transpose()
+        })
     }
 
     fn watch(&self, from: u64) -> BoxFuture<'_, Result<Watch, KvError>> {

@@ -1,0 +1,190 @@
+//! An older store becomes one of the newest format when it is opened.
+//!
+//! First everything is copied beside the store, durably; then its rows are rewritten in batches, each of which leaves a
+//! store that this program reads, since it reads rows of both forms; the last batch writes the number. Whatever cuts it
+//! off, the next opening goes on with the rows that are still in the older form, and the end is the same.
+
+use std::collections::BTreeMap;
+
+use model::Epoch;
+use model::limits::{BATCH_BYTES, BATCH_ROWS};
+use model::state::RowError;
+
+use crate::format::{Format, copy_name};
+use crate::key;
+use crate::kv::{Kv, KvError, Range, Write};
+
+/// Rows read at a time.
+const PAGE: usize = 500;
+/// Batches in one commit: they share its `fsync`.
+const BATCHES_PER_COMMIT: usize = 16;
+
+/// How many rows there are of each kind: an upgrade changes none of them.
+pub(crate) type Counts = BTreeMap<String, u64>;
+
+/// Why an upgrade did not come to its end. The store is as it was, or in the middle; the next opening goes on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MigrationError {
+    #[error(transparent)]
+    Engine(#[from] KvError),
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The rows are not those that there were.
+    #[error("there were {before} rows `{kind}`, and now there are {after}")]
+    Counts { kind: String, before: u64, after: u64 },
+}
+
+/// How much is written at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Keys in a batch at most.
+    pub(crate) keys: usize,
+    /// Bytes in a batch at most.
+    pub(crate) bytes: usize,
+    /// Batches in a commit at most.
+    pub(crate) batches: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { keys: BATCH_ROWS, bytes: BATCH_BYTES, batches: BATCHES_PER_COMMIT }
+    }
+}
+
+/// An upgrade that can begin: the copy is there.
+#[derive(Debug)]
+pub(crate) struct Migration {
+    from: Format,
+    counts: Counts,
+    pace: Pace,
+}
+
+impl Migration {
+    /// Copies the store, unless an upgrade of it has begun, which has its copy. Nothing of the store is changed.
+    pub(crate) async fn prepare(
+        kv: &dyn Kv,
+        from: Format,
+        pace: Pace,
+    ) -> Result<Self, MigrationError> {
+        let counts = if let Some(begun) = &from.upgrade {
+            begun.counts.clone()
+        } else {
+            if let Some(copy) = kv.keep_copy(&copy_name(from.number)).await? {
+                tracing::info!("the store as it was is kept as `{}`", copy.display());
+            }
+            count(kv).await?
+        };
+        Ok(Self { from, counts, pace })
+    }
+
+    /// Rewrites what is in an older form, then writes the number.
+    pub(crate) async fn run(self, kv: &dyn Kv, epoch: Epoch) -> Result<(), MigrationError> {
+        let begun = self.from.upgrading(self.counts.clone());
+        if self.from.upgrade.is_none() {
+            kv.commit(epoch, vec![vec![begun.write()]]).await?;
+        }
+        self.rewrite_all(kv, epoch, key::STATE).await?;
+        let after = count(kv).await?;
+        compare(&self.counts, &after)?;
+        kv.commit(epoch, vec![vec![Format::current().write()]]).await?;
+        let rows: Vec<String> = after.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let (from, to) = (self.from.number, Format::current().number);
+        tracing::info!("the store is upgraded from format {from} to {to}: {}", rows.join(", "));
+        Ok(())
+    }
+
+    async fn rewrite_all(
+        &self,
+        kv: &dyn Kv,
+        epoch: Epoch,
+        prefix: &[u8],
+    ) -> Result<(), MigrationError> {
+        let mut batches =
+            Batches { pace: self.pace, whole: Vec::new(), last: Vec::new(), bytes: 0 };
+        let mut after = None;
+        loop {
+            let range = Range { prefix: prefix.to_vec(), after, limit: PAGE, reverse: false };
+            let pairs = kv.range(range).await?;
+            let Some((last, _)) = pairs.last() else { break };
+            after = Some(last.clone());
+            for (key, value) in pairs {
+                if let Some(value) = newest_form(&key, &value)? {
+                    batches.put(key, value);
+                }
+                if batches.whole.len() >= self.pace.batches {
+                    kv.commit(epoch, std::mem::take(&mut batches.whole)).await?;
+                }
+            }
+        }
+        let rest = batches.all();
+        if !rest.is_empty() {
+            kv.commit(epoch, rest).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The newest form of a row; None where it has that already, or where its kind has only ever had one form.
+fn newest_form(key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
+    match key.strip_prefix(key::STATE) {
+        Some(key) => model::state::newest_form(&String::from_utf8_lossy(key), value),
+        None => Ok(None),
+    }
+}
+
+/// Rows in batches within the bounds.
+#[derive(Debug)]
+struct Batches {
+    pace: Pace,
+    whole: Vec<Vec<Write>>,
+    last: Vec<Write>,
+    bytes: usize,
+}
+
+impl Batches {
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        let bytes = key.len() + value.len();
+        let full = self.last.len() >= self.pace.keys || self.bytes + bytes > self.pace.bytes;
+        if full && !self.last.is_empty() {
+            self.whole.push(std::mem::take(&mut self.last));
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        self.last.push(Write::Put { key, value });
+    }
+
+    fn all(mut self) -> Vec<Vec<Write>> {
+        if !self.last.is_empty() {
+            self.whole.push(self.last);
+        }
+        self.whole
+    }
+}
+
+/// Counts all rows: those of State by entity, history, what finds it, and what stands beside State.
+pub(crate) async fn count(kv: &dyn Kv) -> Result<Counts, KvError> {
+    let mut counts = Counts::new();
+    let mut after = None;
+    loop {
+        let range = Range { after, limit: PAGE, ..Range::default() };
+        let pairs = kv.range(range).await?;
+        let Some((last, _)) = pairs.last() else { return Ok(counts) };
+        after = Some(last.clone());
+        for kind in pairs.iter().filter_map(|(key, _)| key::counted_as(key)) {
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+}
+
+fn compare(before: &Counts, after: &Counts) -> Result<(), MigrationError> {
+    let of = |counts: &Counts, kind: &String| counts.get(kind).copied().unwrap_or_default();
+    let mut kinds = before.keys().chain(after.keys());
+    match kinds.find(|kind| of(before, kind) != of(after, kind)) {
+        None => Ok(()),
+        Some(kind) => Err(MigrationError::Counts {
+            kind: kind.clone(),
+            before: of(before, kind),
+            after: of(after, kind),
+        }),
+    }
+}
