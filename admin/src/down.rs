@@ -3,7 +3,9 @@
 use api::Remaining;
 use axum::Json;
 use axum::extract::State;
-use model::{Change, Lease, Service, ServiceChange, StopCode, Task, TaskChange, TaskStatus};
+use model::{
+    Change, Lease, Service, ServiceChange, StopCause, Stopped, Task, TaskChange, TaskStatus,
+};
 
 use crate::Api;
 use crate::describe::count;
@@ -44,11 +46,10 @@ pub(crate) async fn down(
 ) -> Result<Json<Remaining>, Problem> {
     let state = api.state();
     let drain = state.services().map(|service| Change::from(ServiceChange::Drain(service.id)));
-    let reason = "stopped by `berth down`".to_owned();
+    let stopped = Stopped::new(StopCause::InstallationDown, "stopped by `berth down`");
     let stop = state.tasks().filter(|task| task.wanted() && task.service.is_none());
-    let code = StopCode::UserInitiated;
-    let stop = stop
-        .map(|task| Change::from(TaskChange::Stop { task: task.id, code, reason: reason.clone() }));
+    let stop =
+        stop.map(|task| Change::from(TaskChange::Stop { task: task.id, stopped: stopped.clone() }));
     api.apply_each(drain.chain(stop).collect()).await?;
     Ok(left(&api))
 }

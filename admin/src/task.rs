@@ -13,8 +13,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use model::{
-    ContainerOverride, DesiredStatus, History, HistoryQuery, Overrides, ServiceName, StopCode,
-    Task, TaskChange, TaskContainer, TaskDefinition, TaskId, TaskStatus,
+    ContainerOverride, DesiredStatus, History, HistoryQuery, Overrides, ServiceName, StopCause,
+    Stopped, Task, TaskChange, TaskContainer, TaskDefinition, TaskId, TaskStatus,
 };
 
 use crate::Api;
@@ -175,8 +175,10 @@ pub(crate) async fn stop(
     }
     known(&api, task).await?;
     if api.state().task(task).is_some() {
-        api.apply(vec![TaskChange::Stop { task, code: StopCode::UserInitiated, reason }.into()])
-            .await?;
+        api.apply(vec![
+            TaskChange::Stop { task, stopped: Stopped::new(StopCause::UserRequest, reason) }.into(),
+        ])
+        .await?;
     }
     let (task, service_name) = known(&api, task).await?;
     Ok(Json(describe::task::task(&api.state(), &api.seen(), &task, service_name)))

@@ -47,7 +47,8 @@ pub(crate) fn ending(task: &AssignedTask, state: &TaskState) -> Option<Stopped> 
         let all = task.containers.iter().filter(|one| one.essential);
         all.map(|one| (one, &state.container(&one.name).state))
     };
-    let stopped = |reason| Stopped { code: StopCode::EssentialContainerExited, reason };
+    let stopped =
+        |reason| Stopped { code: StopCode::EssentialContainerExited, reason, cause: None };
     // The first that exited is to blame; the others may have been told to stop.
     let first = essential()
         .filter_map(|(one, container)| Some((one, container.exit()?)))

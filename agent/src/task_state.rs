@@ -377,7 +377,7 @@ impl TaskState {
     fn fail(&mut self, container: &ContainerName, code: StopCode, reason: String) {
         self.failure.get_or_insert_with(|| TaskFailure {
             container: container.clone(),
-            stopped: Stopped { code, reason },
+            stopped: Stopped { code, reason, cause: None },
         });
     }
 }

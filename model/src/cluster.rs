@@ -74,6 +74,7 @@ pub enum InstanceStatus {
 
 /// An operating system and CPU architecture, in the words of OCI image configurations, as `linux/amd64`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Platform {
     /// `linux`.
     pub os: String,

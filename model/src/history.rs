@@ -1,13 +1,18 @@
 //! What happened, kept for days beside [`State`](crate::State) and never loaded at start: nothing decides on it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::access::Principal;
-use crate::id::{ServiceId, TaskId};
+use crate::definition::Revision;
+use crate::digest::Digest;
+use crate::id::{DeploymentId, ServiceId, TaskId};
 use crate::name::{ClusterName, ServiceName};
-use crate::service::Deployment;
+use crate::placement::PlacementFailure;
+use crate::service::{Deployment, DeploymentFailure};
+use crate::stop::Stopped;
 use crate::task::Task;
 use crate::time::Timestamp;
 
@@ -15,7 +20,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum History {
-    /// A sentence about a service (ECS service event).
+    /// Something that happened to a service (ECS service event).
     Event(ServiceEvent),
     /// A task that has stopped and left State.
     Task {
@@ -108,7 +113,7 @@ pub enum About {
     Audit,
 }
 
-/// A sentence about a service, as `(service hello) deployment 0193... completed`.
+/// Something that happened to a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceEvent {
@@ -120,8 +125,76 @@ pub struct ServiceEvent {
     pub service_name: ServiceName,
     /// When.
     pub at: Timestamp,
-    /// What, for people.
+    /// What, for people, with the service's name in front as ECS writes it. Nothing decides on it.
     pub message: String,
+    /// What. None where an older version wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventKind>,
+}
+
+/// What can happen to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
+pub enum EventKind {
+    /// It was made.
+    Created {
+        /// How many tasks should run.
+        desired_count: u32,
+    },
+    /// Another number of tasks should run.
+    DesiredCountChanged {
+        /// The number before.
+        from: u32,
+        /// The number from now on.
+        to: u32,
+    },
+    /// It is being removed; its tasks are being stopped.
+    Draining,
+    /// It was removed.
+    Removed,
+    /// Tasks of it cannot be placed.
+    PlacementFailed {
+        /// Why.
+        failure: PlacementFailure,
+    },
+    /// A deployment started.
+    DeploymentStarted {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// What it runs.
+        task_definition: Revision,
+        /// Which images it runs.
+        images: BTreeSet<Digest>,
+    },
+    /// A deployment started that goes back from another one.
+    RollbackStarted {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// What it goes back to.
+        task_definition: Revision,
+        /// The deployment that it goes back from.
+        failed: DeploymentId,
+    },
+    /// A deployment is complete.
+    DeploymentCompleted {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// A deployment was given up.
+    DeploymentFailed {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Why.
+        failure: DeploymentFailure,
+    },
+    /// A task stopped that should have run.
+    TaskStopped {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        stopped: Stopped,
+    },
 }
 
 impl History {

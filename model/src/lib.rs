@@ -18,12 +18,15 @@ pub mod image;
 pub mod limits;
 pub mod name;
 pub mod observed;
+pub mod placement;
 pub mod resources;
 pub mod routing;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod sentence;
 pub mod service;
 pub mod state;
+pub mod stop;
 pub mod task;
 pub mod time;
 pub mod view;
@@ -43,7 +46,7 @@ pub use definition::{
     TransportProtocol,
 };
 pub use digest::Digest;
-pub use history::{AuditEvent, AuditOutcome, History, HistoryPlace, HistoryQuery};
+pub use history::{AuditEvent, AuditOutcome, EventKind, History, HistoryPlace, HistoryQuery};
 pub use id::{
     ClusterId, CredentialId, DeploymentId, Epoch, InstallationId, InstanceId, JoinTokenId,
     ListenerId, RouterId, RuleId, ServiceId, StateRevision, TargetGroupId, TaskId,
@@ -54,18 +57,20 @@ pub use name::{
     TargetGroupName,
 };
 pub use observed::{Lease, LeaseTimes, Observed};
+pub use placement::{FilterReason, FilteredInstances, PlacementFailure};
 pub use resources::{Dimension, Resources, Shortfall};
 pub use routing::{
     Action, Conditions, HealthCheck, HealthCheckProtocol, HttpMatcher, Listener, Rule, TargetGroup,
 };
 pub use service::{
-    CircuitBreaker, CompletedDeployment, Deployment, DeploymentConfiguration, LoadBalancer,
-    RolloutState, SchedulingStrategy, Service, ServiceStatus,
+    CircuitBreaker, CompletedDeployment, Deployment, DeploymentConfiguration, DeploymentFailure,
+    LoadBalancer, RolloutState, SchedulingStrategy, Service, ServiceStatus,
 };
 pub use state::{RowKey, State, Touched};
+pub use stop::{StopCause, StopCode, Stopped};
 pub use task::{
-    ContainerOverride, DesiredStatus, Overrides, Placement, PortBinding, StopCode, Stopped, Task,
-    TaskContainer, TaskStatus,
+    ContainerOverride, DesiredStatus, Overrides, Placement, PortBinding, Task, TaskContainer,
+    TaskStatus,
 };
 pub use time::{Clock, Timestamp};
 pub use view::{AgentView, AssignedContainer, AssignedTask, RouterView, Wanted};

@@ -49,7 +49,9 @@ impl fmt::Display for Dimension {
 pub struct Resources(BTreeMap<Dimension, u64>);
 
 /// A dimension in which there is too little.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct Shortfall {
     /// Which dimension.
     pub dimension: Dimension,

@@ -60,6 +60,7 @@ texts! {
     Digest: "A digest, as `sha256:` and 64 hexadecimal digits.", "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$";
     ImageReference: "An image, as `repository:tag` or `repository@digest`.", "^[^\\s]+$";
     Subnet: "An IPv4 subnet, as `10.90.3.0/24`.", "^[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}$";
+    Dimension: "A resource, as `CPU`, `MEMORY` or a name.", "^.+$";
     HttpMatcher: "Status codes, as `200`, `200-399` or `200,202`.", "^[0-9]{3}(-[0-9]{3})?(,[0-9]{3}(-[0-9]{3})?)*$";
 }
 

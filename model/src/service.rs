@@ -9,6 +9,8 @@ use crate::digest::Digest;
 use crate::id::{DeploymentId, ServiceId, TargetGroupId};
 use crate::image::PinnedImage;
 use crate::name::{ClusterName, ContainerName, ServiceName};
+use crate::placement::PlacementFailure;
+use crate::stop::Stopped;
 use crate::task::Task;
 use crate::time::Timestamp;
 
@@ -46,8 +48,8 @@ pub struct Service {
     pub last_completed: Option<CompletedDeployment>,
     /// The one before it: where a rollback goes from a completed one.
     pub previous_completed: Option<CompletedDeployment>,
-    /// Why a task of it cannot be placed now, in a sentence for people.
-    pub placement_failure: Option<String>,
+    /// Why a task of it cannot be placed now.
+    pub placement_failure: Option<PlacementFailure>,
     /// When it was made.
     pub created_at: Timestamp,
     /// By whom.
@@ -205,8 +207,11 @@ pub struct Deployment {
     pub images: BTreeMap<ContainerName, PinnedImage>,
     /// How far it is.
     pub rollout_state: RolloutState,
-    /// Why it is where it is, in a sentence for people.
+    /// Why it is where it is, in a sentence for people. Nothing decides on it.
     pub rollout_state_reason: String,
+    /// Why it failed, if it did. None where an older version wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<DeploymentFailure>,
     /// The deployment that failed, when this one goes back from it.
     pub rollback_of: Option<DeploymentId>,
     /// Tasks that failed in a row: did not reach RUNNING, or were never healthy. A task that becomes healthy resets it.
@@ -242,6 +247,25 @@ pub enum RolloutState {
     Completed,
     /// Given up.
     Failed,
+}
+
+/// Why a deployment failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
+pub enum DeploymentFailure {
+    /// Too many of its tasks failed in a row, so it was given up.
+    TasksFailed {
+        /// How many.
+        count: u32,
+        /// Why the last of them stopped, if that is still known.
+        last: Option<Stopped>,
+    },
+    /// Another deployment took its place before it was complete.
+    Superseded {
+        /// The other one.
+        by: DeploymentId,
+    },
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::id::{DeploymentId, InstanceId, ServiceId, StateRevision, TaskId};
 use crate::image::PinnedImage;
 use crate::name::{ClusterName, ContainerName};
 use crate::resources::Resources;
+use crate::stop::Stopped;
 use crate::time::Timestamp;
 
 /// One running copy of a task definition.
@@ -215,32 +216,6 @@ pub enum DesiredStatus {
     Running,
     /// Stopped.
     Stopped,
-}
-
-/// Why a task stops or stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Stopped {
-    /// ECS's code.
-    pub code: StopCode,
-    /// A sentence for people (ECS `stoppedReason`).
-    pub reason: String,
-}
-
-/// ECS's `stopCode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum StopCode {
-    /// It never reached RUNNING: no room, no image, not created, not started.
-    TaskFailedToStart,
-    /// An essential container exited.
-    EssentialContainerExited,
-    /// A person stopped it.
-    UserInitiated,
-    /// A deployment, a smaller desired count, or failed health checks.
-    ServiceSchedulerInitiated,
-    /// Its instance is lost, or could not give what it had promised (a host port that somebody else took).
-    InfrastructureHealth,
 }
 
 /// What a task changes in its definition (ECS `TaskOverride`).

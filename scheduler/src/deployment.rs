@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use model::{
     Backoff, CircuitBreaker, CompletedDeployment, ContainerName, Deployment, DeploymentChange,
-    DeploymentId, Digest, ImageReference, PinnedImage, Reference, Revision, RolloutState, Service,
-    ServiceChange, ServiceId, ServiceStatus, State, StopCode, Task, TaskStatus, Timestamp,
+    DeploymentFailure, DeploymentId, Digest, ImageReference, PinnedImage, PlacementFailure,
+    Reference, Revision, RolloutState, Service, ServiceChange, ServiceId, ServiceStatus, State,
+    StopCode, Stopped, Task, TaskStatus, Timestamp,
 };
 
 use crate::draft::Draft;
 use crate::hash::fnv1a;
+use crate::sentence;
 
 /// The pauses before tasks are started again after failures.
 const LAUNCHES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_mins(1));
@@ -31,8 +33,8 @@ pub(crate) fn follow(draft: &mut Draft<'_>, id: ServiceId) {
         Ok(images) => images,
         Err(missing) => {
             if is_first {
-                let reason = Some(format!("image `{missing}` has not been pushed yet"));
-                draft.propose(ServiceChange::SetPlacementFailure { service: id, reason });
+                let failure = Some(PlacementFailure::ImageNotPushed { image: missing });
+                draft.propose(ServiceChange::SetPlacementFailure { service: id, failure });
             }
             return;
         }
@@ -109,8 +111,8 @@ fn start(
 ) -> Deployment {
     let id = DeploymentId::new(draft.now, draft.random());
     let rollout_state_reason = match rollback_of {
-        Some(failed) => format!("rolling back deployment {failed}"),
-        None => format!("deployment {id} in progress"),
+        Some(failed) => sentence::rolling_back(failed),
+        None => sentence::in_progress(id),
     };
     Deployment {
         id,
@@ -119,6 +121,7 @@ fn start(
         images,
         rollout_state: RolloutState::InProgress,
         rollout_state_reason,
+        failure: None,
         rollback_of,
         failed_tasks: 0,
         last_failure_at: None,
@@ -148,11 +151,8 @@ pub(crate) fn judge(draft: &mut Draft<'_>, id: ServiceId) {
     // A task that has just been forgotten may be the one that failed.
     let last = last_failure(&draft.before, &deployment)
         .or_else(|| last_failure(&draft.state, &deployment));
-    let reason = match last {
-        Some(last) => format!("{count} tasks failed in a row, the last one: {last}"),
-        None => format!("{count} tasks failed in a row"),
-    };
-    let mut changes = vec![DeploymentChange::Fail { deployment: deployment.id, reason }.into()];
+    let failure = DeploymentFailure::TasksFailed { count, last };
+    let mut changes = vec![DeploymentChange::Fail { deployment: deployment.id, failure }.into()];
     if breaker.rollback
         && let Some(CompletedDeployment { id: _, task_definition, images }) = service.last_completed
     {
@@ -162,13 +162,13 @@ pub(crate) fn judge(draft: &mut Draft<'_>, id: ServiceId) {
     draft.propose_together(changes);
 }
 
-fn last_failure(state: &State, deployment: &Deployment) -> Option<String> {
+fn last_failure(state: &State, deployment: &Deployment) -> Option<Stopped> {
     state
         .tasks_of(deployment.service)
         .filter(|task| task.deployment == Some(deployment.id) && task.healthy_at.is_none())
         .filter_map(|task| Some((task.stopping_at, task.id, task.stopped.as_ref()?)))
         .max_by_key(|(at, id, _)| (*at, *id))
-        .map(|(_, _, stopped)| stopped.reason.clone())
+        .map(|(_, _, stopped)| stopped.clone())
 }
 
 /// When tasks of the deployment may be started again after failures: its own, or its instances'.

@@ -9,6 +9,7 @@ use model::observed::{RouterSeen, TargetHealth};
 use model::{Service, ServiceId, TargetGroupId, Task, TaskChange, TaskId, TaskStatus};
 
 use crate::draft::Draft;
+use crate::sentence;
 
 /// What a task of a service is worth now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +102,7 @@ fn failing(
         draft.wake_at(deadline);
         return Condition::Starting;
     }
-    let reason = reason.unwrap_or_else(|| "no check of it has passed".to_owned());
-    Condition::Failing(format!("failed its health checks: {reason}"))
+    Condition::Failing(reason.unwrap_or_else(sentence::no_check_passed))
 }
 
 fn groups(service: &Service) -> impl Iterator<Item = TargetGroupId> {
@@ -131,7 +131,7 @@ fn verdict(draft: &Draft<'_>, service: &Service, task: TaskId) -> Verdict {
                 TargetHealth::Healthy => worst,
                 TargetHealth::Initial => worse(worst, Verdict::Initial(reason)),
                 TargetHealth::Unhealthy => {
-                    let reason = reason.unwrap_or_else(|| "a router finds it unhealthy".to_owned());
+                    let reason = reason.unwrap_or_else(sentence::found_unhealthy);
                     worse(worst, Verdict::Unhealthy(reason))
                 }
             };

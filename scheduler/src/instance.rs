@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use model::{InstanceId, Lease, StopCode, TaskChange};
+use model::{InstanceId, Lease, StopCause, Stopped, TaskChange};
 
 use crate::draft::Draft;
-use crate::health;
+use crate::{health, sentence};
 
 /// Fewer lost instances than this are never a mass loss.
 const MASS: usize = 3;
@@ -49,24 +49,20 @@ pub(crate) fn lost(draft: &mut Draft<'_>) -> BTreeSet<InstanceId> {
 }
 
 /// Why a task of a lost instance is stopped.
-pub(crate) fn silence(draft: &Draft<'_>, id: InstanceId) -> String {
+pub(crate) fn silence(draft: &Draft<'_>, id: InstanceId) -> Stopped {
     let name = draft.state.instance(id).map_or_else(|| id.to_string(), |found| found.name.clone());
     let secs = draft.settings.lease.lost_after.as_secs();
-    format!("instance `{name}` was not heard of for {secs} s")
+    Stopped::new(StopCause::InstanceLost, sentence::instance_silent(&name, secs))
 }
 
 /// Stops the tasks of lost instances that no router vouches for.
 pub(crate) fn give_up_lost(draft: &mut Draft<'_>) {
     for id in draft.lost.clone() {
-        let reason = silence(draft, id);
+        let stopped = silence(draft, id);
         let state = draft.state.clone();
         for task in state.tasks_on(id).filter(|task| task.wanted()) {
             if !health::vouched_for(draft, task) {
-                draft.propose(TaskChange::Stop {
-                    task: task.id,
-                    code: StopCode::InfrastructureHealth,
-                    reason: reason.clone(),
-                });
+                draft.propose(TaskChange::Stop { task: task.id, stopped: stopped.clone() });
             }
         }
     }

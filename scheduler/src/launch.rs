@@ -1,9 +1,9 @@
 //! Missing tasks are started as far as the maximum, the back-off and the room on instances allow; what stands in the way
-//! is said in a sentence.
+//! is recorded.
 
 use model::{
-    Deployment, Placement, RolloutState, Service, Task, TaskChange, TaskContainer, TaskDefinition,
-    TaskId, TaskStatus, Timestamp,
+    Deployment, Placement, PlacementFailure, RolloutState, Service, Task, TaskChange,
+    TaskContainer, TaskDefinition, TaskId, TaskStatus, Timestamp,
 };
 
 use crate::deployment;
@@ -31,7 +31,7 @@ pub(crate) enum Notice {
     /// All is well.
     Clear,
     /// This stands in the way.
-    Say(String),
+    Say(PlacementFailure),
 }
 
 impl Launch {
@@ -97,7 +97,7 @@ impl Launch {
             if unplaceable.lacks_room && (roster.stopping > 0 || stops > 0) {
                 return Notice::Keep;
             }
-            return Notice::Say(unplaceable.sentence.clone());
+            return Notice::Say(unplaceable.failure.clone());
         }
         if self.paused {
             return Notice::Keep;
@@ -105,10 +105,12 @@ impl Launch {
         if roster.holds && roster.fresh.iter().any(|m| m.condition == Condition::Unknown) {
             let told_at = draft.observed.since.plus(draft.settings.lease.suspect_after);
             draft.wake_at(told_at);
-            let sentence = "no router is connected that could tell whether its tasks are healthy; the \
-                            deployment waits";
             let is_settled = draft.now >= told_at;
-            return if is_settled { Notice::Say(sentence.to_owned()) } else { Notice::Keep };
+            return if is_settled {
+                Notice::Say(PlacementFailure::HealthUnknown)
+            } else {
+                Notice::Keep
+            };
         }
         let stuck =
             self.over_maximum > 0 && stops == 0 && roster.stopping == 0 && !roster.is_starting();
@@ -117,11 +119,13 @@ impl Launch {
         }
         let Bounds { desired, minimum, maximum } = bounds;
         let configuration = &service.deployment_configuration;
-        let (low, high) = (configuration.minimum_healthy_percent, configuration.maximum_percent);
-        Notice::Say(format!(
-            "no step is legal: of {desired} desired tasks, maximumPercent {high} allows {maximum} at most and \
-             minimumHealthyPercent {low} needs {minimum} healthy; raise the one or lower the other"
-        ))
+        Notice::Say(PlacementFailure::NoLegalStep {
+            desired,
+            minimum,
+            maximum,
+            minimum_healthy_percent: configuration.minimum_healthy_percent,
+            maximum_percent: configuration.maximum_percent,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use model::{Change, Observed, State, Timestamp};
 
 mod deployment;
 mod draft;
+mod filter;
 mod hash;
 mod health;
 mod instance;
@@ -19,6 +20,7 @@ mod launch;
 mod place;
 mod rolling;
 mod routers;
+mod sentence;
 mod service;
 mod settings;
 mod shell;

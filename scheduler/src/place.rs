@@ -10,19 +10,17 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 use std::net::Ipv4Addr;
 
 use model::{
-    ClusterName, ContainerName, DeploymentId, InstallationId, Instance, InstanceId, InstanceStatus,
-    Lease, PinnedImage, Placement, Platform, PortMapping, Resources, ServiceId, State, Subnet,
-    TaskDefinition, Timestamp, TransportProtocol,
+    ClusterName, ContainerName, DeploymentId, FilterReason, InstallationId, Instance, InstanceId,
+    InstanceStatus, Lease, PinnedImage, Placement, PlacementFailure, Platform, PortMapping,
+    Resources, ServiceId, State, Subnet, TaskDefinition, Timestamp, TransportProtocol,
 };
 
 use crate::draft::Draft;
+use crate::filter;
 
-mod misfit;
 mod rotation;
 mod tally;
 
-use misfit::Misfit;
-pub(crate) use misfit::Unplaceable;
 use tally::Tally;
 
 /// What a group of equal tasks asks for.
@@ -46,6 +44,17 @@ pub(crate) fn mappings(definition: &TaskDefinition) -> Vec<(ContainerName, PortM
         .collect()
 }
 
+/// A task that no instance takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unplaceable {
+    /// Why.
+    pub(crate) failure: PlacementFailure,
+    /// Until when an instance that is only just away may be back: nothing is said before.
+    pub(crate) may_change_at: Option<Timestamp>,
+    /// Whether it would help that another task stopped.
+    pub(crate) lacks_room: bool,
+}
+
 type Ports = HashSet<(TransportProtocol, u16)>;
 
 /// What is free on each instance.
@@ -58,7 +67,7 @@ pub(crate) struct Places {
 struct Place {
     id: InstanceId,
     cluster: ClusterName,
-    closed: Option<Misfit>,
+    closed: Option<FilterReason>,
     /// When it may open or close for good, where that is soon.
     may_open_at: Option<Timestamp>,
     platform: Platform,
@@ -83,7 +92,7 @@ pub(crate) fn place(
     let mut places = draft.take_places();
     let mut heap = BinaryHeap::new();
     for index in places.of(&request.cluster) {
-        if places.misfit(index, request, &platforms).is_none() {
+        if places.filter(index, request, &platforms).is_none() {
             let tally = tallies.get(&places.places[index].id).copied().unwrap_or_default();
             heap.push(Reverse(places.score(index, tally)));
         }
@@ -92,11 +101,11 @@ pub(crate) fn place(
     while placements.len() < count
         && let Some(Reverse(Score { mut tally, index, .. })) = heap.pop()
     {
-        let Ok(placement) = places.take(index, request, draft) else { continue };
+        let Some(placement) = places.take(index, request, draft) else { continue };
         placements.push(placement);
         tally.deployment += 1;
         tally.service += 1;
-        if places.misfit(index, request, &platforms).is_none() {
+        if places.filter(index, request, &platforms).is_none() {
             heap.push(Reverse(places.score(index, tally)));
         }
     }
@@ -166,42 +175,36 @@ impl Places {
     }
 
     /// Why a task of the request cannot go there.
-    fn misfit(
+    fn filter(
         &self,
         index: usize,
         request: &Request,
         platforms: &[BTreeSet<Platform>],
-    ) -> Option<Misfit> {
+    ) -> Option<FilterReason> {
         let place = &self.places[index];
         if let Some(closed) = &place.closed {
             return Some(closed.clone());
         }
         if let Some(wrong) = platforms.iter().find(|image| !image.contains(&place.platform)) {
-            let image = wrong.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ");
-            return Some(Misfit::Platform { image, instance: place.platform.to_string() });
+            let (image, instance) = (wrong.clone(), place.platform.clone());
+            return Some(FilterReason::Platform { image, instance });
         }
         let shortfalls = place.free.shortfalls(&request.resources);
         if !shortfalls.is_empty() {
-            return Some(Misfit::Lacks(shortfalls));
+            return Some(FilterReason::InsufficientResources { shortfalls });
         }
         let taken = &self.ports[place.host];
         let fixed = request.mappings.iter().filter(|(_, mapping)| mapping.host_port != 0);
         fixed
             .map(|(_, mapping)| (mapping.protocol, mapping.host_port))
             .find(|port| taken.contains(port))
-            .map(|(protocol, port)| Misfit::PortTaken { port, protocol })
+            .map(|(protocol, port)| FilterReason::PortTaken { port, protocol })
     }
 
-    fn take(
-        &mut self,
-        index: usize,
-        request: &Request,
-        draft: &Draft<'_>,
-    ) -> Result<Placement, Misfit> {
+    fn take(&mut self, index: usize, request: &Request, draft: &Draft<'_>) -> Option<Placement> {
         let place = &mut self.places[index];
-        let subnet = place.subnet.ok_or(Misfit::NoSubnet)?;
-        let offset = rotation::address(subnet, place.last_address, &place.addresses)
-            .ok_or(Misfit::NoAddress)?;
+        let subnet = place.subnet?;
+        let offset = rotation::address(subnet, place.last_address, &place.addresses)?;
         let address = subnet.address(offset);
         let range = &draft.settings.port_range;
         let from = if range.contains(&place.last_port) {
@@ -219,7 +222,7 @@ impl Places {
         place.addresses.insert(address);
         place.free = place.free.minus(&request.resources);
         place.tasks += 1;
-        Ok(Placement { instance: place.id, address, ports })
+        Some(Placement { instance: place.id, address, ports })
     }
 
     fn explain(&self, request: &Request, platforms: &[BTreeSet<Platform>]) -> Unplaceable {
@@ -227,13 +230,15 @@ impl Places {
         let may_change_at =
             candidates.iter().filter_map(|index| self.places[*index].may_open_at).min();
         // What fits by every count but cannot be taken has run out of addresses or ports.
-        let misfits: Vec<_> = candidates
+        let reasons = candidates
             .iter()
-            .map(|index| self.misfit(*index, request, platforms).unwrap_or(Misfit::UsedUp))
-            .collect();
-        let lacks_room = may_change_at.is_none() && misfits.iter().any(Misfit::lacks_room);
-        let sentence = misfit::sentence(&request.cluster, misfits);
-        Unplaceable { sentence, may_change_at, lacks_room }
+            .map(|index| self.filter(*index, request, platforms).unwrap_or(FilterReason::UsedUp));
+        let instances = filter::count(reasons);
+        let lacks_room = may_change_at.is_none()
+            && instances.iter().any(|instances| instances.reason.is_lack_of_room());
+        let cluster = request.cluster.clone();
+        let failure = PlacementFailure::NoInstanceFits { cluster, instances };
+        Unplaceable { failure, may_change_at, lacks_room }
     }
 }
 
@@ -248,12 +253,12 @@ impl Place {
         let is_ready = draft.lease(id) == Lease::Ready;
         let is_away = !is_ready || !draft.observed.connected(id);
         let closed = match instance.status {
-            InstanceStatus::Draining => Some(Misfit::Draining),
-            InstanceStatus::Active if is_away => Some(Misfit::NotConnected),
-            InstanceStatus::Active if instance.subnet.is_none() => Some(Misfit::NoSubnet),
+            InstanceStatus::Draining => Some(FilterReason::Draining),
+            InstanceStatus::Active if is_away => Some(FilterReason::NotConnected),
+            InstanceStatus::Active if instance.subnet.is_none() => Some(FilterReason::NoSubnet),
             InstanceStatus::Active => None,
         };
-        let comes_back = is_ready && closed == Some(Misfit::NotConnected);
+        let comes_back = is_ready && closed == Some(FilterReason::NotConnected);
         let suspect_at = draft.heard_at(id).plus(draft.settings.lease.suspect_after);
         Self {
             id,

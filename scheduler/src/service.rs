@@ -2,14 +2,14 @@
 
 use model::{
     Deployment, DeploymentChange, InstanceStatus, RolloutState, RoutingChange, Service,
-    ServiceChange, ServiceId, ServiceStatus, StopCode, TaskChange, TaskId, TaskStatus,
+    ServiceChange, ServiceId, ServiceStatus, StopCause, Stopped, TaskChange, TaskId, TaskStatus,
 };
 
 use crate::draft::Draft;
 use crate::health::{self, Condition};
 use crate::launch::{Launch, Notice};
 use crate::rolling::{Bounds, Cause, Member, Roster};
-use crate::{deployment, instance};
+use crate::{deployment, instance, sentence};
 
 /// Plans one service; it looks at no other.
 pub(crate) fn plan(draft: &mut Draft<'_>, id: ServiceId) {
@@ -28,7 +28,8 @@ pub(crate) fn plan(draft: &mut Draft<'_>, id: ServiceId) {
 
 fn wind_down(draft: &mut Draft<'_>, id: ServiceId) {
     let Some(service) = draft.state.service(id) else { return };
-    let reason = format!("service `{}` was removed", service.name);
+    let reason = sentence::service_removed(&service.name);
+    let stopped = Stopped::new(StopCause::ServiceRemoved, reason);
     let tasks: Vec<_> = draft.state.tasks_of(id).map(|task| task.id).collect();
     if tasks.is_empty() {
         let state = draft.state.clone();
@@ -38,8 +39,7 @@ fn wind_down(draft: &mut Draft<'_>, id: ServiceId) {
         draft.propose(ServiceChange::Remove(id));
     }
     for task in tasks {
-        let code = StopCode::ServiceSchedulerInitiated;
-        draft.propose(TaskChange::Stop { task, code, reason: reason.clone() });
+        draft.propose(TaskChange::Stop { task, stopped: stopped.clone() });
     }
 }
 
@@ -50,7 +50,9 @@ fn fail_overdue(draft: &mut Draft<'_>, id: ServiceId) {
     let unproven = state.tasks_of(id).filter(|task| task.wanted() && task.healthy_at.is_none());
     for task in unproven {
         if let Condition::Failing(reason) = health::condition(draft, &service, task) {
-            draft.propose(TaskChange::Fail { task: task.id, reason });
+            let reason = sentence::never_healthy(&reason);
+            let stopped = Stopped::new(StopCause::NeverHealthy, reason);
+            draft.propose(TaskChange::Fail { task: task.id, stopped });
         }
     }
 }
@@ -74,12 +76,12 @@ fn roll(draft: &mut Draft<'_>, id: ServiceId) {
         stop(draft, *task, cause, &service, &deployment);
     }
     complete(draft, &service, &deployment);
-    let reason = match launch.notice(draft, &service, &roster, bounds, idle.len() + stops.len()) {
+    let failure = match launch.notice(draft, &service, &roster, bounds, idle.len() + stops.len()) {
         Notice::Keep => return,
         Notice::Clear => None,
-        Notice::Say(sentence) => Some(sentence),
+        Notice::Say(failure) => Some(failure),
     };
-    draft.propose(ServiceChange::SetPlacementFailure { service: id, reason });
+    draft.propose(ServiceChange::SetPlacementFailure { service: id, failure });
 }
 
 fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> Roster {
@@ -123,27 +125,28 @@ fn stop(
 ) {
     let Some(task) = draft.state.task(id) else { return };
     let host = task.instance().and_then(|id| draft.state.instance(id));
-    let mut code = StopCode::ServiceSchedulerInitiated;
-    let reason = match cause {
-        Cause::Unhealthy(reason) => {
-            let reason = format!("failed its health checks after it was healthy: {reason}");
-            draft.propose(TaskChange::Fail { task: id, reason });
+    let (cause, reason) = match cause {
+        Cause::Unhealthy(check) => {
+            let reason = sentence::turned_unhealthy(check);
+            let stopped = Stopped::new(StopCause::TurnedUnhealthy, reason);
+            draft.propose(TaskChange::Fail { task: id, stopped });
             return;
         }
-        Cause::ScaledIn => format!("scaled in to {} tasks", service.desired_count),
+        Cause::ScaledIn => (StopCause::ScaledIn, sentence::scaled_in(service.desired_count)),
         Cause::Replaced if !deployment.owns(task) => {
-            format!("replaced by deployment {}", deployment.id)
+            (StopCause::Replaced, sentence::replaced(deployment.id))
         }
         Cause::Replaced => match host {
             Some(host) if draft.lost.contains(&host.id) => {
-                code = StopCode::InfrastructureHealth;
-                instance::silence(draft, host.id)
+                let stopped = instance::silence(draft, host.id);
+                draft.propose(TaskChange::Stop { task: id, stopped });
+                return;
             }
-            Some(host) => format!("instance `{}` is draining", host.name),
-            None => "its instance is gone".to_owned(),
+            Some(host) => (StopCause::InstanceDraining, sentence::instance_draining(&host.name)),
+            None => (StopCause::InstanceRemoved, sentence::instance_gone()),
         },
     };
-    draft.propose(TaskChange::Stop { task: id, code, reason });
+    draft.propose(TaskChange::Stop { task: id, stopped: Stopped::new(cause, reason) });
 }
 
 /// The deployment is done when its desired count is healthy and nothing older should run.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Backoff, Change, Clock, DeploymentChange, DeploymentId, Observed, State, StateRevision,
-    TaskChange, TaskId, Timestamp,
+    Backoff, Change, Clock, CommitError, DeploymentChange, DeploymentId, Observed, State,
+    StateRevision, TaskChange, TaskId, Timestamp,
 };
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -39,7 +39,7 @@ pub async fn run<S, F>(
     shutdown: CancellationToken,
 ) where
     S: Fn(Vec<Change>) -> F + Send + Sync,
-    F: Future<Output = Result<(), String>> + Send,
+    F: Future<Output = Result<(), CommitError>> + Send,
 {
     let mut scheduler = Shell {
         planned_at: clock.now(),
@@ -79,7 +79,7 @@ impl Shell {
     async fn round<S, F>(&mut self, submit: &S) -> Option<Duration>
     where
         S: Fn(Vec<Change>) -> F,
-        F: Future<Output = Result<(), String>>,
+        F: Future<Output = Result<(), CommitError>>,
     {
         let state = self.state.borrow_and_update().clone();
         let mut observed = self.observed.borrow_and_update().clone();
@@ -100,8 +100,8 @@ impl Shell {
         let mut done = 0;
         for batch in batches {
             let creates: Vec<_> = batch.iter().filter_map(Created::of).collect();
-            if let Err(refusal) = submit(batch).await {
-                tracing::info!(%refusal, "a planned change was refused; planning again");
+            if let Err(error) = submit(batch).await {
+                report(&error);
                 sleep(self.backoff.fail(rand::random())).await;
                 break;
             }
@@ -139,6 +139,21 @@ impl Shell {
             () = sleep(wait) => Ok(()),
         };
         woken.is_ok()
+    }
+}
+
+/// Says why a batch was not committed. Whatever the reason, the next plan starts from what is true then.
+fn report(error: &CommitError) {
+    match error {
+        CommitError::Refused(_) | CommitError::Unmet(_) | CommitError::GuardFailed { .. } => {
+            tracing::info!(%error, "a planned change was refused; planning again");
+        }
+        CommitError::TooLarge(_) => {
+            tracing::error!(%error, "a planned batch was weighed wrong; planning again");
+        }
+        CommitError::Unavailable(_) => {
+            tracing::warn!(%error, "a planned change could not be written; planning again");
+        }
     }
 }
 

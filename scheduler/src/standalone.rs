@@ -1,7 +1,7 @@
 //! A task that nobody keeps is placed at once or fails at once with the reason; only an instance that is just now on its
 //! way back is waited for.
 
-use model::{StopCode, Task, TaskChange, TaskStatus};
+use model::{StopCause, Stopped, Task, TaskChange, TaskStatus};
 
 use crate::draft::Draft;
 use crate::place::{self, Request};
@@ -35,6 +35,6 @@ fn place_one(draft: &mut Draft<'_>, task: &Task) {
         draft.wake_at(at);
         return;
     }
-    let (code, reason) = (StopCode::TaskFailedToStart, unplaceable.sentence);
-    draft.propose(TaskChange::Stop { task: task.id, code, reason });
+    let stopped = Stopped::new(StopCause::NoInstanceFits, unplaceable.failure.to_string());
+    draft.propose(TaskChange::Stop { task: task.id, stopped });
 }

@@ -27,7 +27,7 @@ pub(crate) fn service(state: &State, service: &Service, router_port: u16) -> api
         scheduling_strategy: service.scheduling_strategy,
         deployment_configuration: service.deployment_configuration.clone(),
         follow_tags: service.follow_tags,
-        placement_failure: service.placement_failure.clone(),
+        placement_failure: service.placement_failure.as_ref().map(ToString::to_string),
         load_balancers: load_balancers(state, service),
         health_check_grace_period_seconds: service.health_check_grace_period_seconds,
         deployments: deployments(state, service),

@@ -97,7 +97,7 @@ async fn an_agents_report_is_recorded_once_however_often_it_is_said() {
     let reason = "exited with code 1; ".repeat(1000);
     let code = model::StopCode::EssentialContainerExited;
     let mut end = seen(task, TaskStatus::Stopped);
-    end.stopped = Some(Stopped { code, reason });
+    end.stopped = Some(Stopped { code, reason, cause: None });
     again.report.send(report(vec![end.clone()])).unwrap();
     world
         .until_state("stopped", |state| (status(state)? == TaskStatus::Stopped).then_some(()))

@@ -64,6 +64,7 @@ fn every_entity_of_ecs_has_its_arn() {
         images: std::collections::BTreeMap::new(),
         rollout_state: RolloutState::InProgress,
         rollout_state_reason: String::new(),
+        failure: None,
         rollback_of: None,
         failed_tasks: 0,
         last_failure_at: None,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::DeploymentId;
-use crate::service::Deployment;
+use crate::service::{Deployment, DeploymentFailure};
 
 /// What may happen to a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub enum DeploymentChange {
     Fail {
         /// The deployment.
         deployment: DeploymentId,
-        /// Why, in a sentence for people.
-        reason: String,
+        /// Why.
+        failure: DeploymentFailure,
     },
 }

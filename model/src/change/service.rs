@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::id::ServiceId;
 use crate::name::ContainerName;
+use crate::placement::PlacementFailure;
 use crate::service::{DeploymentConfiguration, Service};
 
 /// What may happen to a service.
@@ -32,8 +33,8 @@ pub enum ServiceChange {
     SetPlacementFailure {
         /// The service.
         service: ServiceId,
-        /// A sentence for people.
-        reason: Option<String>,
+        /// What is in the way.
+        failure: Option<PlacementFailure>,
     },
 }
 

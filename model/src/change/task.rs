@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, TaskId};
-use crate::task::{Placement, StopCode, Stopped, Task, TaskContainer, TaskStatus};
+use crate::stop::Stopped;
+use crate::task::{Placement, Task, TaskContainer, TaskStatus};
 
 /// What may happen to a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,18 +23,16 @@ pub enum TaskChange {
     Stop {
         /// The task.
         task: TaskId,
-        /// Why, as a code.
-        code: StopCode,
-        /// Why, in a sentence.
-        reason: String,
+        /// Why.
+        stopped: Stopped,
     },
-    /// It should be stopped because it never became healthy: as `Stop` with `ServiceSchedulerInitiated`, and it counts
-    /// as failed in its deployment.
+    /// It should be stopped because it fails its health checks: as `Stop`, and where it was never healthy it counts as
+    /// failed in its deployment.
     Fail {
         /// The task.
         task: TaskId,
         /// Which check failed how.
-        reason: String,
+        stopped: Stopped,
     },
     /// Routers are done with it: DEACTIVATING becomes STOPPING.
     Drained(TaskId),

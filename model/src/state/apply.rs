@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{Index, RowKey, State, Touched};
 use crate::change::{Change, Refusal};
 use crate::cluster::Instance;
-use crate::history::{History, ServiceEvent};
+use crate::history::{EventKind, History, ServiceEvent};
+use crate::sentence;
 use crate::service::{Deployment, Service};
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -73,13 +74,14 @@ impl Write<'_> {
         self.touched.rows.insert(key);
     }
 
-    fn event(&mut self, service: &Service, message: &str) {
+    fn event(&mut self, service: &Service, event: EventKind) {
         self.touched.history.push(History::Event(ServiceEvent {
             service: service.id,
             cluster: service.cluster.clone(),
             service_name: service.name.clone(),
             at: self.at,
-            message: format!("(service {}) {message}", service.name),
+            message: sentence::service_event(&service.name, &event),
+            event: Some(event),
         }));
     }
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use model::{ContainerName, InstallationId, InstanceId, PortBinding, PortMapping, Subnet};
 
-use super::{Misfit, Ports};
+use super::Ports;
 use crate::hash::fnv1a;
 
 /// The first free offset after the one that was given out last.
@@ -17,13 +17,14 @@ pub(super) fn address(subnet: Subnet, last: u32, taken: &HashSet<Ipv4Addr>) -> O
     turn.find(|offset| !taken.contains(&subnet.address(*offset)))
 }
 
-/// A host port for each mapping: its own where it names one, else the next free one from `from` on.
+/// A host port for each mapping: its own where it names one, else the next free one from `from` on. None where there are
+/// too few.
 pub(super) fn ports(
     mappings: &[(ContainerName, PortMapping)],
     from: u16,
     range: &RangeInclusive<u16>,
     taken: &Ports,
-) -> Result<Vec<PortBinding>, Misfit> {
+) -> Option<Vec<PortBinding>> {
     let (start, end) = (*range.start(), *range.end());
     let mut turn = (from..=end).chain(start..from);
     // A port that is named is not chosen for another mapping of the same task.
@@ -32,18 +33,16 @@ pub(super) fn ports(
     for (container, mapping) in mappings {
         let protocol = mapping.protocol;
         let host_port = match mapping.host_port {
-            0 => turn
-                .find(|port| {
-                    !taken.contains(&(protocol, *port)) && !named.contains(&(protocol, *port))
-                })
-                .ok_or(Misfit::NoPort)?,
+            0 => turn.find(|port| {
+                !taken.contains(&(protocol, *port)) && !named.contains(&(protocol, *port))
+            })?,
             fixed => fixed,
         };
         let container_port = mapping.container_port;
         let container = container.clone();
         bindings.push(PortBinding { container, container_port, protocol, host_port });
     }
-    Ok(bindings)
+    Some(bindings)
 }
 
 /// The last of the bindings that was chosen here: the instance's cursor moves there.

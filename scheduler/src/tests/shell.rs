@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{Change, Clock, Observed, ServiceChange, State, Timestamp};
+use model::{Change, Clock, CommitError, Observed, ServiceChange, State, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -61,13 +61,13 @@ impl Store {
     }
 
     /// Answers before the new state is seen, as a store under load may.
-    async fn submit(self: Arc<Self>, batch: Vec<Change>) -> Result<(), String> {
+    async fn submit(self: Arc<Self>, batch: Vec<Change>) -> Result<(), CommitError> {
         self.submissions.fetch_add(1, Ordering::SeqCst);
         sleep(Duration::from_millis(4)).await;
         let left = self.refusals_left.load(Ordering::SeqCst);
         if left > 0 {
             self.refusals_left.store(left - 1, Ordering::SeqCst);
-            return Err("another writer was faster".to_owned());
+            return Err(CommitError::Unavailable("the disk is full".to_owned()));
         }
         tokio::spawn(async move {
             sleep(Duration::from_millis(300)).await;

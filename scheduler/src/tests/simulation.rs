@@ -332,9 +332,9 @@ impl Simulation {
     }
 
     fn check_before(&mut self, change: &Change) {
-        if let Change::Task(TaskChange::Stop { task, code, reason: _ }) = change {
-            self.check_minimum(*task, *code);
-        } else if let Change::Task(TaskChange::Fail { task, reason: _ }) = change {
+        if let Change::Task(TaskChange::Stop { task, stopped }) = change {
+            self.check_minimum(*task, stopped.code);
+        } else if let Change::Task(TaskChange::Fail { task, stopped: _ }) = change {
             self.check_minimum(*task, StopCode::ServiceSchedulerInitiated);
         } else if let Change::Task(TaskChange::Drained(task)) = change {
             self.check_drained(*task);

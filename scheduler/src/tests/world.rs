@@ -318,7 +318,7 @@ impl World {
     }
 
     pub(super) fn fail_with(&mut self, id: TaskId, code: StopCode, reason: &str) {
-        let stopped = Some(Stopped { code, reason: reason.to_owned() });
+        let stopped = Some(Stopped { code, reason: reason.to_owned(), cause: None });
         self.report(id, TaskStatus::Stopped, stopped);
         self.reap();
     }
@@ -429,10 +429,10 @@ impl World {
                 let name = self.task_name(*task);
                 format!("place {name} on {}", self.name("i", &placement.instance.to_string()))
             }
-            Change::Task(TaskChange::Stop { task, code, reason }) => {
+            Change::Task(TaskChange::Stop { task, stopped: Stopped { code, reason, .. } }) => {
                 format!("stop {} ({code:?}: {reason})", self.task_name(*task))
             }
-            Change::Task(TaskChange::Fail { task, reason }) => {
+            Change::Task(TaskChange::Fail { task, stopped: Stopped { reason, .. } }) => {
                 format!("fail {} ({reason})", self.task_name(*task))
             }
             Change::Task(TaskChange::Drained(id)) => format!("{} is drained", self.task_name(*id)),
@@ -453,13 +453,13 @@ impl World {
             Change::Deployment(DeploymentChange::Complete(id)) => {
                 format!("complete {}", self.deployment_name(*id))
             }
-            Change::Deployment(DeploymentChange::Fail { deployment, reason }) => {
+            Change::Deployment(DeploymentChange::Fail { deployment, failure: reason }) => {
                 format!("fail {}: {reason}", self.deployment_name(*deployment))
             }
             Change::Service(ServiceChange::SetPlacementFailure {
-                reason: Some(reason), ..
-            }) => format!("say: {reason}"),
-            Change::Service(ServiceChange::SetPlacementFailure { reason: None, .. }) => {
+                failure: Some(failure), ..
+            }) => format!("say: {failure}"),
+            Change::Service(ServiceChange::SetPlacementFailure { failure: None, .. }) => {
                 "say: all is placed".to_owned()
             }
             Change::Service(ServiceChange::NoteTried { .. }) => "note what was tried".to_owned(),

@@ -28,12 +28,10 @@ pub(crate) fn for_link(store: &Store, clock: &Arc<dyn Clock>) -> Submit {
 pub(crate) fn for_scheduler(
     store: &Store,
     clock: &Arc<dyn Clock>,
-) -> impl Fn(Vec<Change>) -> BoxFuture<'static, Result<(), String>> + Send + Sync + use<> {
+) -> impl Fn(Vec<Change>) -> BoxFuture<'static, Result<(), CommitError>> + Send + Sync + use<> {
     let (store, clock) = (store.clone(), Arc::clone(clock));
     move |changes| {
         let (store, now) = (store.clone(), clock.now());
-        Box::pin(async move {
-            store.apply(changes, now).await.map(drop).map_err(|error| error.to_string())
-        })
+        Box::pin(async move { store.apply(changes, now).await.map(drop) })
     }
 }

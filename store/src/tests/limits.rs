@@ -104,8 +104,7 @@ async fn a_task_that_left_state_is_found_in_history() {
     let id = task_id(0);
     let stop = Change::from(TaskChange::Stop {
         task: id,
-        code: model::StopCode::UserInitiated,
-        reason: "by hand".to_owned(),
+        stopped: model::Stopped::new(model::StopCause::UserRequest, "by hand"),
     });
     let changes =
         vec![TaskChange::Create(task(0, None)).into(), stop, TaskChange::Forget(id).into()];

@@ -117,6 +117,7 @@ fn deployment(n: u8, service: u8) -> Deployment {
         images: BTreeMap::from([("web".parse().expect("a name of letters"), image(n))]),
         rollout_state: RolloutState::InProgress,
         rollout_state_reason: String::new(),
+        failure: None,
         rollback_of: None,
         failed_tasks: 0,
         last_failure_at: None,
@@ -205,8 +206,7 @@ pub(crate) fn changes() -> impl Strategy<Value = Change> {
     let stop = |n| {
         Change::from(TaskChange::Stop {
             task: task_id(n),
-            code: StopCode::UserInitiated,
-            reason: "by hand".to_owned(),
+            stopped: Stopped::new(StopCause::UserRequest, "by hand"),
         })
     };
     let status = prop::sample::select(vec![

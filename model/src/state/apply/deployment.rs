@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{Applied, Write, exists, not_found};
 use crate::change::{DeploymentChange, Refusal};
-use crate::history::History;
+use crate::history::{EventKind, History};
 use crate::id::{DeploymentId, ServiceId};
 use crate::image::Reference;
-use crate::service::{CompletedDeployment, Deployment, RolloutState, Service};
+use crate::sentence;
+use crate::service::{CompletedDeployment, Deployment, DeploymentFailure, RolloutState, Service};
 use crate::state::RowKey;
 
 impl Write<'_> {
@@ -15,8 +16,8 @@ impl Write<'_> {
         match change {
             DeploymentChange::Start(deployment) => self.start_deployment(deployment),
             DeploymentChange::Complete(id) => self.complete_deployment(*id),
-            DeploymentChange::Fail { deployment, reason } => {
-                self.fail_deployment(*deployment, reason)
+            DeploymentChange::Fail { deployment, failure } => {
+                self.fail_deployment(*deployment, failure)
             }
         }
     }
@@ -69,11 +70,18 @@ impl Write<'_> {
         let old = service.deployment.replace(deployment.id);
         service.task_definition = key.clone();
         service.placement_failure = None;
-        let what = match deployment.rollback_of {
-            Some(failed) => format!("rolls back deployment {failed} to {key}"),
-            None => format!("started: {key}, {}", digests(deployment)),
+        let task_definition = key.clone();
+        let event = match deployment.rollback_of {
+            Some(failed) => {
+                EventKind::RollbackStarted { deployment: deployment.id, task_definition, failed }
+            }
+            None => EventKind::DeploymentStarted {
+                deployment: deployment.id,
+                task_definition,
+                images: deployment.images.values().map(|image| image.digest).collect(),
+            },
         };
-        self.event(&service, &format!("deployment {} {what}", deployment.id));
+        self.event(&service, event);
         self.put_service(service);
         self.put_deployment(deployment.clone());
         if let Some(old) = old {
@@ -86,12 +94,8 @@ impl Write<'_> {
         if let Some(known) = self.state.deployment(old).cloned()
             && known.rollout_state == RolloutState::InProgress
         {
-            let superseded = Deployment {
-                rollout_state: RolloutState::Failed,
-                rollout_state_reason: format!("superseded by deployment {}", new.id),
-                updated_at: self.at,
-                ..known
-            };
+            let failure = DeploymentFailure::Superseded { by: new.id };
+            let superseded = self.failed(known, failure);
             self.touched.history.push(History::Deployment(superseded.clone()));
             self.put_deployment(superseded);
         }
@@ -119,7 +123,7 @@ impl Write<'_> {
         let (deployment, mut service) = self.rolling(id)?;
         let deployment = Deployment {
             rollout_state: RolloutState::Completed,
-            rollout_state_reason: format!("deployment {id} completed"),
+            rollout_state_reason: sentence::deployment_completed(id),
             updated_at: self.at,
             ..deployment
         };
@@ -136,32 +140,30 @@ impl Write<'_> {
             service.previous_completed = service.last_completed.take();
         }
         service.last_completed = Some(completed);
-        self.event(&service, &format!("deployment {id} completed"));
+        self.event(&service, EventKind::DeploymentCompleted { deployment: id });
         self.touched.history.push(History::Deployment(deployment.clone()));
         self.put_service(service);
         self.put_deployment(deployment);
         Ok(())
     }
 
-    fn fail_deployment(&mut self, id: DeploymentId, reason: &str) -> Applied {
-        let (deployment, service) = self.rolling(id)?;
-        let deployment = Deployment {
+    fn failed(&self, deployment: Deployment, failure: DeploymentFailure) -> Deployment {
+        Deployment {
             rollout_state: RolloutState::Failed,
-            rollout_state_reason: reason.to_owned(),
+            rollout_state_reason: failure.to_string(),
+            failure: Some(failure),
             updated_at: self.at,
             ..deployment
-        };
-        self.event(&service, &format!("deployment {id} failed: {reason}"));
+        }
+    }
+
+    fn fail_deployment(&mut self, id: DeploymentId, failure: &DeploymentFailure) -> Applied {
+        let (deployment, service) = self.rolling(id)?;
+        let deployment = self.failed(deployment, failure.clone());
+        let failure = failure.clone();
+        self.event(&service, EventKind::DeploymentFailed { deployment: id, failure });
         self.touched.history.push(History::Deployment(deployment.clone()));
         self.put_deployment(deployment);
         Ok(())
     }
-}
-
-/// Which images a deployment runs, short enough for a sentence whatever they are named.
-fn digests(deployment: &Deployment) -> String {
-    let digests: BTreeSet<_> = deployment.images.values().map(|image| image.digest).collect();
-    let noun = if digests.len() == 1 { "image" } else { "images" };
-    let short: Vec<_> = digests.into_iter().map(|digest| digest.short()).collect();
-    format!("{noun} {}", short.join(", "))
 }

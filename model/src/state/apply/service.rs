@@ -7,8 +7,10 @@ use super::{Applied, Write, exists, not_found};
 use crate::change::{Refusal, ServiceChange, ServiceUpdate};
 use crate::definition::Revision;
 use crate::digest::Digest;
+use crate::history::EventKind;
 use crate::id::ServiceId;
 use crate::name::ContainerName;
+use crate::placement::PlacementFailure;
 use crate::service::{DeploymentConfiguration, LoadBalancer, Service, ServiceStatus};
 use crate::state::RowKey;
 
@@ -23,8 +25,8 @@ impl Write<'_> {
             ServiceChange::Drain(id) => self.drain_service(*id),
             ServiceChange::Remove(id) => self.remove_service(*id),
             ServiceChange::NoteTried { service, digests } => self.note_tried(*service, digests),
-            ServiceChange::SetPlacementFailure { service, reason } => {
-                self.set_placement_failure(*service, reason.as_deref())
+            ServiceChange::SetPlacementFailure { service, failure } => {
+                self.set_placement_failure(*service, failure.as_ref())
             }
         }
     }
@@ -50,8 +52,7 @@ impl Write<'_> {
             return Err(Refusal::Invalid(message.to_owned()));
         }
         self.put_service(service.clone());
-        let count = service.desired_count;
-        self.event(service, &format!("was created with a desired count of {count}"));
+        self.event(service, EventKind::Created { desired_count: service.desired_count });
         Ok(())
     }
 
@@ -121,7 +122,7 @@ impl Write<'_> {
         }
         if service.desired_count != known.desired_count {
             let (from, to) = (known.desired_count, service.desired_count);
-            self.event(&service, &format!("desired count changed from {from} to {to}"));
+            self.event(&service, EventKind::DesiredCountChanged { from, to });
         }
         self.put_service(service);
         Ok(())
@@ -131,7 +132,7 @@ impl Write<'_> {
         let mut service = self.known_service(id)?;
         if service.status == ServiceStatus::Active {
             service.status = ServiceStatus::Draining;
-            self.event(&service, "is being removed; its tasks are being stopped");
+            self.event(&service, EventKind::Draining);
             self.put_service(service);
         }
         Ok(())
@@ -164,7 +165,7 @@ impl Write<'_> {
         for deployment in deployments {
             self.drop_deployment(deployment);
         }
-        self.event(&service, "was removed");
+        self.event(&service, EventKind::Removed);
         self.state.services.remove_mut(&id);
         self.state.index.remove_service(&service);
         self.touch(RowKey::Service(id));
@@ -197,13 +198,17 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn set_placement_failure(&mut self, id: ServiceId, reason: Option<&str>) -> Applied {
+    fn set_placement_failure(
+        &mut self,
+        id: ServiceId,
+        failure: Option<&PlacementFailure>,
+    ) -> Applied {
         let mut service = self.known_service(id)?;
-        if service.placement_failure.as_deref() != reason {
-            if let Some(reason) = reason {
-                self.event(&service, &format!("was unable to place a task: {reason}"));
+        if service.placement_failure.as_ref() != failure {
+            if let Some(failure) = failure.cloned() {
+                self.event(&service, EventKind::PlacementFailed { failure });
             }
-            service.placement_failure = reason.map(ToOwned::to_owned);
+            service.placement_failure = failure.cloned();
             self.put_service(service);
         }
         Ok(())

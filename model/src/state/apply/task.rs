@@ -4,19 +4,21 @@ use super::{Applied, Write, exists, not_found};
 use crate::change::{Refusal, TaskChange, TaskReport};
 use crate::cluster::{Instance, InstanceStatus};
 use crate::definition::TaskDefinition;
-use crate::history::History;
+use crate::history::{EventKind, History};
 use crate::id::{InstanceId, TaskId};
+use crate::sentence;
 use crate::service::Deployment;
 use crate::state::RowKey;
-use crate::task::{DesiredStatus, Placement, StopCode, Stopped, Task, TaskContainer, TaskStatus};
+use crate::stop::{StopCause, StopCode, Stopped};
+use crate::task::{DesiredStatus, Placement, Task, TaskContainer, TaskStatus};
 
 impl Write<'_> {
     pub(super) fn task(&mut self, change: &TaskChange) -> Applied {
         match change {
             TaskChange::Create(task) => self.create_task(task),
             TaskChange::Place { task, placement } => self.place_task(*task, placement),
-            TaskChange::Stop { task, code, reason } => self.stop_task(*task, *code, reason),
-            TaskChange::Fail { task, reason } => self.fail_task(*task, reason),
+            TaskChange::Stop { task, stopped } => self.stop_task(*task, stopped),
+            TaskChange::Fail { task, stopped } => self.fail_task(*task, stopped),
             TaskChange::Drained(id) => self.task_drained(*id),
             TaskChange::Report(report) => self.report_task(report),
             TaskChange::Healthy(id) => self.task_healthy(*id),
@@ -158,14 +160,14 @@ impl Write<'_> {
         self.put_instance(instance);
     }
 
-    fn stop_task(&mut self, id: TaskId, code: StopCode, reason: &str) -> Applied {
+    fn stop_task(&mut self, id: TaskId, stopped: &Stopped) -> Applied {
         let mut task = self.known_task(id)?;
         if !task.wanted() {
             return Ok(());
         }
         task.desired_status = DesiredStatus::Stopped;
         task.stopping_at = Some(self.at);
-        task.stopped = Some(Stopped { code, reason: reason.to_owned() });
+        task.stopped = Some(stopped.clone());
         match task.last_status {
             TaskStatus::Provisioning => {
                 task.last_status = TaskStatus::Stopped;
@@ -180,14 +182,14 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn fail_task(&mut self, id: TaskId, reason: &str) -> Applied {
+    fn fail_task(&mut self, id: TaskId, stopped: &Stopped) -> Applied {
         let task = self.known_task(id)?;
         if task.wanted() {
-            self.stop_task(id, StopCode::ServiceSchedulerInitiated, reason)?;
+            self.stop_task(id, stopped)?;
             if task.healthy_at.is_none() {
                 self.count_failure(&task);
             }
-            self.stop_event(&task, reason);
+            self.stop_event(&task, stopped);
         }
         Ok(())
     }
@@ -237,14 +239,11 @@ impl Write<'_> {
         let ended_by_itself = known.wanted() && !task.wanted();
         self.put_task(task.clone());
         if ended_by_itself {
-            let stopped = task.stopped.as_ref();
-            let blameless =
-                stopped.is_some_and(|stopped| stopped.code == StopCode::InfrastructureHealth);
-            if task.healthy_at.is_none() && !blameless {
+            let stopped = task.stopped.clone().unwrap_or_else(unexplained);
+            if task.healthy_at.is_none() && stopped.code != StopCode::InfrastructureHealth {
                 self.count_failure(&task);
             }
-            let reason = stopped.map_or("it stopped", |stopped| stopped.reason.as_str()).to_owned();
-            self.stop_event(&task, &reason);
+            self.stop_event(&task, &stopped);
         }
         Ok(())
     }
@@ -258,10 +257,7 @@ impl Write<'_> {
         task.desired_status = DesiredStatus::Stopped;
         task.stopping_at.get_or_insert(self.at);
         if task.stopped.is_none() {
-            task.stopped = report.stopped.clone().or_else(|| {
-                let reason = "its containers exited".to_owned();
-                Some(Stopped { code: StopCode::EssentialContainerExited, reason })
-            });
+            task.stopped = report.stopped.clone().or_else(|| Some(unexplained()));
         }
         if task.last_status == TaskStatus::Stopped {
             task.stopped_at = Some(self.at);
@@ -280,9 +276,10 @@ impl Write<'_> {
         }
     }
 
-    fn stop_event(&mut self, task: &Task, reason: &str) {
+    fn stop_event(&mut self, task: &Task, stopped: &Stopped) {
         if let Some(service) = task.service.and_then(|id| self.state.service(id)).cloned() {
-            self.event(&service, &format!("task {} stopped: {reason}", task.id));
+            let event = EventKind::TaskStopped { task: task.id, stopped: stopped.clone() };
+            self.event(&service, event);
         }
     }
 
@@ -328,9 +325,8 @@ impl Write<'_> {
         task.stopped_at = Some(self.at);
         let host = self.state.instance(instance);
         let host = host.map_or_else(|| instance.to_string(), |instance| instance.name.clone());
-        task.stopped.get_or_insert_with(|| Stopped {
-            code: StopCode::InfrastructureHealth,
-            reason: format!("instance `{host}` was removed"),
+        task.stopped.get_or_insert_with(|| {
+            Stopped::new(StopCause::InstanceRemoved, sentence::instance_removed(&host))
         });
         self.put_task(task);
         Ok(())
@@ -368,6 +364,11 @@ impl Write<'_> {
         self.touched.history.push(History::Task { task: Box::new(task), service_name });
         Ok(())
     }
+}
+
+/// Why a task stopped whose agent did not say.
+fn unexplained() -> Stopped {
+    Stopped::new(StopCause::ContainerExited, sentence::containers_exited())
 }
 
 fn check_containers(task: &Task, definition: &TaskDefinition) -> Applied {

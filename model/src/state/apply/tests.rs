@@ -80,8 +80,7 @@ fn a_task_moves_forward_only() {
     assert_eq!(status(&state, 1), TaskStatus::Running);
     let stop = Change::from(TaskChange::Stop {
         task: task(1).id,
-        code: StopCode::UserInitiated,
-        reason: "enough".to_owned(),
+        stopped: Stopped::new(StopCause::UserRequest, "enough"),
     });
     apply(&mut state, stop.clone());
     assert_eq!(status(&state, 1), TaskStatus::Deactivating);
@@ -93,7 +92,7 @@ fn a_task_moves_forward_only() {
     apply(&mut state, report(1, TaskStatus::Stopped));
     assert_eq!(status(&state, 1), TaskStatus::Stopped);
     let task = state.task(task(1).id).unwrap();
-    let stopped = Stopped { code: StopCode::UserInitiated, reason: "enough".to_owned() };
+    let stopped = Stopped::new(StopCause::UserRequest, "enough");
     assert_eq!(task.stopped, Some(stopped), "what told it to stop stays the reason");
     assert_eq!(task.unrouted_at, Some(StateRevision(1)));
 }
@@ -105,9 +104,8 @@ fn only_stopping_is_an_order_to_stop() {
     let wanted = |state: &State| state.agent_view(instance().id).unwrap().tasks[0].wanted;
     let targets = |state: &State| state.router_view().target_groups[0].targets.clone();
     assert_eq!((wanted(&state), targets(&state).len()), (Wanted::Run, 1));
-    let reason = "scale in".to_owned();
-    let code = StopCode::ServiceSchedulerInitiated;
-    apply(&mut state, TaskChange::Stop { task: task(1).id, code, reason });
+    let stopped = Stopped::new(StopCause::ScaledIn, "scale in");
+    apply(&mut state, TaskChange::Stop { task: task(1).id, stopped });
     assert_eq!(wanted(&state), Wanted::Run, "routers are not done with it");
     assert!(targets(&state)[0].draining);
     apply(&mut state, TaskChange::Drained(task(1).id));
@@ -170,7 +168,8 @@ fn a_task_that_ends_before_it_was_healthy_counts_as_failed_and_a_healthy_one_res
     apply(&mut state, report(1, TaskStatus::Stopped));
     assert_eq!(failed(&state), 1);
     running(&mut state, 2);
-    apply(&mut state, TaskChange::Fail { task: task(2).id, reason: "503".to_owned() });
+    let stopped = Stopped::new(StopCause::NeverHealthy, "503");
+    apply(&mut state, TaskChange::Fail { task: task(2).id, stopped });
     assert_eq!(failed(&state), 2);
     apply(&mut state, report(2, TaskStatus::Stopped));
     assert_eq!(failed(&state), 2, "a failure counts once");
@@ -189,10 +188,7 @@ fn a_host_port_that_somebody_took_is_nobodys_failure() {
         instance: instance().id,
         task: task(1).id,
         status: TaskStatus::Stopped,
-        stopped: Some(Stopped {
-            code: StopCode::InfrastructureHealth,
-            reason: "port is already allocated".to_owned(),
-        }),
+        stopped: Some(Stopped::new(StopCause::PortTaken, "port is already allocated")),
         containers: Vec::new(),
     }));
     apply(&mut state, taken);
@@ -208,8 +204,8 @@ fn a_rollback_leaves_the_last_tried_digest_alone() {
     apply(&mut state, DeploymentChange::Complete(deployment(1, 1).id));
     apply(&mut state, DeploymentChange::Start(deployment(2, 2)));
     assert_eq!(tried(&state), digest(2));
-    let reason = "3 tasks failed".to_owned();
-    apply(&mut state, DeploymentChange::Fail { deployment: deployment(2, 2).id, reason });
+    let failure = DeploymentFailure::TasksFailed { count: 3, last: None };
+    apply(&mut state, DeploymentChange::Fail { deployment: deployment(2, 2).id, failure });
     let back = Deployment { rollback_of: Some(deployment(2, 2).id), ..deployment(3, 1) };
     apply(&mut state, DeploymentChange::Start(back));
     apply(&mut state, DeploymentChange::Complete(deployment(3, 1).id));
@@ -393,9 +389,8 @@ fn an_instance_keeps_its_subnet_while_tasks_have_addresses_of_it() {
         state.clone().apply(&assign, at(1)),
         Err(Refusal::InUse { kind: "subnet of instance", .. })
     ));
-    let stop =
-        TaskChange::Stop { task: task(1).id, code: StopCode::UserInitiated, reason: String::new() };
-    apply(&mut state, stop);
+    let stopped = Stopped::new(StopCause::UserRequest, "by hand");
+    apply(&mut state, TaskChange::Stop { task: task(1).id, stopped });
     apply(&mut state, report(1, TaskStatus::Stopped));
     apply(&mut state, TaskChange::Forget(task(1).id));
     apply(&mut state, assign);
@@ -445,4 +440,23 @@ fn a_revision_without_the_port_that_takes_the_traffic_is_refused() {
         let error = refused(&mut state, DeploymentChange::Start(next));
         assert!(error.contains("maps no port 8080 of a container `web`"), "{error}");
     }
+}
+
+#[test]
+fn what_happened_to_a_service_is_recorded_as_a_value_beside_its_sentence() {
+    let mut state = world();
+    let last = Some(Stopped::new(StopCause::OutOfMemory, "it ran out of memory"));
+    let failure = DeploymentFailure::TasksFailed { count: 3, last };
+    let id = deployment(1, 1).id;
+    let fail = Change::from(DeploymentChange::Fail { deployment: id, failure: failure.clone() });
+    let touched = state.apply(&fail, at(1)).unwrap();
+    let known = state.deployment(id).unwrap();
+    assert_eq!(known.failure, Some(failure.clone()));
+    assert_eq!(known.rollout_state_reason, failure.to_string());
+    let Some(History::Event(event)) = touched.history.first() else {
+        panic!("{:?}", touched.history);
+    };
+    let kind = EventKind::DeploymentFailed { deployment: id, failure };
+    assert_eq!(event.text(), kind.to_string());
+    assert_eq!(event.event, Some(kind));
 }

@@ -128,6 +128,7 @@ impl Agent {
         let stopped = ended.then(|| Stopped {
             code: StopCode::EssentialContainerExited,
             reason: container.reason.to_owned(),
+            cause: None,
         });
         let status = container.status;
         let containers = Vec::new();

@@ -103,6 +103,7 @@ pub(super) fn deployment(n: u8, digest: u8) -> Deployment {
         images: BTreeMap::from([("web".parse().unwrap(), image(digest))]),
         rollout_state: RolloutState::InProgress,
         rollout_state_reason: String::new(),
+        failure: None,
         rollback_of: None,
         failed_tasks: 0,
         last_failure_at: None,

@@ -1,0 +1,64 @@
+//! Every sentence that the scheduler says to people. Nothing decides on one.
+
+use model::DeploymentId;
+use model::sentence::say;
+
+/// Why a task is stopped whose service is gone.
+pub(crate) fn service_removed(name: &impl std::fmt::Display) -> String {
+    say(format!("service `{name}` was removed"))
+}
+
+/// Why a task is stopped that is one too many.
+pub(crate) fn scaled_in(desired: u32) -> String {
+    say(format!("scaled in to {desired} tasks"))
+}
+
+/// Why a task is stopped that another deployment replaces.
+pub(crate) fn replaced(by: DeploymentId) -> String {
+    say(format!("replaced by deployment {by}"))
+}
+
+/// Why a task is stopped that never passed its checks.
+pub(crate) fn never_healthy(check: &str) -> String {
+    say(format!("failed its health checks: {check}"))
+}
+
+/// Why a task is stopped that passed its checks once.
+pub(crate) fn turned_unhealthy(check: &str) -> String {
+    say(format!("failed its health checks after it was healthy: {check}"))
+}
+
+/// What stands for the failed check where no router names one.
+pub(crate) fn no_check_passed() -> String {
+    say("no check of it has passed")
+}
+
+/// What stands for the failed check where a router names none.
+pub(crate) fn found_unhealthy() -> String {
+    say("a router finds it unhealthy")
+}
+
+/// Why a task is stopped whose instance is drained.
+pub(crate) fn instance_draining(name: &str) -> String {
+    say(format!("instance `{name}` is draining"))
+}
+
+/// Why a task is stopped whose instance is not there.
+pub(crate) fn instance_gone() -> String {
+    say("its instance is gone")
+}
+
+/// Why a task is stopped whose instance is silent.
+pub(crate) fn instance_silent(name: &str, seconds: u64) -> String {
+    say(format!("instance `{name}` was not heard of for {seconds} s"))
+}
+
+/// Where a deployment is that has just started.
+pub(crate) fn in_progress(id: DeploymentId) -> String {
+    say(format!("deployment {id} in progress"))
+}
+
+/// Where a deployment is that goes back from one that failed.
+pub(crate) fn rolling_back(failed: DeploymentId) -> String {
+    say(format!("rolling back deployment {failed}"))
+}
