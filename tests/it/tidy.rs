@@ -53,7 +53,7 @@ fn rooms_use_only_whom_they_may() {
         ("store", &["model", "disk"]),
         ("link", &["model", "disk"]),
         ("scheduler", &["model", "disk"]),
-        ("registry", &["model", "disk", "store", "access"]),
+        ("registry", &["model", "disk", "store", "access", "control"]),
         ("admin", &["model", "disk", "api", "store", "access"]),
         ("agent", &["model", "disk", "link"]),
         ("router", &["model", "disk", "link"]),
