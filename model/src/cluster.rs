@@ -7,10 +7,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, InstanceId, RouterId};
+use crate::id::{ClusterId, InstallationId, InstanceId, RouterId};
 use crate::name::ClusterName;
 use crate::resources::Resources;
 use crate::time::Timestamp;
+
+/// One set-up of Berth, once it has a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Installation {
+    /// Its id.
+    pub id: InstallationId,
+}
 
 /// A named pool of instances, and the services and tasks on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,10 +11,14 @@ use crate::digest::Digest;
 use crate::id::{DeploymentId, ServiceId, TaskId};
 use crate::name::{ClusterName, ServiceName};
 use crate::placement::PlacementFailure;
+use crate::row::{self, RowError, Schema, json};
 use crate::service::{Deployment, DeploymentFailure};
 use crate::stop::Stopped;
 use crate::task::Task;
 use crate::time::Timestamp;
+
+/// The schemas of its rows, oldest first.
+const SCHEMAS: &[Schema<History>] = &[(0, json), (1, json)];
 
 /// One thing that happened. Written in the batch that made it happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,7 +204,12 @@ pub enum EventKind {
 impl History {
     /// Its row's value.
     pub fn row(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("history has string keys only")
+        row::encode(self, SCHEMAS)
+    }
+
+    /// What a row says, whichever schema it is in; `key` names it in the error.
+    pub fn from_row(key: &str, value: &[u8]) -> Result<Self, RowError> {
+        row::decode(key, value, SCHEMAS)
     }
 
     /// When it happened.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Platform;
 use crate::digest::Digest;
-use crate::name::{RepositoryName, TagName};
+use crate::name::{NameError, RepositoryName, TagName};
 use crate::time::Timestamp;
 
 /// A repository of the registry.
@@ -43,6 +43,37 @@ pub struct Tag {
     pub pushed_at: Timestamp,
     /// Who moved it.
     pub pushed_by: String,
+}
+
+impl Tag {
+    /// Names it among all tags.
+    pub fn key(&self) -> TagKey {
+        TagKey { repository: self.repository.clone(), name: self.name.clone() }
+    }
+}
+
+/// Names a tag among all: `repository:tag`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TagKey {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tag.
+    pub name: TagName,
+}
+
+impl fmt::Display for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.repository, self.name)
+    }
+}
+
+impl FromStr for TagKey {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (repository, name) = text.rsplit_once(':').unwrap_or((text, ""));
+        Ok(Self { repository: repository.parse()?, name: name.parse()? })
+    }
 }
 
 /// A tag or a digest.

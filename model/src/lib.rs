@@ -21,6 +21,7 @@ pub mod observed;
 pub mod placement;
 pub mod resources;
 pub mod routing;
+mod row;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod sentence;
@@ -40,7 +41,9 @@ pub use change::{
     AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, JoinTokenEnd, Refusal,
     RepositoryChange, RouterChange, RoutingChange, ServiceChange, TaskChange, TaskDefinitionChange,
 };
-pub use cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};
+pub use cluster::{
+    Cluster, HostIdentity, Installation, Instance, InstanceStatus, Platform, Router, Subnet,
+};
 pub use definition::{
     ContainerDefinition, KeyValue, PortMapping, RestartPolicy, Revision, TaskDefinition,
     TransportProtocol,
@@ -51,7 +54,7 @@ pub use id::{
     ClusterId, CredentialId, DeploymentId, Epoch, InstallationId, InstanceId, JoinTokenId,
     ListenerId, RouterId, RuleId, ServiceId, StateRevision, TargetGroupId, TaskId,
 };
-pub use image::{ImageReference, PinnedImage, Reference, Repository, Tag};
+pub use image::{ImageReference, PinnedImage, Reference, Repository, Tag, TagKey};
 pub use name::{
     ClusterName, ContainerName, Family, NameError, Region, RepositoryName, ServiceName, TagName,
     TargetGroupName,

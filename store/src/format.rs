@@ -1,6 +1,6 @@
 //! Which form a store's rows have: a number in a row of its own, read before anything else is read or written.
 //!
-//! | number | State's rows |
+//! | number | State's rows, and history as it is added |
 //! |---|---|
 //! | 1 | a JSON document; the store has no row that says so |
 //! | 2 | a byte with the number of the entity's schema, then the JSON document |

@@ -91,7 +91,7 @@ pub(crate) async fn read(
                     kv.get([key::HISTORY, &key[prefix.len()..]].concat()).await?
                 }
             };
-            let row = value.and_then(|value| serde_json::from_slice(&value).ok());
+            let row = value.and_then(|value| History::from_row("history", &value).ok());
             found.extend(place(&key).zip(row));
         }
     }
@@ -131,7 +131,7 @@ pub(crate) async fn prune(
     let mut gone = Vec::new();
     let mut rows = 0;
     for (_, (key, value)) in oldest.into_iter().enumerate().take_while(|(n, pair)| goes(*n, pair)) {
-        if let Ok(row) = serde_json::from_slice::<History>(&value) {
+        if let Ok(row) = History::from_row("history", &value) {
             gone.extend(index(&row, &key).map(|key| Write::Delete { key }));
         }
         gone.push(Write::Delete { key });

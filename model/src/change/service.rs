@@ -13,6 +13,7 @@ use crate::service::{DeploymentConfiguration, Service};
 /// What may happen to a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "Changes are made, applied and gone: few at a time")]
 pub enum ServiceChange {
     /// A new one, without a deployment yet. Refused when the name is taken or what it names does not exist.
     Create(Service),

@@ -9,6 +9,7 @@ use crate::task::{Placement, Task, TaskContainer, TaskStatus};
 /// What may happen to a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "Changes are made, applied and gone: few at a time")]
 pub enum TaskChange {
     /// A new one: placed, or PROVISIONING for the scheduler to place.
     Create(Task),

@@ -1,14 +1,11 @@
 //! How a Change becomes State: checks first, then writes, so that a Change that is refused has changed nothing.
 
-use std::sync::Arc;
-
-use super::{Index, RowKey, State, Touched};
+use super::entities::Entity;
+use super::{State, Touched};
 use crate::change::{Change, Refusal};
-use crate::cluster::Instance;
 use crate::history::{EventKind, History, ServiceEvent};
 use crate::sentence;
-use crate::service::{Deployment, Service};
-use crate::task::Task;
+use crate::service::Service;
 use crate::time::Timestamp;
 
 mod access;
@@ -70,10 +67,6 @@ impl Write<'_> {
         }
     }
 
-    fn touch(&mut self, key: RowKey) {
-        self.touched.rows.insert(key);
-    }
-
     fn event(&mut self, service: &Service, event: EventKind) {
         self.touched.history.push(History::Event(ServiceEvent {
             service: service.id,
@@ -85,26 +78,18 @@ impl Write<'_> {
         }));
     }
 
-    fn put_instance(&mut self, instance: Instance) {
-        self.touch(RowKey::Instance(instance.id));
-        self.state.instances.insert_mut(instance.id, Arc::new(instance));
+    fn put<E: Entity>(&mut self, entity: E) {
+        self.touched.rows.insert(E::row_key(entity.key()));
+        self.state.put(entity);
     }
 
-    fn put_service(&mut self, service: Service) {
-        self.touch(RowKey::Service(service.id));
-        self.state.index.add_service(&service);
-        self.state.services.insert_mut(service.id, Arc::new(service));
-    }
-
-    fn put_deployment(&mut self, deployment: Deployment) {
-        self.touch(RowKey::Deployment(deployment.id));
-        self.state.deployments.insert_mut(deployment.id, Arc::new(deployment));
-    }
-
-    fn put_task(&mut self, task: Task) {
-        self.touch(RowKey::Task(task.id));
-        self.state.index.add_task(&task);
-        self.state.tasks.insert_mut(task.id, Arc::new(task));
+    /// Whether it was there.
+    fn remove<E: Entity>(&mut self, key: E::Key) -> bool {
+        let known = self.state.remove::<E>(&key);
+        if known {
+            self.touched.rows.insert(E::row_key(key));
+        }
+        known
     }
 }
 
@@ -116,40 +101,4 @@ fn not_found(kind: &'static str, name: impl ToString) -> Refusal {
 #[expect(clippy::needless_pass_by_value, reason = "ids are small and names come by reference")]
 fn exists(kind: &'static str, name: impl ToString) -> Refusal {
     Refusal::Exists { kind, name: name.to_string() }
-}
-
-impl Index {
-    pub(super) fn add_service(&mut self, service: &Service) {
-        let key = (service.cluster.clone(), service.name.clone());
-        self.service_names.insert_mut(key, service.id);
-    }
-
-    fn remove_service(&mut self, service: &Service) {
-        self.service_names.remove_mut(&(service.cluster.clone(), service.name.clone()));
-        self.service_tasks.remove_mut(&service.id);
-    }
-
-    pub(super) fn add_task(&mut self, task: &Task) {
-        if let Some(service) = task.service {
-            let tasks = self.service_tasks.get(&service).cloned().unwrap_or_default();
-            self.service_tasks.insert_mut(service, tasks.insert(task.id));
-        }
-        if let Some(instance) = task.instance() {
-            let tasks = self.instance_tasks.get(&instance).cloned().unwrap_or_default();
-            self.instance_tasks.insert_mut(instance, tasks.insert(task.id));
-        }
-    }
-
-    fn remove_task(&mut self, task: &Task) {
-        if let Some(service) = task.service
-            && let Some(tasks) = self.service_tasks.get(&service).map(|ids| ids.remove(&task.id))
-        {
-            self.service_tasks.insert_mut(service, tasks);
-        }
-        if let Some(instance) = task.instance()
-            && let Some(tasks) = self.instance_tasks.get(&instance).map(|ids| ids.remove(&task.id))
-        {
-            self.instance_tasks.insert_mut(instance, tasks);
-        }
-    }
 }

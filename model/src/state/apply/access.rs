@@ -1,12 +1,9 @@
 //! The secrets that let people and peers in.
 
-use std::sync::Arc;
-
 use super::{Applied, Write, exists, not_found};
 use crate::access::{Credential, JoinToken};
 use crate::change::{AccessChange, JoinTokenEnd, Refusal};
 use crate::id::{CredentialId, JoinTokenId};
-use crate::state::RowKey;
 
 /// Expired join tokens that a new one takes with it.
 const EXPIRED_PER_TOKEN: usize = 16;
@@ -26,18 +23,14 @@ impl Write<'_> {
         if self.state.credential(id).is_some() || self.state.credential_by_hash(&hash).is_some() {
             return Err(exists("credential", id));
         }
-        self.state.index.credential_hashes.insert_mut(hash, id);
-        self.state.credentials.insert_mut(id, Arc::new(credential.clone()));
-        self.touch(RowKey::Credential(id));
+        self.put(credential.clone());
         Ok(())
     }
 
     fn revoke_credential(&mut self, id: CredentialId) -> Applied {
-        let known = self.state.credential(id).ok_or_else(|| not_found("credential", id))?;
-        let hash = known.hash;
-        self.state.index.credential_hashes.remove_mut(&hash);
-        self.state.credentials.remove_mut(&id);
-        self.touch(RowKey::Credential(id));
+        if !self.remove::<Credential>(id) {
+            return Err(not_found("credential", id));
+        }
         Ok(())
     }
 
@@ -52,11 +45,9 @@ impl Write<'_> {
         let expired = self.state.join_tokens().filter(|token| token.expires_at <= self.at);
         let expired: Vec<_> = expired.map(|token| token.id).take(EXPIRED_PER_TOKEN).collect();
         for id in expired {
-            self.state.join_tokens.remove_mut(&id);
-            self.touch(RowKey::JoinToken(id));
+            self.remove::<JoinToken>(id);
         }
-        self.state.join_tokens.insert_mut(token.id, Arc::new(token.clone()));
-        self.touch(RowKey::JoinToken(token.id));
+        self.put(token.clone());
         Ok(())
     }
 
@@ -69,8 +60,7 @@ impl Write<'_> {
             return Err(Refusal::JoinTokenOver(JoinTokenEnd::UsedUp));
         };
         let token = JoinToken { uses_left, ..known.clone() };
-        self.state.join_tokens.insert_mut(id, Arc::new(token));
-        self.touch(RowKey::JoinToken(id));
+        self.put(token);
         Ok(())
     }
 }

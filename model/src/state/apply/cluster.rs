@@ -1,12 +1,9 @@
 //! Clusters, and the instances and routers that join them.
 
-use std::sync::Arc;
-
 use super::{Applied, Write, exists, not_found};
 use crate::change::{ClusterChange, InstanceChange, InstanceReport, Refusal, RouterChange};
-use crate::cluster::{Cluster, Instance, InstanceStatus, Router, Subnet};
+use crate::cluster::{Cluster, Installation, Instance, InstanceStatus, Router, Subnet};
 use crate::id::{InstallationId, InstanceId, RouterId};
-use crate::state::RowKey;
 use crate::task::TaskStatus;
 
 impl Write<'_> {
@@ -41,11 +38,10 @@ impl Write<'_> {
     }
 
     pub(super) fn install(&mut self, id: InstallationId) -> Applied {
-        if let Some(known) = self.state.installation {
+        if let Some(known) = self.state.installation() {
             return Err(exists("installation", known));
         }
-        self.state.installation = Some(id);
-        self.touch(RowKey::Installation);
+        self.put(Installation { id });
         Ok(())
     }
 
@@ -53,8 +49,7 @@ impl Write<'_> {
         if self.state.cluster(&cluster.name).is_some() {
             return Err(exists("cluster", &cluster.name));
         }
-        self.state.clusters.insert_mut(cluster.name.clone(), Arc::new(cluster.clone()));
-        self.touch(RowKey::Cluster(cluster.name.clone()));
+        self.put(cluster.clone());
         Ok(())
     }
 
@@ -63,7 +58,7 @@ impl Write<'_> {
             return Err(not_found("cluster", &instance.cluster));
         }
         if self.state.instance(instance.id).is_none() {
-            self.put_instance(instance.clone());
+            self.put(instance.clone());
             return Ok(());
         }
         self.report_instance(&InstanceReport {
@@ -95,7 +90,7 @@ impl Write<'_> {
             ..known.clone()
         };
         if new != known {
-            self.put_instance(new);
+            self.put(new);
         }
         Ok(())
     }
@@ -112,14 +107,14 @@ impl Write<'_> {
                 by: format!("task `{}`", task.id),
             });
         }
-        self.put_instance(Instance { subnet: Some(subnet), last_address: 0, ..instance });
+        self.put(Instance { subnet: Some(subnet), last_address: 0, ..instance });
         Ok(())
     }
 
     fn set_instance_status(&mut self, id: InstanceId, status: InstanceStatus) -> Applied {
         let instance = self.known_instance(id)?;
         if instance.status != status {
-            self.put_instance(Instance { status, ..instance });
+            self.put(Instance { status, ..instance });
         }
         Ok(())
     }
@@ -134,8 +129,7 @@ impl Write<'_> {
                 by: format!("task `{}`", task.id),
             });
         }
-        self.state.instances.remove_mut(&id);
-        self.touch(RowKey::Instance(id));
+        self.remove::<Instance>(id);
         Ok(())
     }
 
@@ -145,16 +139,14 @@ impl Write<'_> {
             None => router.clone(),
         };
         if self.state.router(router.id) != Some(&new) {
-            self.state.routers.insert_mut(router.id, Arc::new(new));
-            self.touch(RowKey::Router(router.id));
+            self.put(new);
         }
     }
 
     fn remove_router(&mut self, id: RouterId) -> Applied {
-        if !self.state.routers.remove_mut(&id) {
+        if !self.remove::<Router>(id) {
             return Err(not_found("router", id));
         }
-        self.touch(RowKey::Router(id));
         Ok(())
     }
 }

@@ -1,11 +1,8 @@
 //! Task definitions.
 
-use std::sync::Arc;
-
 use super::{Applied, Write};
 use crate::change::{Refusal, TaskDefinitionChange};
 use crate::definition::{Revision, TaskDefinition};
-use crate::state::RowKey;
 
 impl Write<'_> {
     pub(super) fn task_definition(&mut self, change: &TaskDefinitionChange) -> Applied {
@@ -25,8 +22,7 @@ impl Write<'_> {
         if given != next {
             return Err(Refusal::NotNext { given, next });
         }
-        self.state.definitions.insert_mut(given.clone(), Arc::new(definition.clone()));
-        self.touch(RowKey::TaskDefinition(given));
+        self.put(definition.clone());
         Ok(())
     }
 }

@@ -9,7 +9,6 @@ use crate::id::{DeploymentId, ServiceId};
 use crate::image::Reference;
 use crate::sentence;
 use crate::service::{CompletedDeployment, Deployment, DeploymentFailure, RolloutState, Service};
-use crate::state::RowKey;
 
 impl Write<'_> {
     pub(super) fn deployment(&mut self, change: &DeploymentChange) -> Applied {
@@ -26,17 +25,12 @@ impl Write<'_> {
         self.state.deployments().filter(move |deployment| deployment.service == id)
     }
 
-    pub(super) fn drop_deployment(&mut self, id: DeploymentId) {
-        self.state.deployments.remove_mut(&id);
-        self.touch(RowKey::Deployment(id));
-    }
-
     /// Drops the record of a deployment that does not count any more, once no task of it is left.
     pub(super) fn drop_deployment_without_tasks(&mut self, service: ServiceId, id: DeploymentId) {
         let counts = self.state.service(service).is_some_and(|s| s.deployment == Some(id));
         let has_tasks = self.state.tasks_of(service).any(|task| task.deployment == Some(id));
         if !counts && !has_tasks && self.state.deployment(id).is_some() {
-            self.drop_deployment(id);
+            self.remove::<Deployment>(id);
         }
     }
 
@@ -82,8 +76,8 @@ impl Write<'_> {
             },
         };
         self.event(&service, event);
-        self.put_service(service);
-        self.put_deployment(deployment.clone());
+        self.put(service);
+        self.put(deployment.clone());
         if let Some(old) = old {
             self.supersede(deployment, old);
         }
@@ -97,7 +91,7 @@ impl Write<'_> {
             let failure = DeploymentFailure::Superseded { by: new.id };
             let superseded = self.failed(known, failure);
             self.touched.history.push(History::Deployment(superseded.clone()));
-            self.put_deployment(superseded);
+            self.put(superseded);
         }
         self.drop_deployment_without_tasks(new.service, old);
     }
@@ -142,8 +136,8 @@ impl Write<'_> {
         service.last_completed = Some(completed);
         self.event(&service, EventKind::DeploymentCompleted { deployment: id });
         self.touched.history.push(History::Deployment(deployment.clone()));
-        self.put_service(service);
-        self.put_deployment(deployment);
+        self.put(service);
+        self.put(deployment);
         Ok(())
     }
 
@@ -163,7 +157,7 @@ impl Write<'_> {
         let failure = failure.clone();
         self.event(&service, EventKind::DeploymentFailed { deployment: id, failure });
         self.touched.history.push(History::Deployment(deployment.clone()));
-        self.put_deployment(deployment);
+        self.put(deployment);
         Ok(())
     }
 }

@@ -1,12 +1,9 @@
 //! Repositories and their tags.
 
-use std::sync::Arc;
-
 use super::{Applied, Write, not_found};
 use crate::change::RepositoryChange;
-use crate::image::{Repository, Tag};
+use crate::image::{Repository, Tag, TagKey};
 use crate::name::{RepositoryName, TagName};
-use crate::state::RowKey;
 
 impl Write<'_> {
     pub(super) fn repository(&mut self, change: &RepositoryChange) -> Applied {
@@ -22,9 +19,7 @@ impl Write<'_> {
 
     fn create_repository(&mut self, repository: &Repository) {
         if self.state.repository(&repository.name).is_none() {
-            let name = repository.name.clone();
-            self.state.repositories.insert_mut(name.clone(), Arc::new(repository.clone()));
-            self.touch(RowKey::Repository(name));
+            self.put(repository.clone());
         }
     }
 
@@ -33,19 +28,16 @@ impl Write<'_> {
             return Err(not_found("repository", &tag.repository));
         }
         if self.state.tag(&tag.repository, &tag.name) != Some(tag) {
-            let key = (tag.repository.clone(), tag.name.clone());
-            self.state.tags.insert_mut(key.clone(), Arc::new(tag.clone()));
-            self.touch(RowKey::Tag(key.0, key.1));
+            self.put(tag.clone());
         }
         Ok(())
     }
 
     fn remove_tag(&mut self, repository: &RepositoryName, tag: &TagName) -> Applied {
-        let key = (repository.clone(), tag.clone());
-        if !self.state.tags.remove_mut(&key) {
-            return Err(not_found("tag", format!("{repository}:{tag}")));
+        let key = TagKey { repository: repository.clone(), name: tag.clone() };
+        if !self.remove::<Tag>(key.clone()) {
+            return Err(not_found("tag", key));
         }
-        self.touch(RowKey::Tag(key.0, key.1));
         Ok(())
     }
 }

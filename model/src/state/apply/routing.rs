@@ -1,13 +1,10 @@
 //! Listeners, target groups and rules.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use super::{Applied, Write, exists, not_found};
 use crate::change::{Refusal, RoutingChange};
 use crate::id::{RuleId, TargetGroupId};
 use crate::routing::{Action, Conditions, Listener, Rule, TargetGroup};
-use crate::state::RowKey;
+use std::collections::BTreeSet;
 
 /// ALB's highest priority number.
 const LAST_PRIORITY: u16 = 50_000;
@@ -32,8 +29,7 @@ impl Write<'_> {
         if self.state.listeners().any(taken) {
             return Err(exists("listener", &listener.name));
         }
-        self.state.listeners.insert_mut(listener.id, Arc::new(listener.clone()));
-        self.touch(RowKey::Listener(listener.id));
+        self.put(listener.clone());
         Ok(())
     }
 
@@ -59,8 +55,7 @@ impl Write<'_> {
             return Err(Refusal::Invalid(message));
         }
         if known != Some(group) {
-            self.state.target_groups.insert_mut(group.id, Arc::new(group.clone()));
-            self.touch(RowKey::TargetGroup(group.id));
+            self.put(group.clone());
         }
         Ok(())
     }
@@ -80,8 +75,7 @@ impl Write<'_> {
         if let Some(rule) = self.state.rules().find(|rule| forwards_to(rule, id)) {
             return in_use(format!("rule `{}`", rule.id));
         }
-        self.state.target_groups.remove_mut(&id);
-        self.touch(RowKey::TargetGroup(id));
+        self.remove::<TargetGroup>(id);
         Ok(())
     }
 
@@ -114,16 +108,14 @@ impl Write<'_> {
         if let Some((other, why)) = others.into_iter().find_map(|other| conflict(rule, other)) {
             return Err(Refusal::RuleConflict { other, why });
         }
-        self.state.rules.insert_mut(rule.id, Arc::new(rule.clone()));
-        self.touch(RowKey::Rule(rule.id));
+        self.put(rule.clone());
         Ok(())
     }
 
     fn remove_rule(&mut self, id: RuleId) -> Applied {
-        if !self.state.rules.remove_mut(&id) {
+        if !self.remove::<Rule>(id) {
             return Err(not_found("rule", id));
         }
-        self.touch(RowKey::Rule(id));
         Ok(())
     }
 }

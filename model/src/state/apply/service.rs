@@ -11,8 +11,8 @@ use crate::history::EventKind;
 use crate::id::ServiceId;
 use crate::name::ContainerName;
 use crate::placement::PlacementFailure;
-use crate::service::{DeploymentConfiguration, LoadBalancer, Service, ServiceStatus};
-use crate::state::RowKey;
+use crate::routing::TargetGroup;
+use crate::service::{Deployment, DeploymentConfiguration, LoadBalancer, Service, ServiceStatus};
 
 /// ECS's bound on the desired count of a service.
 const MOST_TASKS: u32 = 5_000;
@@ -51,7 +51,7 @@ impl Write<'_> {
             let message = "a new service is ACTIVE and has no deployment yet";
             return Err(Refusal::Invalid(message.to_owned()));
         }
-        self.put_service(service.clone());
+        self.put(service.clone());
         self.event(service, EventKind::Created { desired_count: service.desired_count });
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Write<'_> {
             let (from, to) = (known.desired_count, service.desired_count);
             self.event(&service, EventKind::DesiredCountChanged { from, to });
         }
-        self.put_service(service);
+        self.put(service);
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl Write<'_> {
         if service.status == ServiceStatus::Active {
             service.status = ServiceStatus::Draining;
             self.event(&service, EventKind::Draining);
-            self.put_service(service);
+            self.put(service);
         }
         Ok(())
     }
@@ -163,12 +163,10 @@ impl Write<'_> {
         }
         let deployments: Vec<_> = self.deployments_of(id).map(|deployment| deployment.id).collect();
         for deployment in deployments {
-            self.drop_deployment(deployment);
+            self.remove::<Deployment>(deployment);
         }
         self.event(&service, EventKind::Removed);
-        self.state.services.remove_mut(&id);
-        self.state.index.remove_service(&service);
-        self.touch(RowKey::Service(id));
+        self.remove::<Service>(id);
         self.remove_lonely_target_groups(&service);
         Ok(())
     }
@@ -182,8 +180,7 @@ impl Write<'_> {
                     .services()
                     .any(|other| other.load_balancers.iter().any(|lb| lb.target_group == id));
             if !used {
-                self.state.target_groups.remove_mut(&id);
-                self.touch(RowKey::TargetGroup(id));
+                self.remove::<TargetGroup>(id);
             }
         }
     }
@@ -193,7 +190,7 @@ impl Write<'_> {
         let before = service.last_tried.clone();
         service.last_tried.extend(digests.iter().map(|(name, digest)| (name.clone(), *digest)));
         if service.last_tried != before {
-            self.put_service(service);
+            self.put(service);
         }
         Ok(())
     }
@@ -209,7 +206,7 @@ impl Write<'_> {
                 self.event(&service, EventKind::PlacementFailed { failure });
             }
             service.placement_failure = failure.cloned();
-            self.put_service(service);
+            self.put(service);
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use crate::history::{EventKind, History};
 use crate::id::{InstanceId, TaskId};
 use crate::sentence;
 use crate::service::Deployment;
-use crate::state::RowKey;
 use crate::stop::{StopCause, StopCode, Stopped};
 use crate::task::{DesiredStatus, Placement, Task, TaskContainer, TaskStatus};
 
@@ -61,7 +60,7 @@ impl Write<'_> {
             let message = "a new task is wanted, and PENDING where it is placed, else PROVISIONING";
             return Err(Refusal::Invalid(message.to_owned()));
         }
-        self.put_task(task.clone());
+        self.put(task.clone());
         Ok(())
     }
 
@@ -78,7 +77,7 @@ impl Write<'_> {
         self.take_place(instance, &task, placement);
         task.placement = Some(placement.clone());
         task.last_status = TaskStatus::Pending;
-        self.put_task(task);
+        self.put(task);
         Ok(())
     }
 
@@ -157,7 +156,7 @@ impl Write<'_> {
         if let Some(binding) = last {
             instance.last_port = binding.host_port;
         }
-        self.put_instance(instance);
+        self.put(instance);
     }
 
     fn stop_task(&mut self, id: TaskId, stopped: &Stopped) -> Applied {
@@ -178,7 +177,7 @@ impl Write<'_> {
             TaskStatus::Pending | TaskStatus::Activating => task.last_status = TaskStatus::Stopping,
             TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Stopped => {}
         }
-        self.put_task(task);
+        self.put(task);
         Ok(())
     }
 
@@ -199,7 +198,7 @@ impl Write<'_> {
         if task.last_status == TaskStatus::Deactivating {
             task.unrouted_at = Some(self.state.revision.next());
             task.last_status = TaskStatus::Stopping;
-            self.put_task(task);
+            self.put(task);
         }
         Ok(())
     }
@@ -237,7 +236,7 @@ impl Write<'_> {
             return Ok(());
         }
         let ended_by_itself = known.wanted() && !task.wanted();
-        self.put_task(task.clone());
+        self.put(task.clone());
         if ended_by_itself {
             let stopped = task.stopped.clone().unwrap_or_else(unexplained);
             if task.healthy_at.is_none() && stopped.code != StopCode::InfrastructureHealth {
@@ -272,7 +271,7 @@ impl Write<'_> {
                 updated_at: self.at,
                 ..deployment.clone()
             };
-            self.put_deployment(deployment);
+            self.put(deployment);
         }
     }
 
@@ -298,9 +297,9 @@ impl Write<'_> {
                 updated_at: self.at,
                 ..deployment.clone()
             };
-            self.put_deployment(deployment);
+            self.put(deployment);
         }
-        self.put_task(task);
+        self.put(task);
         Ok(())
     }
 
@@ -328,7 +327,7 @@ impl Write<'_> {
         task.stopped.get_or_insert_with(|| {
             Stopped::new(StopCause::InstanceRemoved, sentence::instance_removed(&host))
         });
-        self.put_task(task);
+        self.put(task);
         Ok(())
     }
 
@@ -339,7 +338,7 @@ impl Write<'_> {
         check_reporter(&task, instance)?;
         if task.last_status == TaskStatus::Stopped && !task.reaped {
             task.reaped = true;
-            self.put_task(task);
+            self.put(task);
         }
         Ok(())
     }
@@ -353,9 +352,7 @@ impl Write<'_> {
                 status: format!("{:?}, not stopped yet", task.last_status),
             });
         }
-        self.state.tasks.remove_mut(&id);
-        self.state.index.remove_task(&task);
-        self.touch(RowKey::Task(id));
+        self.remove::<Task>(id);
         if let (Some(service), Some(deployment)) = (task.service, task.deployment) {
             self.drop_deployment_without_tasks(service, deployment);
         }

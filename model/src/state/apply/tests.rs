@@ -1,13 +1,10 @@
 //! What each Change promises.
-#![expect(clippy::needless_pass_by_value, reason = "a change that is made in place reads better")]
 
 use std::net::Ipv4Addr;
 
-use self::world::*;
 use crate::change::{ServiceUpdate, TaskReport};
+use crate::state::tests::world::*;
 use crate::*;
-
-mod world;
 
 #[track_caller]
 fn apply(state: &mut State, change: impl Into<Change>) {
@@ -41,35 +38,6 @@ fn running(state: &mut State, n: u8) {
 
 fn status(state: &State, n: u8) -> TaskStatus {
     state.task(task(n).id).unwrap().last_status
-}
-
-#[test]
-fn state_rebuilds_from_its_rows_alone() {
-    let mut state = world();
-    running(&mut state, 1);
-    let rows: Vec<_> = state
-        .row_keys()
-        .into_iter()
-        .map(|key| (key.to_string(), state.row(&key).unwrap()))
-        .collect();
-    let read = rows.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
-    let again = State::from_rows(StateRevision(7), read).unwrap();
-    assert_eq!(again.revision(), StateRevision(7));
-    assert_eq!(again.row_keys(), state.row_keys());
-    assert!(state.row_keys().iter().all(|key| again.row(key) == state.row(key)));
-    assert_eq!(again.tasks_on(instance().id).count(), 1);
-    assert_eq!(again.tasks_of(service().id).count(), 1);
-    let (cluster, name) = (service().cluster, service().name);
-    assert_eq!(again.service_named(&cluster, &name).unwrap().id, service().id);
-}
-
-#[test]
-fn a_row_of_a_newer_version_is_refused_by_name() {
-    let error = State::from_rows(StateRevision(1), [("quota/x", &b"{}"[..])]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the store holds a row `quota/x` that this version of Berth does not know"
-    );
 }
 
 #[test]
@@ -331,15 +299,7 @@ fn counts_and_percentages_that_make_no_sense_are_refused() {
 #[test]
 fn a_join_token_ends_by_use_and_by_time() {
     let mut state = world();
-    let token = JoinToken {
-        id: JoinTokenId::new(at(1), seed(1)),
-        role: PeerRole::Agent,
-        cluster: "default".parse().unwrap(),
-        hash: digest(1),
-        uses_left: 1,
-        created_at: at(1),
-        expires_at: at(200),
-    };
+    let token = join_token(1);
     let old =
         JoinToken { id: JoinTokenId::new(at(1), seed(2)), expires_at: at(50), ..token.clone() };
     apply(&mut state, AccessChange::CreateJoinToken(token.clone()));
@@ -352,15 +312,7 @@ fn a_join_token_ends_by_use_and_by_time() {
 #[test]
 fn join_tokens_that_have_expired_go_when_new_ones_come() {
     let mut state = world();
-    let token = |n: u8, expires_at| JoinToken {
-        id: JoinTokenId::new(at(1), seed(n)),
-        role: PeerRole::Agent,
-        cluster: "default".parse().unwrap(),
-        hash: digest(1),
-        uses_left: 1,
-        created_at: at(1),
-        expires_at,
-    };
+    let token = |n: u8, expires_at| JoinToken { expires_at, ..join_token(n) };
     for n in 0..20 {
         let change = Change::from(AccessChange::CreateJoinToken(token(
             n,
