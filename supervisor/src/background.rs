@@ -27,7 +27,7 @@ pub(crate) fn start(config: &Config, flags: &Flags) -> Result<(), RoleError> {
     if is_ready(layout) {
         return Err(role::already_runs(layout, ROLE));
     }
-    RoleFailure::remove(layout, ROLE).ok();
+    RoleFailure::remove(&layout.failure(ROLE)).ok();
     let log = with.log_file(ROLE)?;
     let mut command = std::process::Command::new(&with.program);
     command.args(["up", "--background"]).args(&with.arguments);
@@ -37,7 +37,7 @@ pub(crate) fn start(config: &Config, flags: &Flags) -> Result<(), RoleError> {
     let watch = Stopwatch::default();
     while !is_ready(layout) {
         if let Ok(Some(status)) = child.try_wait() {
-            let failure = RoleFailure::read(layout, ROLE);
+            let failure = RoleFailure::read(&layout.failure(ROLE));
             return Err(RoleError::BackgroundEnded { failure, status });
         }
         if watch.whole() > supervisor::READY {

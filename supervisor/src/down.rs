@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use cli::client::CallError;
+use api::client::CallError;
 use config::{Config, Flags};
 use terminal::Progress;
 
-use crate::error::{Left, RoleError, Step};
+use crate::error::{RoleError, Step};
 use crate::layout::Layout;
 use crate::role_kind::RoleKind;
 use crate::{background, control_socket, local_api, process, sentences};
@@ -67,15 +67,12 @@ async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), 
         let mut asked = false;
         loop {
             // Asked again each time the server may have been away: stopping what stops changes nothing.
-            let answer = if asked {
-                client.get::<Left>("/api/v1/down").await
-            } else {
-                client.post::<Left>("/api/v1/down", &serde_json::json!({})).await
-            };
+            let answer =
+                if asked { client.remaining().await } else { client.stop_installation().await };
             asked = match answer {
-                Ok(Left::NOTHING) if asked => return Ok(()),
+                Ok(still) if asked && still.is_nothing() => return Ok(()),
                 Ok(still) => {
-                    if still != Left::NOTHING {
+                    if !still.is_nothing() {
                         progress.say(&sentences::stopping(still));
                     }
                     left = Some(still);

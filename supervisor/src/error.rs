@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::Remaining;
 use config::{ConfigError, Setting};
 
 use crate::failure::{FailureKind, RoleFailure};
@@ -99,7 +100,7 @@ pub enum RoleError {
         /// How long it waited.
         waited: Duration,
         /// What the server said last; None if it did not answer.
-        left: Option<Left>,
+        left: Option<Remaining>,
     },
 }
 
@@ -144,24 +145,12 @@ pub enum Step {
     StartRole(RoleKind),
     /// Watch the process of a role.
     WatchRole(RoleKind),
+    /// Reach the admin API of this data directory.
+    ReachApi,
     /// Make a join token for a role.
     MakeJoinToken(RoleKind),
     /// Have the server stop all tasks.
     StopTasks,
-}
-
-/// What `berth down` has not stopped yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-pub struct Left {
-    /// Services.
-    pub services: u64,
-    /// Tasks.
-    pub tasks: u64,
-}
-
-impl Left {
-    /// Nothing is left.
-    pub(crate) const NOTHING: Self = Self { services: 0, tasks: 0 };
 }
 
 impl RoleError {

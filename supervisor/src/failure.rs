@@ -1,12 +1,10 @@
 //! Why a role ended, as it leaves it for its supervisor: a JSON document in `run/ROLE.failure`, there until the role starts
 //! again. Code decides on its kind; its message is for people.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-
-use crate::layout::Layout;
-use crate::role_kind::RoleKind;
 
 /// Why a role ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,20 +39,20 @@ pub enum FailureKind {
 
 impl RoleFailure {
     /// What a role has left; None where it has left nothing.
-    pub(crate) fn read(layout: &Layout, role: RoleKind) -> Option<Self> {
-        let text = std::fs::read_to_string(layout.run_file(role, "failure")).ok()?;
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(path).ok()?;
         Some(Self::parse(&text))
     }
 
     /// Leaves it for whoever started the role.
-    pub(crate) fn write(&self, layout: &Layout, role: RoleKind) -> std::io::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         let text = serde_json::to_vec(self).expect("a kind and a text can always be written");
-        disk::write(&layout.run_file(role, "failure"), &text, 0o600)
+        disk::write(path, &text, 0o600)
     }
 
     /// Takes away what an earlier process has left.
-    pub(crate) fn remove(layout: &Layout, role: RoleKind) -> std::io::Result<()> {
-        match std::fs::remove_file(layout.run_file(role, "failure")) {
+    pub(crate) fn remove(path: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -74,18 +72,17 @@ mod tests {
     #[test]
     fn a_failure_is_read_as_it_was_left() {
         let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::new(dir.path());
-        layout.create().unwrap();
-        assert_eq!(RoleFailure::read(&layout, RoleKind::Agent), None);
+        let path = dir.path().join("agent.failure");
+        assert_eq!(RoleFailure::read(&path), None);
         let failure = RoleFailure {
             kind: FailureKind::DockerUnreachable,
             message: "Docker does not answer".to_owned(),
         };
-        failure.write(&layout, RoleKind::Agent).unwrap();
-        assert_eq!(RoleFailure::read(&layout, RoleKind::Agent), Some(failure));
-        RoleFailure::remove(&layout, RoleKind::Agent).unwrap();
-        RoleFailure::remove(&layout, RoleKind::Agent).unwrap();
-        assert_eq!(RoleFailure::read(&layout, RoleKind::Agent), None);
+        failure.write(&path).unwrap();
+        assert_eq!(RoleFailure::read(&path), Some(failure));
+        RoleFailure::remove(&path).unwrap();
+        RoleFailure::remove(&path).unwrap();
+        assert_eq!(RoleFailure::read(&path), None);
     }
 
     #[test]

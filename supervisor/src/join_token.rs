@@ -1,37 +1,42 @@
 //! Lets the local agent and router join by themselves: makes a token over the admin API, as a person would.
 
-use serde::{Deserialize, Serialize};
+use api::{CreateJoinTokenRequest, default_cluster};
+use model::PeerRole;
 
 use crate::error::{RoleError, Step};
 use crate::local_api;
 use crate::role_command::RoleCommand;
 use crate::role_kind::RoleKind;
 
-/// Longer than it takes until a missing Docker is installed, shorter than for ever.
-const EXPIRES_IN_SECONDS: u64 = 24 * 60 * 60;
+/// A day: longer than it takes until a missing Docker is installed.
+const EXPIRES_IN_SECONDS: u32 = 24 * 60 * 60;
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    role: &'static str,
-    uses: u32,
-    expires_in_seconds: u64,
+/// Whether a role needs a token: it dials the server and has not joined before.
+pub(crate) fn is_needed(command: &RoleCommand, role: RoleKind) -> bool {
+    peer_role(role).is_some() && !link::client::has_joined(&command.layout.dir(role))
 }
 
-#[derive(Debug, Deserialize)]
-struct Response {
-    token: String,
-}
-
-/// Whether the role has joined before.
-pub(crate) fn has_joined(command: &RoleCommand, role: RoleKind) -> bool {
-    link::client::has_joined(&command.layout.dir(role))
-}
-
-/// A token for one use.
-pub(crate) async fn make(command: &RoleCommand, role: RoleKind) -> Result<String, RoleError> {
+/// A token for one use; None for a role that does not join.
+pub(crate) async fn make(
+    command: &RoleCommand,
+    role: RoleKind,
+) -> Result<Option<String>, RoleError> {
+    let Some(peer_role) = peer_role(role) else { return Ok(None) };
+    let request = CreateJoinTokenRequest {
+        role: peer_role,
+        cluster_name: default_cluster(),
+        expires_in_seconds: EXPIRES_IN_SECONDS,
+        uses: 1,
+    };
     let client = local_api::client(&command.config, &command.layout)?;
-    let request = Request { role: role.name(), uses: 1, expires_in_seconds: EXPIRES_IN_SECONDS };
-    let response: Result<Response, _> = client.post("/api/v1/join-tokens", &request).await;
-    Ok(response.map_err(RoleError::step(Step::MakeJoinToken(role)))?.token)
+    let made = client.create_join_token(&request, None).await;
+    Ok(Some(made.map_err(RoleError::step(Step::MakeJoinToken(role)))?.token))
+}
+
+fn peer_role(role: RoleKind) -> Option<PeerRole> {
+    match role {
+        RoleKind::Agent => Some(PeerRole::Agent),
+        RoleKind::Router => Some(PeerRole::Router),
+        RoleKind::Server | RoleKind::Supervisor => None,
+    }
 }

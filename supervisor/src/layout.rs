@@ -50,6 +50,11 @@ impl Layout {
         self.run().join(format!("{role}.{extension}"))
     }
 
+    /// Why a role ended, as it leaves it.
+    pub(crate) fn failure(&self, role: RoleKind) -> PathBuf {
+        self.run_file(role, "failure")
+    }
+
     /// Log files.
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("log")

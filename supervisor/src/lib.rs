@@ -25,7 +25,7 @@ pub mod up;
 
 pub use clock::{Stopwatch, SystemClock};
 pub use endpoints::Endpoints;
-pub use error::{Left, ListenError, RoleError, Step};
+pub use error::{ListenError, RoleError, Step};
 pub use failure::{FailureKind, RoleFailure};
 pub use layout::Layout;
 pub use role::Role;

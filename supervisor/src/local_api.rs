@@ -2,11 +2,11 @@
 
 use std::io::ErrorKind;
 
-use cli::client::Client;
+use api::client::Client;
 use config::Config;
 
 use crate::endpoints::Endpoints;
-use crate::error::RoleError;
+use crate::error::{RoleError, Step};
 use crate::layout::Layout;
 
 /// Its URL: where the server listens, or would.
@@ -27,5 +27,6 @@ pub fn token(layout: &Layout) -> Result<String, RoleError> {
 
 /// A client for it, whatever server commands are told to talk to.
 pub(crate) fn client(config: &Config, layout: &Layout) -> Result<Client, RoleError> {
-    Ok(Client::new(&url(config, layout), &token(layout)?))
+    let client = Client::new(&url(config, layout), &token(layout)?);
+    client.map_err(RoleError::step(Step::ReachApi))
 }

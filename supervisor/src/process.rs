@@ -51,7 +51,7 @@ impl Process {
         }
         let stderr = log.try_clone().map_err(RoleError::file(&with.layout.log(role)))?;
         let command = command.stdin(Stdio::null()).stdout(log).stderr(stderr);
-        RoleFailure::remove(&with.layout, role).ok();
+        RoleFailure::remove(&with.layout.failure(role)).ok();
         let child = command.spawn().map_err(RoleError::step(Step::StartRole(role)))?;
         let pid = child.id().map_or(0, u32::cast_signed);
         let process = Self::watch(role, pid)?;

@@ -55,7 +55,7 @@ impl Role {
             let dir = layout.dir(kind);
             disk::create_dir(&dir, 0o700).map_err(RoleError::file(&dir))?;
         }
-        RoleFailure::remove(&layout, kind).ok();
+        RoleFailure::remove(&layout.failure(kind)).ok();
         let pid = layout.run_file(kind, "pid");
         let text = std::process::id().to_string();
         disk::write(&pid, text.as_bytes(), 0o600).map_err(RoleError::file(&pid))?;
@@ -147,7 +147,7 @@ pub fn leave_failure(
     outcome: Result<(), RoleError>,
 ) -> Result<(), RoleError> {
     if let Err(error) = &outcome
-        && let Err(error) = error.failure().write(&Layout::new(&config.data_dir), role)
+        && let Err(error) = error.failure().write(&Layout::new(&config.data_dir).failure(role))
     {
         tracing::warn!(%error, "cannot leave why the {role} failed");
     }

@@ -89,7 +89,7 @@ impl RoleSupervisor {
                 }
                 Err(error) => error.sentence(),
             };
-            let failure = RoleFailure::read(&self.command.layout, self.role);
+            let failure = RoleFailure::read(&self.command.layout.failure(self.role));
             let pause = restarts.pause(ran.whole(), rand::random());
             self.has_ended(failure, how, pause);
             tokio::select! {
@@ -120,7 +120,7 @@ impl RoleSupervisor {
             terminal::note(&sentences::replacing(self.role, status.pid));
         }
         process::make_room(&self.command.layout, self.role).await?;
-        if self.role != RoleKind::Server && !join_token::has_joined(&self.command, self.role) {
+        if join_token::is_needed(&self.command, self.role) {
             self.find_join_token().await?;
         }
         let process = Process::spawn(self.role, &self.command, self.join_token.as_deref())?;
@@ -140,7 +140,7 @@ impl RoleSupervisor {
         if self.join_token.is_none() && self.command.config.link.server.is_none() {
             // The sender lives as long as the supervisor.
             self.server.wait_for(|server| server.ready).await.ok();
-            self.join_token = Some(join_token::make(&self.command, self.role).await?);
+            self.join_token = join_token::make(&self.command, self.role).await?;
         }
         Ok(())
     }

@@ -5,13 +5,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Left, ListenError, RoleError, Step};
-use crate::role_kind::RoleKind;
+use api::Remaining;
+use model::sentence::say;
 
-/// A sentence as it is said.
-fn say(sentence: String) -> String {
-    sentence
-}
+use crate::error::{ListenError, RoleError, Step};
+use crate::role_kind::RoleKind;
 
 impl fmt::Display for RoleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,13 +100,14 @@ fn cannot(step: Step) -> String {
         Step::StartBackground => "cannot start `berth up`".to_owned(),
         Step::StartRole(role) => format!("cannot start the {role}"),
         Step::WatchRole(role) => format!("cannot watch the {role}"),
+        Step::ReachApi => "the local admin API cannot be asked".to_owned(),
         Step::MakeJoinToken(role) => format!("there is no join token for the {role}"),
         Step::StopTasks => "the server does not stop the tasks".to_owned(),
     }
 }
 
-fn amount(left: Left) -> String {
-    let count = |number: u64, noun: &str| match number {
+fn amount(left: Remaining) -> String {
+    let count = |number: u32, noun: &str| match number {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
     };
@@ -170,6 +169,6 @@ pub(crate) fn starting_to_stop() -> String {
     say("Berth does not run; starting it to stop what it left running".to_owned())
 }
 
-pub(crate) fn stopping(left: Left) -> String {
+pub(crate) fn stopping(left: Remaining) -> String {
     say(format!("stopping {}", amount(left)))
 }

@@ -38,7 +38,7 @@ impl Summary {
         for line in self.text(detached).lines() {
             terminal::line(line);
         }
-        if let Some(failure) = RoleFailure::read(&self.layout, RoleKind::Agent) {
+        if let Some(failure) = RoleFailure::read(&self.layout.failure(RoleKind::Agent)) {
             terminal::note(&sentences::no_tasks_yet(&failure.message));
         }
     }
