@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::{DemoError, step_error, until};
+use crate::error::{DemoError, step_error};
+use crate::wait::until;
 
 /// How long `berth down` may take before the demo gives up on it.
 const DOWN: Duration = Duration::from_secs(90);

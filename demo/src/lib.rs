@@ -2,29 +2,30 @@
 //! steady rate of requests. Says what happened in a table, and holds only if no request failed.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use self::docker::Docker;
+use self::error::{DemoError, step_error};
 use self::installation::Installation;
 use self::load::Load;
 use self::report::Report;
+use self::wait::until;
 use crate::sample::Fault;
 use crate::sample::image::{Version, archive, own_architecture};
 
 mod docker;
+mod error;
 mod installation;
 mod load;
 mod report;
 pub mod sample;
+mod wait;
 
 /// The service, its repository and its host's first label.
 const SERVICE: &str = "hello";
 /// How many tasks it has.
 const REPLICAS: usize = 3;
-/// How long one step may take.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What to do after the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,21 +34,6 @@ pub enum Ending {
     AtOnce,
     /// Stay up for a look until Ctrl-C.
     WhenInterrupted,
-}
-
-/// A step that did not hold, in a sentence.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DemoError {
-    /// The `docker` command failed.
-    #[error(transparent)]
-    Docker(#[from] docker::DockerError),
-    /// The installation did not do what it should.
-    #[error("{0}")]
-    Step(String),
-}
-
-fn step_error(error: impl std::fmt::Display) -> DemoError {
-    DemoError::Step(error.to_string())
 }
 
 /// Runs it; success only if every step held with no failed request.
@@ -237,23 +223,4 @@ async fn replaced(berth: &Installation, killed: &str) -> Result<(), DemoError> {
         Ok(tasks.len() == REPLICAS && !tasks.iter().any(|id| id == killed))
     })
     .await
-}
-
-/// Waits for a state with a deadline.
-async fn until<F, Fut>(what: &str, mut holds: F) -> Result<(), DemoError>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<bool, DemoError>>,
-{
-    let wait = async {
-        loop {
-            match holds().await {
-                Ok(true) => return,
-                // The server may be away for a moment: that is one of the steps.
-                Ok(false) | Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, wait).await;
-    waited.map_err(|_late| step_error(format!("after {} s still not: {what}", PATIENCE.as_secs())))
 }
