@@ -12,7 +12,7 @@ use std::time::Duration;
 use it::harness::{self, Berth, docker, http, now};
 
 #[path = "../tests/it"]
-#[expect(dead_code, reason = "the tests use the rest of it")]
+#[expect(dead_code, unused_imports, reason = "the tests use the rest of it")]
 mod it {
     pub(crate) mod harness;
 }
@@ -51,7 +51,7 @@ fn up() -> Duration {
 }
 
 fn answers(url: &str, host: &str) {
-    let deadline = now() + harness::PATIENCE;
+    let deadline = now() + harness::wait::PATIENCE;
     while !http::get_from(url, host, "/").is_ok_and(|answer| answer.status == 200) {
         assert!(now() < deadline, "{url} does not answer");
         std::thread::sleep(PERIOD);

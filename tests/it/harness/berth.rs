@@ -1,0 +1,279 @@
+//! Real installations for tests: `berth up` with data, ports and a Docker configuration of its own, the `berth` and
+//! `docker` commands against it, and requests through its router. Whatever a test leaves, even by a panic, is taken away.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::process::{Paused, kill, signal};
+use super::said::Said;
+use super::wait::until;
+use super::{containers, http};
+
+/// An installation under test.
+#[derive(Debug)]
+pub(crate) struct Berth {
+    home: TempDir,
+    up: Option<Child>,
+    settings: Vec<(String, String)>,
+}
+
+impl Berth {
+    /// `berth up` on an empty data directory and free ports; returns when it is ready.
+    pub(crate) fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// The same with more settings in its environment.
+    pub(crate) fn up_with(settings: &[(&str, &str)]) -> Self {
+        let mut berth = Self::idle(settings);
+        berth.start();
+        berth
+    }
+
+    /// An installation that is not started yet.
+    pub(crate) fn idle(settings: &[(&str, &str)]) -> Self {
+        let home = tempfile::Builder::new().prefix("berth-it-").tempdir().expect("a directory");
+        let mut all: Vec<(String, String)> = ["REGISTRY", "ROUTER", "ADMIN", "LINK"]
+            .map(|role| (format!("BERTH_{role}_LISTEN"), "127.0.0.1:0".to_owned()))
+            .to_vec();
+        all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        Self { home, up: None, settings: all }
+    }
+
+    /// Starts `berth up` and waits until it is ready.
+    pub(crate) fn start(&mut self) {
+        let log = self.home.path().join("up.log");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        let up = self
+            .berth(&["up"])
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log)
+            .spawn()
+            .expect("the berth binary starts");
+        self.up = Some(up);
+        until("berth is ready", || self.is_ready());
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.data().join("run/endpoints.json").exists()
+            && http::get(&format!("{}/readyz", self.admin()))
+                .is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// A directory of the test's own.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn berth(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+        command.args(arguments).env("BERTH_DATA_DIR", self.data()).stdin(Stdio::null());
+        command.envs(self.settings.iter().map(|(key, value)| (key, value)));
+        command.env_remove("BERTH_URL").env_remove("BERTH_TOKEN");
+        command
+    }
+
+    /// Runs `berth ARGUMENTS`.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(&self.berth(arguments).output().expect("the berth binary starts"))
+    }
+
+    /// Runs `berth ARGUMENTS` with more settings in its environment.
+    pub(crate) fn run_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Said {
+        let mut command = self.berth(arguments);
+        command.envs(settings.iter().copied());
+        Said::of(&command.output().expect("the berth binary starts"))
+    }
+
+    /// Starts `berth ARGUMENTS` and does not wait for its end.
+    pub(crate) fn spawn(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Child {
+        let mut command = self.berth(arguments);
+        command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the berth binary starts")
+    }
+
+    /// What `berth ARGUMENTS -o json` prints.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["-o", "json"]);
+        serde_json::from_str(&self.run(&arguments).ok()).expect("-o json prints JSON")
+    }
+
+    fn endpoint(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.data().join("run/endpoints.json"));
+        let endpoints: Value =
+            text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        endpoints[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// `host:port` of the registry.
+    pub(crate) fn registry(&self) -> String {
+        self.endpoint("registry")
+    }
+
+    /// `http://host:port` of the router.
+    pub(crate) fn router(&self) -> String {
+        format!("http://{}", self.endpoint("router"))
+    }
+
+    /// `http://host:port` of the admin API.
+    pub(crate) fn admin(&self) -> String {
+        format!("http://{}", self.endpoint("admin"))
+    }
+
+    /// `host:port` of the link.
+    pub(crate) fn link(&self) -> String {
+        self.endpoint("link")
+    }
+
+    /// The administrator's token.
+    pub(crate) fn token(&self) -> String {
+        let token = std::fs::read_to_string(self.data().join("admin.token")).expect("a token");
+        token.trim().to_owned()
+    }
+
+    /// The installation's id: in the labels of all its containers.
+    pub(crate) fn installation(&self) -> String {
+        let status = self.json(&["status"]);
+        status["installation"].as_str().expect("the status names the installation").to_owned()
+    }
+
+    /// The installation whose containers these are, while no server answers.
+    pub(crate) fn installation_of(containers: &[String]) -> String {
+        containers::label(&containers[0], "berth.installation")
+    }
+
+    /// Ends roles that nobody supervises any more, without the API.
+    pub(crate) fn give_up(&mut self) {
+        self.run(&["down"]);
+    }
+
+    /// The process id of a role.
+    pub(crate) fn pid(&self, role: &str) -> Option<i32> {
+        let text = std::fs::read_to_string(self.data().join(format!("run/{role}.pid"))).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// Stops a role in its tracks.
+    pub(crate) fn pause(&self, role: &str) -> Paused {
+        let pid = self.pid(role).expect("the role runs");
+        Paused::new(pid)
+    }
+
+    /// Kills a role with SIGKILL and waits until another process has taken its place.
+    pub(crate) fn kill(&self, role: &str) {
+        let pid = self.pid(role).expect("the role runs");
+        kill(pid);
+        until(&format!("the {role} is started again"), || {
+            self.pid(role).is_some_and(|new| new != pid)
+        });
+    }
+
+    /// Kills `berth up` itself with SIGKILL; its roles go on.
+    pub(crate) fn kill_up(&mut self) {
+        let mut up = self.up.take().expect("up runs");
+        up.kill().expect("our own child can be killed");
+        up.wait().expect("our own child ends");
+    }
+
+    /// Ends `berth up` with SIGTERM: roles end, containers stay.
+    pub(crate) fn stop_up(&mut self) {
+        let mut up = self.up.take().expect("up runs");
+        let pid = i32::try_from(up.id()).expect("pids are small");
+        signal(pid, rustix::process::Signal::TERM);
+        assert!(up.wait().expect("our own child ends").success());
+    }
+
+    /// A service as `berth service show` tells it.
+    pub(crate) fn service(&self, name: &str) -> Value {
+        self.json(&["service", "show", name])
+    }
+
+    /// The tasks of a service that should run.
+    pub(crate) fn tasks(&self, service: &str) -> Vec<Value> {
+        let list = self.json(&["task", "ls", "--service", service]);
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Waits until the deployment that counts is complete and as many tasks run as should.
+    #[track_caller]
+    pub(crate) fn settles(&self, service: &str) {
+        until(&format!("service {service} settles"), || {
+            let said = self.run(&["service", "show", service, "-o", "json"]);
+            let Ok(service) = serde_json::from_str::<Value>(&said.stdout) else { return false };
+            primary(&service)["rolloutState"] == "COMPLETED"
+                && service["runningCount"] == service["desiredCount"]
+                && service["pendingCount"] == 0
+        });
+    }
+
+    /// `berth down`: tasks and roles are gone afterwards.
+    pub(crate) fn down(mut self) {
+        let installation = self.installation();
+        self.run(&["down"]).ok();
+        if let Some(mut up) = self.up.take() {
+            up.wait().expect("our own child ends");
+        }
+        assert_eq!(containers::containers(&installation, true), Vec::<String>::new());
+    }
+}
+
+impl Drop for Berth {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.show_logs();
+        }
+        if self.data().join("run/endpoints.json").exists() {
+            let status = self.run(&["status", "-o", "json"]).stdout;
+            let status: Value = serde_json::from_str(&status).unwrap_or_default();
+            self.run(&["down"]);
+            if let Some(installation) = status["installation"].as_str() {
+                containers::remove_all(installation);
+            }
+        }
+        if let Some(up) = &mut self.up {
+            // Roles may have ended with `down` already; whatever is left ends here.
+            up.kill().ok();
+            up.wait().ok();
+        }
+        for role in ["server", "agent", "router"] {
+            if let Some(pid) = self.pid(role)
+                && std::fs::read_link(format!("/proc/{pid}/exe"))
+                    .is_ok_and(|exe| exe == Path::new(env!("CARGO_BIN_EXE_berth")))
+            {
+                kill(pid);
+            }
+        }
+    }
+}
+
+impl Berth {
+    #[expect(clippy::print_stderr, reason = "shown by the test runner when a test fails")]
+    fn show_logs(&self) {
+        eprintln!("--- up\n{}", tail(&self.home.path().join("up.log")));
+        for role in ["server", "agent", "router"] {
+            eprintln!("--- {role}\n{}", tail(&self.data().join(format!("log/{role}.log"))));
+        }
+    }
+}
+
+fn tail(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+/// The deployment that counts.
+pub(crate) fn primary(service: &Value) -> Value {
+    let deployments = service["deployments"].as_array().cloned().unwrap_or_default();
+    deployments.into_iter().find(|one| one["status"] == "PRIMARY").unwrap_or_default()
+}
