@@ -8,13 +8,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use control::{Operation, Write};
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
     IF_RANGE, LOCATION, RANGE,
 };
 use http::{HeaderValue, Method, StatusCode};
-use model::{CommitError, Digest, RepositoryName, RowGuard, RowWrite};
+use model::{Batch, CommitError, Digest, RepositoryName, RowGuard, RowWrite};
 use rustix::buffer::spare_capacity;
 
 use crate::error::{ErrorCode, RegistryError};
@@ -23,7 +22,7 @@ use crate::range::Ranged;
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
 use crate::rows::BlobRow;
-use crate::{blocking, manifest, range, rows};
+use crate::{Shared, blocking, manifest, range, rows};
 
 /// Bytes that are read and sent at once.
 const READ_BYTES: usize = 256 << 10;
@@ -43,7 +42,7 @@ pub(crate) async fn get(
 ) -> Result<Response, RegistryError> {
     let unknown = || RegistryError::blob_unknown(digest);
     let row: Option<BlobRow> =
-        rows::get(&context.shared.reader, &rows::link(repository, digest)).await?;
+        rows::get(&context.shared.store, &rows::link(repository, digest)).await?;
     let BlobRow { size_bytes: size } = row.ok_or_else(unknown)?;
     let (files, wanted) = (Arc::clone(&context.shared.files), *digest);
     let open = move || files.read(&wanted, size);
@@ -123,12 +122,12 @@ pub(crate) async fn delete(
     digest: &Digest,
 ) -> Result<Response, RegistryError> {
     let _alone = context.shared.repositories.alone(repository.clone()).await;
-    let reader = &context.shared.reader;
+    let store = &context.shared.store;
     let link = rows::link(repository, digest);
-    if reader.get(&link).await?.is_none() {
+    if store.get(&link).await?.is_none() {
         return Err(RegistryError::blob_unknown(digest));
     }
-    if let Some(parent) = manifest::parent(reader, repository, digest).await? {
+    if let Some(parent) = manifest::parent(store, repository, digest).await? {
         let message = format!("manifest `{parent}` of the repository needs it; delete that first");
         return Err(RegistryError::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -137,12 +136,12 @@ pub(crate) async fn delete(
         ));
     }
     let holder = rows::holder(digest, repository);
-    let write = Write {
+    let batch = Batch {
         rows: vec![RowWrite::Delete { key: link.clone() }, RowWrite::Delete { key: holder }],
         guards: vec![RowGuard::Present(link)],
-        ..context.write(Operation::DeleteBlob, repository)
+        ..Batch::of(Vec::new(), context.now)
     };
-    match context.commit(write).await {
+    match store.commit(batch).await {
         Ok(_) => Ok(accepted()),
         Err(CommitError::GuardFailed { key: _ }) => Err(RegistryError::blob_unknown(digest)),
         Err(error) => Err(error.into()),
@@ -166,18 +165,17 @@ pub(crate) fn created(repository: &RepositoryName, digest: &Digest) -> Response 
     response
 }
 
-/// Makes a verified upload the live file of its digest, and commits `write` with the row that says so. Two who bring the
+/// Makes a verified upload the live file of its digest, and commits `batch` with the row that says so. Two who bring the
 /// same bytes at once do it one after the other.
 pub(crate) async fn settle(
-    context: &RequestContext,
+    shared: &Shared,
     id: UploadId,
     digest: &Digest,
     size: u64,
-    mut write: Write,
+    mut batch: Batch,
 ) -> Result<(), RegistryError> {
-    let shared = &context.shared;
     let lock = shared.digests.alone(*digest).await;
-    let row: Option<BlobRow> = rows::get(&shared.reader, &rows::blob(digest)).await?;
+    let row: Option<BlobRow> = rows::get(&shared.store, &rows::blob(digest)).await?;
     let known = match row {
         Some(BlobRow { size_bytes }) => Known::Live { size: size_bytes },
         None => Known::Unknown,
@@ -189,8 +187,8 @@ pub(crate) async fn settle(
         Ok(lock)
     })
     .await?;
-    write.rows.push(rows::put(rows::blob(&digest), &BlobRow { size_bytes: size }));
-    context.commit(write).await?;
+    batch.rows.push(rows::put(rows::blob(&digest), &BlobRow { size_bytes: size }));
+    shared.store.commit(batch).await?;
     drop(lock);
     Ok(())
 }

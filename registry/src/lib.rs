@@ -12,9 +12,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::any;
-use control::Control;
 use model::{Clock, Digest, RepositoryName};
-use store::Reader;
+use store::Store;
 
 use crate::files::Files;
 use crate::lock::Locks;
@@ -46,10 +45,8 @@ mod tests;
 /// What the registry needs.
 #[derive(Clone)]
 pub struct Config {
-    /// What is committed.
-    pub reader: Reader,
-    /// What commits.
-    pub control: Control,
+    /// The durable truth.
+    pub store: Store,
     /// A directory of the registry's own, for blobs and uploads.
     pub dir: PathBuf,
     /// The time.
@@ -83,8 +80,7 @@ pub struct Registry {
 
 /// What all requests share.
 pub(crate) struct Shared {
-    pub(crate) reader: Reader,
-    pub(crate) control: Control,
+    pub(crate) store: Store,
     pub(crate) files: Arc<Files>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) service: String,
@@ -105,12 +101,11 @@ impl fmt::Debug for Shared {
 impl Registry {
     /// Makes the directories, and removes the uploads that earlier lives left unfinished. Blocks.
     pub fn open(config: Config) -> Result<Self, OpenError> {
-        let Config { reader, control, dir, clock, service } = config;
+        let Config { store, dir, clock, service } = config;
         let files = Files::open(&dir)
             .map_err(|source| OpenError { dir: dir.display().to_string(), source })?;
         let shared = Shared {
-            reader,
-            control,
+            store,
             files: Arc::new(files),
             clock,
             // It stands in quotes in a header.

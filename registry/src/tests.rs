@@ -1,9 +1,7 @@
 //! What the registry promises, asked of its router as clients ask.
 
 mod abuse;
-mod audit;
 mod auth;
-mod backend;
 mod blobs;
 mod deletes;
 mod faults;

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::response::Response;
-use control::{Operation, Write};
 use http::StatusCode;
 use model::limits::FILL_ROWS;
 use model::{
-    Change, CommitError, Digest, Refusal, RepositoryChange, RepositoryName, RowGuard, RowWrite,
-    TagName,
+    Batch, Change, CommitError, Digest, Refusal, RepositoryChange, RepositoryName, RowGuard,
+    RowWrite, TagName,
 };
 
 use super::document::Document;
@@ -31,9 +30,7 @@ pub(crate) async fn tag(
         repository: repository.clone(),
         tag: tag.clone(),
     });
-    let write =
-        Write { changes: vec![change], ..context.write(Operation::DeleteManifest, repository) };
-    match context.commit(write).await {
+    match context.shared.store.apply(vec![change], context.now).await {
         Ok(_) => Ok(accepted()),
         Err(CommitError::Refused(Refusal::NotFound { kind: _, name: _ })) => {
             Err(RegistryError::manifest_unknown(tag))
@@ -49,11 +46,11 @@ pub(crate) async fn manifest(
     digest: &Digest,
 ) -> Result<Response, RegistryError> {
     let _alone = context.shared.repositories.alone(repository.clone()).await;
-    let reader = &context.shared.reader;
+    let store = &context.shared.store;
     let key = rows::manifest(repository, digest);
-    let row: Option<ManifestRow> = rows::get(reader, &key).await?;
+    let row: Option<ManifestRow> = rows::get(store, &key).await?;
     let row = row.ok_or_else(|| RegistryError::manifest_unknown(digest))?;
-    if let Some(parent) = parent(reader, repository, digest).await? {
+    if let Some(parent) = parent(store, repository, digest).await? {
         let message = format!("manifest `{parent}` of the repository names it; delete that first");
         return Err(RegistryError::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -68,12 +65,11 @@ pub(crate) async fn manifest(
         rows.push(RowWrite::Delete { key: rows::referrer(repository, subject, digest) });
     }
     let guards = vec![RowGuard::Present(key)];
-    let whole = || context.write(Operation::DeleteManifest, repository);
-    context.commit(Write { rows, guards, ..whole() }).await?;
+    store.commit(Batch { rows, guards, ..Batch::of(Vec::new(), context.now) }).await?;
     // Edges without a manifest count for nothing, so they may go one batch after the other.
     for edges in edges.chunks(FILL_ROWS) {
         let rows = edges.iter().map(|key| RowWrite::Delete { key: key.clone() }).collect();
-        context.commit(Write { rows, is_part: true, ..whole() }).await?;
+        store.commit(Batch { rows, ..Batch::of(Vec::new(), context.now) }).await?;
     }
     Ok(accepted())
 }
@@ -85,7 +81,7 @@ async fn remove_tags(
 ) -> Result<(), RegistryError> {
     // Read anew under the lock: no push moves a tag onto the manifest any more. Tags that go by themselves meanwhile are
     // gone, which is what is wanted.
-    let state = context.shared.reader.state();
+    let state = context.shared.store.state();
     let on_it = state.tags(repository).filter(|tag| tag.digest == *digest);
     let changes: Vec<Change> = on_it
         .map(|tag| {
@@ -96,8 +92,7 @@ async fn remove_tags(
         })
         .collect();
     for changes in changes.chunks(FILL_ROWS) {
-        let write = context.write(Operation::DeleteManifest, repository);
-        context.commit(Write { changes: changes.to_vec(), is_part: true, ..write }).await?;
+        context.shared.store.apply(changes.to_vec(), context.now).await?;
     }
     Ok(())
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use control::{Operation, Write};
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 use model::limits::{FILL_ROWS, PUSH_TAGS};
 use model::{
-    Change, CommitError, Digest, Reference, Repository, RepositoryChange, RepositoryName, RowGuard,
-    RowWrite, Tag, TagName,
+    Batch, Change, CommitError, Digest, Reference, Repository, RepositoryChange, RepositoryName,
+    RowGuard, RowWrite, Tag, TagName,
 };
 
 use super::MOST_BYTES;
@@ -57,12 +56,11 @@ pub(crate) async fn put(
         exposed_ports: details.exposed_ports,
         subject: document.subject,
     };
-    let write = Write {
-        changes: changes(context, repository, &digest, &row, &tags),
+    let batch = Batch {
         rows: rows_of(repository, &digest, &row, &document),
-        ..context.write(Operation::PutManifest, repository)
+        ..Batch::of(changes(context, repository, &digest, &row, &tags), context.now)
     };
-    settle(context, &digest, bytes, write).await?;
+    settle(context, &digest, bytes, batch).await?;
     Ok(created(repository, &digest, &document, &tags))
 }
 
@@ -121,11 +119,11 @@ impl Children {
         repository: &RepositoryName,
         document: &Document,
     ) -> Result<Self, RegistryError> {
-        let reader = &context.shared.reader;
+        let store = &context.shared.store;
         let mut children = Self { blobs: BTreeMap::new(), manifests: BTreeMap::new() };
         for descriptor in document.config.iter().chain(&document.layers) {
             let key = rows::link(repository, &descriptor.digest);
-            match rows::get(reader, &key).await? {
+            match rows::get(store, &key).await? {
                 Some(BlobRow { size_bytes }) => {
                     check_size(descriptor, size_bytes)?;
                     children.blobs.insert(descriptor.digest, size_bytes);
@@ -136,7 +134,7 @@ impl Children {
         }
         for descriptor in &document.manifests {
             let key = rows::manifest(repository, &descriptor.digest);
-            let row: Option<ManifestRow> = rows::get(reader, &key).await?;
+            let row: Option<ManifestRow> = rows::get(store, &key).await?;
             let row = row.ok_or_else(|| missing(&descriptor.digest))?;
             check_size(descriptor, row.size_bytes)?;
             children.manifests.insert(descriptor.digest, row);
@@ -218,13 +216,12 @@ async fn write_edges(
     for children in children.rows(repository).chunks(FILL_ROWS) {
         let edge = |(child, _): &(Digest, _)| rows::mark(rows::edge(child, repository, digest));
         let guard = |(_, row): &(_, Vec<u8>)| RowGuard::Present(row.clone());
-        let write = Write {
+        let batch = Batch {
             rows: children.iter().map(edge).collect(),
             guards: children.iter().map(guard).collect(),
-            is_part: true,
-            ..context.write(Operation::PutManifest, repository)
+            ..Batch::of(Vec::new(), context.now)
         };
-        match context.commit(write).await {
+        match context.shared.store.commit(batch).await {
             Ok(_) => {}
             Err(CommitError::GuardFailed { key }) => {
                 let message = format!("`{}` went away meanwhile; push it again", rows::tail(&key));
@@ -287,7 +284,7 @@ async fn settle(
     context: &RequestContext,
     digest: &Digest,
     bytes: Vec<u8>,
-    committed: Write,
+    batch: Batch,
 ) -> Result<(), RegistryError> {
     let (id, size) = (UploadId::random(), bytes.len() as u64);
     let files = Arc::clone(&context.shared.files);
@@ -297,7 +294,7 @@ async fn settle(
     };
     let mut settled = blocking("a manifest cannot be written", write).await;
     if settled.is_ok() {
-        settled = blob::settle(context, id, digest, size, committed).await;
+        settled = blob::settle(&context.shared, id, digest, size, batch).await;
     }
     if settled.is_err() {
         let files = Arc::clone(&context.shared.files);

@@ -16,7 +16,6 @@ use store::Store;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use super::backend::control;
 use crate::files::faults::Faults;
 use crate::{Config, Registry, files};
 
@@ -164,8 +163,7 @@ impl World {
 
 fn open(store: &Store, dir: &TempDir, clock: &Arc<TestClock>) -> Registry {
     let config = Config {
-        reader: store.reader(),
-        control: control(store, Arc::<TestClock>::clone(clock)),
+        store: store.clone(),
         dir: dir.path().join("registry"),
         clock: Arc::<TestClock>::clone(clock),
         service: "berth".to_owned(),

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use control::{Operation, Write};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use http::{HeaderValue, StatusCode};
-use model::{Digest, RepositoryName};
+use model::{Batch, Digest, RepositoryName};
 use sha2::Digest as _;
 use tokio::sync::OwnedMutexGuard;
 
@@ -231,11 +230,11 @@ async fn settle(
         let message = format!("the bytes have the digest `{computed}`, not `{digest}`");
         return Err(RegistryError::bad_request(ErrorCode::DigestInvalid, message));
     }
-    let write = Write {
+    let batch = Batch {
         rows: rows::show(&upload.repository, digest, progress.length).into(),
-        ..context.write(Operation::UploadBlob, &upload.repository)
+        ..Batch::of(Vec::new(), context.now)
     };
-    blob::settle(context, upload.id, digest, progress.length, write).await
+    blob::settle(&context.shared, upload.id, digest, progress.length, batch).await
 }
 
 /// Forgets an upload, and removes its file where there still is one.
