@@ -9,8 +9,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
-    IF_RANGE, LOCATION, RANGE,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
 };
 use http::{HeaderValue, Method, StatusCode};
 use model::{Batch, CommitError, Digest, RepositoryName, RowGuard, RowWrite};
@@ -18,6 +17,7 @@ use rustix::buffer::spare_capacity;
 
 use crate::error::{ErrorCode, RegistryError};
 use crate::files::Known;
+use crate::header::{DIGEST, value};
 use crate::range::Ranged;
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
@@ -26,13 +26,6 @@ use crate::{Shared, blocking, manifest, range, rows};
 
 /// Bytes that are read and sent at once.
 const READ_BYTES: usize = 256 << 10;
-
-pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
-
-/// Text of ours as a header.
-pub(crate) fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("names, digests, ids and numbers are ASCII")
-}
 
 /// `GET` and `HEAD /v2/N/blobs/D`.
 pub(crate) async fn get(

@@ -24,6 +24,7 @@ mod blob;
 mod body;
 mod error;
 mod files;
+mod header;
 mod listing;
 mod lock;
 mod manifest;

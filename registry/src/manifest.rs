@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue};
 use model::{Digest, RepositoryName};
 use store::Store;
 
-use crate::blob::{DIGEST, value};
 use crate::error::RegistryError;
+use crate::header::{DIGEST, value};
 use crate::rows::{self, ManifestRow, STEP};
 
 pub(crate) mod delete;

@@ -17,12 +17,12 @@ use model::{
 use super::MOST_BYTES;
 use super::details::Details;
 use super::document::{Descriptor, Document};
-use crate::blob::{self, DIGEST, value};
 use crate::error::{ErrorCode, RegistryError};
+use crate::header::{DIGEST, value};
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
 use crate::rows::{self, BlobRow, ManifestRow, ReferrerRow};
-use crate::{blocking, body, files};
+use crate::{blob, blocking, body, files};
 
 /// Bytes of an image's configuration that are looked at.
 const MOST_CONFIGURATION_BYTES: u64 = 4 << 20;

@@ -14,6 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::receive::append;
 use super::{Progress, Upload};
 use crate::error::{ErrorCode, RegistryError};
+use crate::header::value;
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
 use crate::{blob, blocking, mount, range, rows};
@@ -179,11 +180,10 @@ fn out_of_order(upload: &Upload, message: &str) -> RegistryError {
 fn place(upload: &Upload) -> [(HeaderName, HeaderValue); 3] {
     let id = upload.id.to_string();
     let last = upload.acknowledged().saturating_sub(1);
-    let value = |text: String| HeaderValue::from_str(&text).expect("names and numbers are ASCII");
     [
-        (LOCATION, value(format!("/v2/{}/blobs/uploads/{id}", upload.repository))),
-        (RANGE, value(format!("0-{last}"))),
-        (HeaderName::from_static("docker-upload-uuid"), value(id)),
+        (LOCATION, value(&format!("/v2/{}/blobs/uploads/{id}", upload.repository))),
+        (RANGE, value(&format!("0-{last}"))),
+        (HeaderName::from_static("docker-upload-uuid"), value(&id)),
     ]
 }
 
