@@ -81,7 +81,7 @@ impl fmt::Debug for Secret {
 pub fn new_secret(prefix: &str) -> Secret {
     let mut random = [0; 32];
     rand::rng().fill_bytes(&mut random);
-    let text = format!("{prefix}_{}", Digest::Sha256(random).hex());
+    let text = format!("{prefix}_{}", hex::encode(random));
     let hash = hash_secret(&text);
     Secret { text, hash }
 }

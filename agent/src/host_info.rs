@@ -141,11 +141,12 @@ fn bridge(id: &str) -> String {
 /// A line of the kernel's table: device, destination and, as the eighth field, mask, in the byte order of the wire.
 fn route(line: &str) -> Option<(String, Subnet)> {
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let number =
-        |index: usize| u32::from_str_radix(fields.get(index)?, 16).ok().map(u32::swap_bytes);
-    let (destination, mask) = (number(1)?, number(7)?);
-    let prefix = u8::try_from(mask.leading_ones()).ok()?;
-    Some(((*fields.first()?).to_owned(), Subnet::new(Ipv4Addr::from(destination), prefix)))
+    let address = |index: usize| {
+        let number = u32::from_str_radix(fields.get(index)?, 16).ok()?;
+        Some(Ipv4Addr::from(number.swap_bytes()))
+    };
+    let subnet = Subnet::with_netmask(address(1)?, address(7)?)?;
+    Some(((*fields.first()?).to_owned(), subnet))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use link::client::Http;
-use model::{Digest, PinnedImage};
+use model::PinnedImage;
 use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -161,7 +161,7 @@ pub(crate) async fn listen(dir: &Path, wanted: Option<SocketAddr>) -> Result<Tcp
 }
 
 fn random() -> String {
-    Digest::Sha256(rand::random()).hex()
+    hex::encode(rand::random::<[u8; 32]>())
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl CertificateInfo {
 
 /// SHA-256 of a public key (its `SubjectPublicKeyInfo`), as hexadecimal digits.
 pub(crate) fn fingerprint(public_key: &[u8]) -> String {
-    model::Digest::Sha256(Sha256::digest(public_key).into()).hex()
+    hex::encode(Sha256::digest(public_key))
 }
 
 #[cfg(test)]

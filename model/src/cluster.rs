@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClusterId, InstallationId, InstanceId, RouterId};
@@ -116,10 +117,7 @@ pub struct HostIdentity {
 
 /// An IPv4 subnet as `10.90.3.0/24`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Subnet {
-    network: u32,
-    prefix: u8,
-}
+pub struct Subnet(Ipv4Net);
 
 /// Text that is not an IPv4 subnet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,22 +127,27 @@ pub struct SubnetError(String);
 impl Subnet {
     /// The subnet that `address` lies in, with a mask of `prefix` bits (32 at most).
     pub fn new(address: Ipv4Addr, prefix: u8) -> Self {
-        let prefix = prefix.min(32);
-        Self { network: u32::from(address) & Self::mask(prefix), prefix }
+        Self(Ipv4Net::new_assert(address, prefix.min(32)).trunc())
     }
 
-    fn mask(prefix: u8) -> u32 {
-        u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
+    /// The subnet that `address` lies in by a mask as `255.255.255.0`; None where its ones are not all in front.
+    pub fn with_netmask(address: Ipv4Addr, mask: Ipv4Addr) -> Option<Self> {
+        Ipv4Net::with_netmask(address, mask).ok().map(|net| Self(net.trunc()))
+    }
+
+    /// Its parts with masks of `prefix` bits, in order; none where they would be larger than the whole.
+    pub fn parts(self, prefix: u8) -> impl Iterator<Item = Self> + Clone {
+        self.0.subnets(prefix).into_iter().flatten().map(Self)
     }
 
     /// How many addresses it has, the network's and the broadcast's included.
     pub fn size(self) -> u64 {
-        1 << (32 - self.prefix)
+        1 << (self.0.max_prefix_len() - self.0.prefix_len())
     }
 
     /// The address at `offset`; the network itself is 0.
     pub fn address(self, offset: u32) -> Ipv4Addr {
-        Ipv4Addr::from(self.network.wrapping_add(offset))
+        Ipv4Addr::from(u32::from(self.0.network()).wrapping_add(offset))
     }
 
     /// The gateway that Docker's bridge takes: the first address.
@@ -159,19 +162,19 @@ impl Subnet {
 
     /// Whether the address lies in it.
     pub fn contains(self, address: Ipv4Addr) -> bool {
-        u32::from(address) & Self::mask(self.prefix) == self.network
+        self.0.contains(&address)
     }
 
     /// Whether the two share an address.
     pub fn overlaps(self, other: Self) -> bool {
-        let mask = Self::mask(self.prefix.min(other.prefix));
-        self.network & mask == other.network & mask
+        // Of two subnets with an address in common one holds the other.
+        self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 }
 
 impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from(self.network), self.prefix)
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -179,11 +182,9 @@ impl FromStr for Subnet {
     type Err = SubnetError;
 
     fn from_str(text: &str) -> Result<Self, SubnetError> {
-        let wrong = || SubnetError(text.chars().take(80).collect());
-        let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let address: Ipv4Addr = address.parse().ok().ok_or_else(wrong)?;
-        let prefix: u8 = prefix.parse().ok().filter(|bits| *bits <= 32).ok_or_else(wrong)?;
-        Ok(Self::new(address, prefix))
+        let net: Ipv4Net =
+            text.parse().map_err(|_malformed| SubnetError(text.chars().take(80).collect()))?;
+        Ok(Self(net.trunc()))
     }
 }
 
@@ -230,5 +231,11 @@ mod tests {
         assert!(!subnet.overlaps("10.90.4.0/24".parse().unwrap()));
         assert!("10.90.3.0/33".parse::<Subnet>().is_err());
         assert!("0.0.0.0/0".parse::<Subnet>().unwrap().overlaps(subnet));
+        let mask = |text: &str| Subnet::with_netmask(subnet.address(9), text.parse().unwrap());
+        assert_eq!(mask("255.255.255.0"), Some(subnet));
+        assert_eq!(mask("255.0.255.0"), None);
+        let halves: Vec<String> = subnet.parts(25).map(|half| half.to_string()).collect();
+        assert_eq!(halves, ["10.90.3.0/25", "10.90.3.128/25"]);
+        assert_eq!(subnet.parts(8).count(), 0);
     }
 }

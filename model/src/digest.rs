@@ -35,15 +35,10 @@ impl Digest {
 
     /// The hexadecimal digits after the colon.
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
-        let bytes: &[u8] = match self {
-            Self::Sha256(bytes) => bytes,
-            Self::Sha512(bytes) => bytes,
-        };
-        bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-            text
-        })
+        match self {
+            Self::Sha256(bytes) => hex::encode(bytes),
+            Self::Sha512(bytes) => hex::encode(bytes),
+        }
     }
 
     /// The first twelve digits, as Docker shows an id.
@@ -52,20 +47,13 @@ impl Digest {
     }
 }
 
-fn bytes_of<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    let digits = hex.as_bytes();
-    if digits.len() != N * 2 {
+/// The specification knows lowercase digits only; capitals would give one content two names.
+fn bytes_of<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    if digits.bytes().any(|digit| digit.is_ascii_uppercase()) {
         return None;
     }
-    let nibble = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-    }
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
     Some(bytes)
 }
 
@@ -74,8 +62,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let digest = match text.split_once(':') {
-            Some(("sha256", hex)) => bytes_of(hex).map(Self::Sha256),
-            Some(("sha512", hex)) => bytes_of(hex).map(Self::Sha512),
+            Some(("sha256", digits)) => bytes_of(digits).map(Self::Sha256),
+            Some(("sha512", digits)) => bytes_of(digits).map(Self::Sha512),
             _ => None,
         };
         digest.ok_or_else(|| DigestError { text: text.chars().take(160).collect() })

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use http::{Method, StatusCode};
 use model::{Digest, NameError, Reference, RepositoryName, TagName};
+use percent_encoding::percent_decode_str;
 
 use crate::error::{ErrorCode, RegistryError};
 
@@ -77,9 +78,9 @@ fn repository(segments: &[&str]) -> Result<RepositoryName, RouteError> {
     segments.join("/").parse().map_err(RouteError::Name)
 }
 
-/// Some clients encode the colon; nothing else of a path needs encoding.
+/// Some clients percent-encode the colon.
 fn digest(text: &str) -> Result<Digest, RouteError> {
-    let digest = text.replace("%3A", ":").replace("%3a", ":").parse::<Digest>();
+    let digest = percent_decode_str(text).decode_utf8_lossy().parse::<Digest>();
     digest.map_err(|error| RouteError::Digest(error.to_string()))
 }
 

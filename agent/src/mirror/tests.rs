@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use model::Digest;
 use reqwest::Method;
 use sha2::{Digest as _, Sha256, Sha512};
 

@@ -214,7 +214,7 @@ fn layer() -> Vec<u8> {
         let words = text.split_whitespace().filter(|word| word.starts_with('/'));
         files.extend(words.map(PathBuf::from));
     }
-    let unique = Digest::Sha256(rand::random()).hex().into_bytes();
+    let unique = hex::encode(rand::random::<[u8; 32]>()).into_bytes();
     let files = files.into_iter().map(|file| (std::fs::read(&file).unwrap(), file));
     for (bytes, file) in files.chain([(unique, PathBuf::from("/unique"))]) {
         let mut header = tar::Header::new_gnu();

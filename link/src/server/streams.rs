@@ -58,7 +58,7 @@ impl Streams {
         instance: InstanceId,
         stream: Stream,
     ) -> Result<mpsc::Receiver<Bytes>, StreamError> {
-        let id = model::Digest::Sha256(rand::random()).hex();
+        let id = hex::encode(rand::random::<[u8; 32]>());
         let (opened, dialled) = oneshot::channel();
         {
             let mut pending = self.pending();

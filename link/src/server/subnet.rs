@@ -71,12 +71,9 @@ pub(super) fn free(installation: InstallationId, taken: &[Subnet]) -> Option<Sub
 }
 
 fn all((network, prefix): (Ipv4Addr, u8), start: u32) -> impl Iterator<Item = Subnet> {
-    let count = 1_u32 << (PREFIX - prefix);
-    (0..count).map(move |step| {
-        let index = (start % count + step) % count;
-        let address = Subnet::new(network, prefix).address(index << (32 - u32::from(PREFIX)));
-        Subnet::new(address, PREFIX)
-    })
+    let count = 1_usize << (PREFIX - prefix);
+    let parts = Subnet::new(network, prefix).parts(PREFIX);
+    parts.cycle().skip(start as usize % count).take(count)
 }
 
 #[cfg(test)]

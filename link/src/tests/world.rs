@@ -169,7 +169,7 @@ impl World {
     /// A token for this role with this many uses, good for an hour.
     pub(super) fn token(&self, role: PeerRole, uses: u32) -> JoinTokenText {
         let id = JoinTokenId::new(self.clock.now(), rand::random());
-        let secret = Digest::Sha256(rand::random()).hex();
+        let secret = hex::encode(rand::random::<[u8; 32]>());
         let token = JoinToken {
             id,
             role,
