@@ -16,18 +16,18 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// The next piece of a body; None at its end. What goes wrong is answered with `code`.
 pub(crate) async fn next(
     body: &mut BodyDataStream,
-    code: ErrorCode,
+    code: &ErrorCode,
 ) -> Result<Option<Bytes>, RegistryError> {
     match tokio::time::timeout(SILENCE, body.next()).await {
         Ok(Some(Ok(piece))) => Ok(Some(piece)),
         Ok(None) => Ok(None),
         Ok(Some(Err(error))) => {
             let message = format!("the body ended early, so nothing of it counts: {error}");
-            Err(RegistryError::bad_request(code, message))
+            Err(RegistryError::bad_request(code.clone(), message))
         }
         Err(_) => {
             let message = "nothing came for a minute, so nothing of the body counts; send it again";
-            Err(RegistryError::new(StatusCode::REQUEST_TIMEOUT, code, message))
+            Err(RegistryError::new(StatusCode::REQUEST_TIMEOUT, code.clone(), message))
         }
     }
 }
@@ -36,7 +36,7 @@ pub(crate) async fn next(
 pub(crate) async fn read(
     body: Body,
     most: usize,
-    code: ErrorCode,
+    code: &ErrorCode,
 ) -> Result<Option<Vec<u8>>, RegistryError> {
     if body.size_hint().lower() > most as u64 {
         return Ok(None);

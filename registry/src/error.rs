@@ -1,5 +1,5 @@
-//! Every error that the registry answers has a code of the closed list [`ErrorCode`] and is written by [`RegistryError`] alone, in the
-//! form that the distribution spec gives errors. Messages name cause and next step and never hold a secret.
+//! Every error that the registry answers has a code of a closed list and is written by [`RegistryError`] alone, in the form
+//! that the distribution spec gives errors. Messages name cause and next step and never hold a secret.
 
 use std::io;
 
@@ -8,64 +8,72 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use model::{CommitError, Digest, Unmet};
-use serde_json::json;
+use serde::Serialize;
 use store::ReadError;
 
-macro_rules! codes {
-    ($($name:ident = $text:literal,)+) => {
-        /// The error codes of the distribution spec, and two for what is the server's own fault.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum ErrorCode {
-            $($name,)+
-        }
+pub(crate) use oci_spec::distribution::ErrorCode;
 
-        impl ErrorCode {
-            #[cfg(test)]
-            pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
-
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)+
-                }
-            }
-        }
-    };
+/// The code of an error: one of the distribution spec, or one for what is the server's own fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum AnyCode {
+    Spec(ErrorCode),
+    Server(ServerErrorCode),
 }
 
-codes! {
-    BlobUnknown = "BLOB_UNKNOWN",
-    BlobUploadInvalid = "BLOB_UPLOAD_INVALID",
-    BlobUploadUnknown = "BLOB_UPLOAD_UNKNOWN",
-    DigestInvalid = "DIGEST_INVALID",
-    ManifestBlobUnknown = "MANIFEST_BLOB_UNKNOWN",
-    ManifestInvalid = "MANIFEST_INVALID",
-    ManifestUnknown = "MANIFEST_UNKNOWN",
-    NameInvalid = "NAME_INVALID",
-    NameUnknown = "NAME_UNKNOWN",
-    SizeInvalid = "SIZE_INVALID",
-    Unauthorized = "UNAUTHORIZED",
-    Denied = "DENIED",
-    Unsupported = "UNSUPPORTED",
-    TooManyRequests = "TOOMANYREQUESTS",
-    Unknown = "UNKNOWN",
-    Unavailable = "UNAVAILABLE",
+/// Codes beside the spec's, as other registries answer them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ServerErrorCode {
+    /// A fault of the server that trying again need not mend.
+    Unknown,
+    /// A fault of the server that passes, or that its operator mends.
+    Unavailable,
+}
+
+impl From<ErrorCode> for AnyCode {
+    fn from(code: ErrorCode) -> Self {
+        Self::Spec(code)
+    }
+}
+
+impl From<ServerErrorCode> for AnyCode {
+    fn from(code: ServerErrorCode) -> Self {
+        Self::Server(code)
+    }
+}
+
+/// The body of an error (OCI distribution spec, "Error Codes"). `oci-spec` has no place for the codes beside the spec's.
+#[derive(Debug, Serialize)]
+struct ErrorBody<'a> {
+    errors: [ErrorEntry<'a>; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorEntry<'a> {
+    code: &'a AnyCode,
+    message: &'a str,
 }
 
 /// An error as it is answered.
 #[derive(Debug)]
 pub(crate) struct RegistryError {
     status: StatusCode,
-    code: ErrorCode,
+    code: AnyCode,
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl RegistryError {
-    pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: Vec::new() }
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<AnyCode>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status, code: code.into(), message: message.into(), headers: Vec::new() }
     }
 
-    pub(crate) fn bad_request(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(code: impl Into<AnyCode>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
@@ -101,11 +109,11 @@ impl RegistryError {
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             tracing::error!(%error, "the registry's disk is full: {what}");
             let message = "the registry's disk is full; add space, then push again";
-            return Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable, message);
+            return Self::new(StatusCode::INSUFFICIENT_STORAGE, ServerErrorCode::Unavailable, message);
         }
         tracing::error!(%error, "the registry's files failed: {what}");
         let message = format!("the registry failed: {what}; see the server's log");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, message)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ServerErrorCode::Unknown, message)
     }
 }
 
@@ -114,7 +122,7 @@ impl From<CommitError> for RegistryError {
         let message = error.to_string();
         match error {
             CommitError::Unavailable(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ServerErrorCode::Unavailable, message)
             }
             // Somebody else changed the same thing meanwhile.
             CommitError::Refused(_) | CommitError::GuardFailed { key: _ } => {
@@ -129,7 +137,7 @@ impl From<CommitError> for RegistryError {
             }
             CommitError::TooLarge(_) => {
                 tracing::error!(%message, "a batch of the registry does not fit the store");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, message)
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, ServerErrorCode::Unknown, message)
             }
         }
     }
@@ -137,15 +145,16 @@ impl From<CommitError> for RegistryError {
 
 impl From<ReadError> for RegistryError {
     fn from(error: ReadError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ServerErrorCode::Unavailable, error.to_string())
     }
 }
 
 impl IntoResponse for RegistryError {
     fn into_response(self) -> Response {
         let Self { status, code, message, headers } = self;
-        let body = json!({ "errors": [{ "code": code.as_str(), "message": message }] });
-        let mut response = Response::new(Body::from(body.to_string()));
+        let body = ErrorBody { errors: [ErrorEntry { code: &code, message: &message }] };
+        let body = serde_json::to_vec(&body).expect("it holds text only");
+        let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let map = response.headers_mut();
         map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

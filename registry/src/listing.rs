@@ -5,7 +5,8 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, LINK};
 use model::RepositoryName;
-use serde_json::{Value, json};
+use oci_spec::distribution::{RepositoryListBuilder, TagListBuilder};
+use serde::Serialize;
 
 use crate::error::RegistryError;
 use crate::query::{Page, encode};
@@ -23,8 +24,10 @@ pub(crate) fn tags(
     let names = context.state.tags(repository).map(|tag| tag.name.as_str());
     let (tags, more) = page.cut(names, |name| name);
     let next = tags.last().filter(|_| more).map(|last| next(&page, last));
+    let tags: Vec<String> = tags.into_iter().map(ToOwned::to_owned).collect();
+    let list = TagListBuilder::default().name(repository.as_str()).tags(tags).build();
     Ok(reply(
-        &json!({ "name": repository, "tags": tags }),
+        &list.expect("name and tags are given"),
         next.map(|query| format!("/v2/{repository}/tags/list?{query}")),
     ))
 }
@@ -38,15 +41,21 @@ pub(crate) fn catalog(context: &RequestContext) -> Result<Response, RegistryErro
         names.filter(|name| context.principal_may_read(name)).map(RepositoryName::as_str);
     let (names, more) = page.cut(readable, |name| name);
     let next = names.last().filter(|_| more).map(|last| next(&page, last));
-    Ok(reply(&json!({ "repositories": names }), next.map(|query| format!("/v2/_catalog?{query}"))))
+    let names: Vec<String> = names.into_iter().map(ToOwned::to_owned).collect();
+    let list = RepositoryListBuilder::default().repositories(names).build();
+    Ok(reply(
+        &list.expect("the repositories are given"),
+        next.map(|query| format!("/v2/_catalog?{query}")),
+    ))
 }
 
 fn next(page: &Page, last: &str) -> String {
     format!("n={}&last={}", page.n, encode(last))
 }
 
-fn reply(body: &Value, next: Option<String>) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn reply(list: &impl Serialize, next: Option<String>) -> Response {
+    let body = serde_json::to_vec(list).expect("it holds text only");
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(link) = next {

@@ -6,15 +6,26 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, HeaderName, LINK};
 use model::{Digest, RepositoryName};
-use serde_json::json;
+use oci_spec::image::{MediaType, SCHEMA_VERSION};
+use serde::Serialize;
 
 use crate::error::RegistryError;
+use crate::header::value;
 use crate::listing::link_to_next;
 use crate::query::{Page, encode};
 use crate::request_context::RequestContext;
 use crate::rows::{self, ReferrerRow, STEP};
 
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// An image index as the referrers API answers it. Its descriptors are the rows as they are: `oci-spec`'s keep annotations
+/// in a hash map, so that equal lists would differ in their bytes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReferrersIndex {
+    schema_version: u32,
+    media_type: MediaType,
+    manifests: Vec<ReferrerRow>,
+}
+
 /// Bytes of descriptors that one page holds at most, give or take one of them.
 const MOST_PAGE_BYTES: usize = 3 << 20;
 
@@ -32,10 +43,13 @@ pub(crate) async fn get(
         let (filter, n, last) = (filter.unwrap_or_default(), page.n, last.digest);
         link_to_next(&format!("/v2/{repository}/referrers/{subject}?{filter}n={n}&last={last}"))
     });
-    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
-    let mut response = Response::new(Body::from(index.to_string()));
+    let media_type = MediaType::ImageIndex;
+    let content_type = value(media_type.as_ref());
+    let index = ReferrersIndex { schema_version: SCHEMA_VERSION, media_type, manifests };
+    let body = serde_json::to_vec(&index).expect("rows have string keys only");
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(OCI_INDEX));
+    headers.insert(CONTENT_TYPE, content_type);
     if let Some(link) = link {
         headers.insert(LINK, link);
     }
@@ -59,15 +73,15 @@ async fn read(
     let (mut found, mut bytes) = (Vec::new(), 0);
     loop {
         let pairs = context.shared.store.range(&prefix, after, STEP).await?;
-        for (key, value) in &pairs {
-            let Some(row) = rows::read::<ReferrerRow>(key, value) else { continue };
+        for (key, text) in &pairs {
+            let Some(row) = rows::read::<ReferrerRow>(key, text) else { continue };
             if wanted.is_some_and(|wanted| row.artifact_type.as_deref() != Some(wanted)) {
                 continue;
             }
             if found.len() >= page.n || bytes >= MOST_PAGE_BYTES {
                 return Ok((found, true));
             }
-            bytes += value.len();
+            bytes += text.len();
             found.push(row);
         }
         match pairs.into_iter().nth(STEP - 1) {

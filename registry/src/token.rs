@@ -127,7 +127,7 @@ fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, RegistryError> {
 }
 
 async fn by_form(shared: &Shared, body: Body) -> Result<Asked, RegistryError> {
-    let form = body::read(body, MOST_FORM_BYTES, ErrorCode::Unsupported).await?;
+    let form = body::read(body, MOST_FORM_BYTES, &ErrorCode::Unsupported).await?;
     let form = form.ok_or_else(|| {
         let message = "the form is larger than 64 KiB";
         RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::Unsupported, message)

@@ -100,6 +100,18 @@ mod tests {
         assert_eq!(details.named_bytes, 7);
     }
 
+    /// `oci-spec`'s own type demands a root file system and knows every field's type.
+    #[test]
+    fn a_configuration_without_a_root_file_system_or_with_odd_fields_is_still_read() {
+        let configuration = json!({
+            "os": "plan9", "architecture": "mips", "created": 7, "rootfs": null, "history": {},
+            "config": { "ExposedPorts": { "80/tcp": null }, "Entrypoint": "/run", "OnBuild": [] },
+        });
+        let details = Details::of_image(Some(configuration.to_string().as_bytes()), 0);
+        assert_eq!(details.platforms, BTreeSet::from([Platform::new("plan9", "mips")]));
+        assert_eq!(details.exposed_ports, BTreeSet::from([80]));
+    }
+
     #[test]
     fn a_configuration_that_is_not_an_images_says_nothing() {
         for odd in ["", "{}", "[]", "null", r#"{"os":1}"#, r#"{"config":{"ExposedPorts":null}}"#] {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::{Digest, Platform};
+use oci_spec::image::{MediaType, ToDockerV2S2 as _};
 use serde::Deserialize;
 
 /// Descriptors that one manifest has at most.
@@ -13,24 +14,28 @@ const DEEPEST: usize = 64;
 /// Bytes of annotations that a manifest with a subject has at most: the list of referrers repeats them.
 const MOST_REFERRER_BYTES: usize = 64 << 10;
 
-/// The media types of manifests, by the words of the OCI image spec and of Docker.
+/// The kinds of manifests that are taken: OCI's two, and the same by Docker's older names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MediaType {
+pub(crate) enum ManifestKind {
     OciImage,
     OciIndex,
     DockerImage,
     DockerList,
 }
 
-impl MediaType {
+static IMAGE: MediaType = MediaType::ImageManifest;
+static INDEX: MediaType = MediaType::ImageIndex;
+
+impl ManifestKind {
     const ALL: [Self; 4] = [Self::OciImage, Self::OciIndex, Self::DockerImage, Self::DockerList];
 
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// Its media type.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::OciImage => "application/vnd.oci.image.manifest.v1+json",
-            Self::OciIndex => "application/vnd.oci.image.index.v1+json",
-            Self::DockerImage => "application/vnd.docker.distribution.manifest.v2+json",
-            Self::DockerList => "application/vnd.docker.distribution.manifest.list.v2+json",
+            Self::OciImage => IMAGE.as_ref(),
+            Self::OciIndex => INDEX.as_ref(),
+            Self::DockerImage => docker(&IMAGE),
+            Self::DockerList => docker(&INDEX),
         }
     }
 
@@ -47,10 +52,14 @@ impl MediaType {
     }
 }
 
+fn docker(media_type: &'static MediaType) -> &'static str {
+    media_type.to_docker_v2s2().expect("Docker has a name for images and for indexes")
+}
+
 /// A manifest that makes sense by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
-    pub(crate) media_type: MediaType,
+    pub(crate) media_type: ManifestKind,
     /// None: an index.
     pub(crate) config: Option<Descriptor>,
     pub(crate) layers: Vec<Descriptor>,
@@ -172,7 +181,7 @@ impl Document {
                 let (body, header) = (body.chars().take(120).collect(), header.to_owned());
                 return Err(DocumentError::TypeMismatch { body, header });
             }
-            (Some(text), _) | (None, Some(text)) => MediaType::parse(text)?,
+            (Some(text), _) | (None, Some(text)) => ManifestKind::parse(text)?,
             (None, None) => return Err(DocumentError::NoMediaType),
         };
         written.checked(media_type)
@@ -186,7 +195,7 @@ impl Document {
 }
 
 impl Written {
-    fn checked(self, media_type: MediaType) -> Result<Document, DocumentError> {
+    fn checked(self, media_type: ManifestKind) -> Result<Document, DocumentError> {
         let Self { config, layers, manifests, subject, artifact_type, annotations, .. } = self;
         if media_type.is_index() && (config.is_some() || layers.is_some() || manifests.is_none()) {
             return Err(DocumentError::NotAnIndex);
@@ -234,8 +243,10 @@ mod tests {
 
     use super::*;
 
-    const IMAGE: &str = MediaType::OciImage.as_str();
-    const INDEX: &str = MediaType::OciIndex.as_str();
+    const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
     fn descriptor() -> serde_json::Value {
         let digest = format!("sha256:{}", "00".repeat(32));
@@ -244,6 +255,32 @@ mod tests {
 
     fn read(value: &serde_json::Value, content_type: &str) -> Result<Document, DocumentError> {
         Document::read(value.to_string().as_bytes(), Some(content_type))
+    }
+
+    #[test]
+    fn manifests_have_four_media_types() {
+        let known = ManifestKind::ALL.map(ManifestKind::as_str);
+        assert_eq!(known, [IMAGE, INDEX, DOCKER_IMAGE, DOCKER_LIST]);
+    }
+
+    /// As tools of many years and of no specification push them; `oci-spec`'s own types refuse each of these.
+    #[test]
+    fn what_is_unknown_or_missing_and_harms_nobody_is_taken() {
+        let digest = descriptor()["digest"].clone();
+        let bare = json!({ "digest": digest, "size": 2, "x": [1], "annotations": null });
+        let odd = json!({ "mediaType": "application/vnd.example+json", "digest": digest, "size": 2,
+            "platform": { "os.version": 7 }, "artifactType": 3, "data": {} });
+        let image = json!({ "schemaVersion": 2, "config": bare, "layers": [odd], "signatures": [], "x": null });
+        for media_type in [IMAGE, DOCKER_IMAGE] {
+            let document = read(&image, media_type).unwrap();
+            assert_eq!(document.layers[0].platform(), None);
+        }
+        let index = json!({ "schemaVersion": 2, "manifests": [bare, odd], "x": {} });
+        for media_type in [INDEX, DOCKER_LIST] {
+            assert_eq!(read(&index, media_type).unwrap().manifests.len(), 2);
+        }
+        let without_layers = json!({ "schemaVersion": 2, "config": descriptor() });
+        assert!(read(&without_layers, IMAGE).is_ok());
     }
 
     #[test]

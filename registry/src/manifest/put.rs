@@ -91,7 +91,7 @@ fn tags(context: &RequestContext, reference: &Reference) -> Result<Vec<TagName>,
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, RegistryError> {
-    body::read(body, MOST_BYTES, ErrorCode::ManifestInvalid).await?.ok_or_else(|| {
+    body::read(body, MOST_BYTES, &ErrorCode::ManifestInvalid).await?.ok_or_else(|| {
         let message = "a manifest may have 4 MiB at most";
         RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
     })

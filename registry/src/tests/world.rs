@@ -11,6 +11,7 @@ use model::{
     AccessChange, Change, Clock, Credential, CredentialId, CredentialKind, Digest, Principal,
     Timestamp,
 };
+use oci_spec::image::{Descriptor, ImageManifestBuilder, MediaType, SCHEMA_VERSION};
 use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
@@ -173,17 +174,23 @@ fn open(store: &Store, dir: &TempDir, clock: &Arc<TestClock>) -> Registry {
 
 /// The manifest of an image.
 pub(super) fn image(config: &[u8], layers: &[&[u8]]) -> Vec<u8> {
-    let layers: Vec<Value> = layers.iter().map(|layer| descriptor(OCI_LAYER, layer)).collect();
-    json!({
-        "schemaVersion": 2, "mediaType": OCI_IMAGE,
-        "config": descriptor(OCI_CONFIG, config), "layers": layers,
-    })
-    .to_string()
-    .into_bytes()
+    let layers: Vec<Descriptor> = layers.iter().map(|layer| described(OCI_LAYER, layer)).collect();
+    let manifest = ImageManifestBuilder::default()
+        .schema_version(SCHEMA_VERSION)
+        .media_type(MediaType::ImageManifest)
+        .config(described(OCI_CONFIG, config))
+        .layers(layers);
+    serde_json::to_vec(&manifest.build().unwrap()).unwrap()
 }
 
+fn described(media_type: &str, bytes: &[u8]) -> Descriptor {
+    let digest: oci_spec::image::Digest = files::sha256(bytes).to_string().parse().unwrap();
+    Descriptor::new(media_type.into(), bytes.len() as u64, digest)
+}
+
+/// The same as JSON, to be spoilt.
 pub(super) fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
-    json!({ "mediaType": media_type, "digest": files::sha256(bytes), "size": bytes.len() })
+    serde_json::to_value(described(media_type, bytes)).unwrap()
 }
 
 /// A request that is being written.

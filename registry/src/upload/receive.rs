@@ -87,7 +87,7 @@ async fn receive(
     let mut pending = body.into_data_stream();
     let (mut pieces, mut waiting, mut received) = (Vec::new(), 0, 0);
     let received = loop {
-        match body::next(&mut pending, ErrorCode::BlobUploadInvalid).await {
+        match body::next(&mut pending, &ErrorCode::BlobUploadInvalid).await {
             Ok(Some(piece)) => {
                 received += piece.len() as u64;
                 waiting += piece.len();
