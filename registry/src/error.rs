@@ -109,7 +109,11 @@ impl RegistryError {
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             tracing::error!(%error, "the registry's disk is full: {what}");
             let message = "the registry's disk is full; add space, then push again";
-            return Self::new(StatusCode::INSUFFICIENT_STORAGE, ServerErrorCode::Unavailable, message);
+            return Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                ServerErrorCode::Unavailable,
+                message,
+            );
         }
         tracing::error!(%error, "the registry's files failed: {what}");
         let message = format!("the registry failed: {what}; see the server's log");

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use config::Config;
-use model::Digest;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -201,5 +200,5 @@ pub fn configuration(role: RoleKind, config: &Config) -> String {
     lines.push(format!("{:?}", config.agent.docker_host));
     lines.extend(settings.map(|shown| format!("{}={:?}", shown.key, shown.value)));
     let text = lines.join("\n");
-    Digest::Sha256(Sha256::digest(text.as_bytes()).into()).hex()
+    hex::encode(Sha256::digest(text.as_bytes()))
 }

@@ -14,7 +14,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use model::{Digest, PinnedImage};
-use serde_json::json;
+use oci_spec::image::{
+    Arch, Descriptor, ImageConfiguration, ImageManifestBuilder, MediaType, Os, RootFs,
+    SCHEMA_VERSION,
+};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -59,23 +62,22 @@ impl Registry {
     /// With an image of a shell that differs from that of every other test.
     pub(crate) async fn start() -> Self {
         let layer = layer();
-        let config = json!({
-            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
-            "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [digest(&layer).to_string()]},
-        });
-        let config = config.to_string().into_bytes();
-        let described = |kind: &str, bytes: &[u8]| {
-            let kind = format!("application/vnd.oci.image.{kind}");
-            json!({"mediaType": kind, "digest": digest(bytes).to_string(), "size": bytes.len()})
+        let mut root = RootFs::default();
+        root.set_diff_ids(vec![digest(&layer).to_string()]);
+        let architecture = if cfg!(target_arch = "aarch64") { Arch::ARM64 } else { Arch::Amd64 };
+        let mut config = ImageConfiguration::default();
+        config.set_architecture(architecture).set_os(Os::Linux).set_rootfs(root);
+        let config = serde_json::to_vec(&config).unwrap();
+        let described = |media_type: MediaType, bytes: &[u8]| {
+            let digest: oci_spec::image::Digest = digest(bytes).to_string().parse().unwrap();
+            Descriptor::new(media_type, bytes.len() as u64, digest)
         };
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": described("config.v1+json", &config),
-            "layers": [described("layer.v1.tar", &layer)],
-        });
-        let manifest = manifest.to_string().into_bytes();
+        let manifest = ImageManifestBuilder::default()
+            .schema_version(SCHEMA_VERSION)
+            .media_type(MediaType::ImageManifest)
+            .config(described(MediaType::ImageConfig, &config))
+            .layers(vec![described(MediaType::ImageLayer, &layer)]);
+        let manifest = serde_json::to_vec(&manifest.build().unwrap()).unwrap();
         let image =
             PinnedImage { repository: "team/shell".parse().unwrap(), digest: digest(&manifest) };
         let blobs = [manifest, config, layer].map(|bytes| (digest(&bytes), bytes)).to_vec();

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use oci_spec::image::{Config, History, ImageConfiguration, Os, RootFs};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Fault;
+
+/// When every version was made: a fixed time, so that the same files give the same image.
+const CREATED: &str = "2026-01-01T00:00:00Z";
 
 /// One image of the archive.
 #[derive(Debug, Clone)]
@@ -31,33 +35,49 @@ pub fn archive(versions: &[Version]) -> io::Result<Vec<u8>> {
     tar.add("layer.tar", &layer, 0o644)?;
     let mut manifest = Vec::new();
     for version in versions {
-        let config = config(version, &diff_id).to_string();
-        let name = format!("{}.json", sha256(config.as_bytes()));
-        tar.add(&name, config.as_bytes(), 0o644)?;
-        manifest.push(json!({
-            "Config": name, "RepoTags": [version.reference], "Layers": ["layer.tar"],
-        }));
+        let config = serde_json::to_vec(&configuration(version, &diff_id))?;
+        let name = format!("{}.json", sha256(&config));
+        tar.add(&name, &config, 0o644)?;
+        let repo_tags = [version.reference.clone()];
+        manifest.push(SavedImage { config: name, repo_tags, layers: ["layer.tar"] });
     }
-    let manifest = serde_json::Value::from(manifest).to_string();
-    tar.add("manifest.json", manifest.as_bytes(), 0o644)?;
+    tar.add("manifest.json", &serde_json::to_vec(&manifest)?, 0o644)?;
     tar.finish()
 }
 
-fn config(version: &Version, diff_id: &str) -> serde_json::Value {
+/// An entry of the archive's `manifest.json`, in the form of Docker's image specification v1.2, which `docker load` reads.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SavedImage {
+    config: String,
+    repo_tags: [String; 1],
+    layers: [&'static str; 1],
+}
+
+fn configuration(version: &Version, diff_id: &str) -> ImageConfiguration {
     let fault = version.fault.name();
-    json!({
-        "architecture": version.architecture,
-        "os": "linux",
-        "created": "2026-01-01T00:00:00Z",
-        "config": {
-            "Entrypoint": ["/berth", "demo-application"],
-            "Env": [format!("SAMPLE_VERSION={}", version.version), format!("SAMPLE_FAULT={fault}")],
-            "ExposedPorts": {"8080/tcp": {}},
-            "User": "65532:65532",
-        },
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{diff_id}")]},
-        "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "berth demo"}],
-    })
+    let mut config = Config::default();
+    config
+        .set_entrypoint(Some(["/berth", "demo-application"].map(str::to_owned).to_vec()))
+        .set_env(Some(vec![
+            format!("SAMPLE_VERSION={}", version.version),
+            format!("SAMPLE_FAULT={fault}"),
+        ]))
+        .set_exposed_ports(Some(vec!["8080/tcp".to_owned()]))
+        .set_user(Some("65532:65532".to_owned()));
+    let mut root = RootFs::default();
+    root.set_diff_ids(vec![format!("sha256:{diff_id}")]);
+    let mut history = History::default();
+    history.set_created(Some(CREATED.to_owned())).set_created_by(Some("berth demo".to_owned()));
+    let mut image = ImageConfiguration::default();
+    image
+        .set_architecture(version.architecture.as_str().into())
+        .set_os(Os::Linux)
+        .set_created(Some(CREATED.to_owned()))
+        .set_config(Some(config))
+        .set_rootfs(root)
+        .set_history(Some(vec![history]));
+    image
 }
 
 /// This program's architecture in the words of image configurations.
@@ -96,7 +116,7 @@ fn shared_libraries() -> io::Result<BTreeSet<PathBuf>> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    model::Digest::Sha256(Sha256::digest(bytes).into()).hex()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// A tar whose bytes follow from its entries alone: no times, no owners.
@@ -141,5 +161,30 @@ mod tests {
             names.iter().filter(named).count()
         };
         assert_eq!((count("tar"), count("json")), (1, 3));
+    }
+
+    #[test]
+    fn the_configuration_says_what_docker_and_the_registry_read() {
+        let version = Version {
+            version: "2".to_owned(),
+            fault: Fault::Exits,
+            architecture: "arm64".to_owned(),
+            reference: "sample:2".to_owned(),
+        };
+        let written = serde_json::to_value(configuration(&version, "00")).unwrap();
+        let expected = serde_json::json!({
+            "architecture": "arm64",
+            "os": "linux",
+            "created": CREATED,
+            "config": {
+                "Entrypoint": ["/berth", "demo-application"],
+                "Env": ["SAMPLE_VERSION=2", "SAMPLE_FAULT=exits"],
+                "ExposedPorts": {"8080/tcp": {}},
+                "User": "65532:65532",
+            },
+            "rootfs": {"type": "layers", "diff_ids": ["sha256:00"]},
+            "history": [{"created": CREATED, "created_by": "berth demo"}],
+        });
+        assert_eq!(written, expected);
     }
 }
