@@ -45,7 +45,7 @@ fn container(one: &AssignedContainer, state: &TaskState, obstacle: Option<&str>)
     TaskContainer {
         name: one.name.clone(),
         image: one.image.clone(),
-        runtime_id: container.state.id().map(ToOwned::to_owned),
+        runtime_id: container.state.id().map(Into::into),
         exit_code: exit.map(|exit| exit.code),
         reason: reason(one, state, exit).or_else(|| {
             let waits = container.state == ContainerState::NotCreated;

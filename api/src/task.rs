@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    ClusterName, ContainerName, DeploymentId, DesiredStatus, ImageReference, InstanceId, Overrides,
-    Revision, ServiceName, StopCode, TaskId, TaskStatus, Timestamp, TransportProtocol,
+    ClusterName, ContainerId, ContainerName, DeploymentId, DesiredStatus, ImageReference,
+    InstanceId, Overrides, Revision, ServiceName, StopCode, TaskId, TaskStatus, Timestamp,
+    TransportProtocol,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -85,7 +86,7 @@ pub struct Container {
     /// `repository@digest`.
     pub image: ImageReference,
     /// Docker's id.
-    pub runtime_id: Option<String>,
+    pub runtime_id: Option<ContainerId>,
     /// Its exit code, once it has exited.
     pub exit_code: Option<i64>,
     /// What went wrong with it, for people.

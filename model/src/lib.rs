@@ -12,6 +12,7 @@ pub mod change;
 pub mod cluster;
 pub mod definition;
 pub mod digest;
+pub mod docker;
 pub mod history;
 pub mod id;
 pub mod image;
@@ -49,6 +50,7 @@ pub use definition::{
     TransportProtocol,
 };
 pub use digest::Digest;
+pub use docker::{ContainerId, ImageId};
 pub use history::{AuditEvent, AuditOutcome, EventKind, History, HistoryPlace, HistoryQuery};
 pub use id::{
     ClusterId, CredentialId, DeploymentId, Epoch, InstallationId, InstanceId, JoinTokenId,

@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{KeyValue, Revision, TransportProtocol};
+use crate::docker::ContainerId;
 use crate::id::{DeploymentId, InstanceId, ServiceId, StateRevision, TaskId};
 use crate::image::PinnedImage;
 use crate::name::{ClusterName, ContainerName};
@@ -156,7 +157,7 @@ pub struct TaskContainer {
     pub image: PinnedImage,
     /// Docker's id of the container, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime_id: Option<String>,
+    pub runtime_id: Option<ContainerId>,
     /// Its exit code, once it has exited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,

@@ -34,7 +34,7 @@ fn a_running_task_is_reported_with_dockers_ids() {
         (reported.status, reported.stopped, reported.reaped),
         (TaskStatus::Running, None, false)
     );
-    assert_eq!(reported.containers[0].runtime_id.as_deref(), Some("c1"));
+    assert_eq!(reported.containers[0].runtime_id, Some("c1".into()));
     assert_eq!(reported.containers[0].reason, None, "it waits for nothing");
 }
 

@@ -99,7 +99,7 @@ fn container(seen: &TaskContainer) -> TaskContainer {
     TaskContainer {
         name: seen.name.clone(),
         image: seen.image.clone(),
-        runtime_id: seen.runtime_id.as_deref().map(cut),
+        runtime_id: seen.runtime_id.as_ref().map(|id| cut(id.as_str()).into()),
         exit_code: seen.exit_code,
         reason: seen.reason.as_deref().map(cut),
         restarts: seen.restarts,
