@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use link::client::{ClientConfig, ClientError, Session};
-use link::message::Agent;
-use model::{Clock, InstanceId};
+use link::message::{Agent, Stamped};
+use model::{AgentView, Clock, InstanceId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -183,9 +183,13 @@ async fn begin(
     let mirror = Mirror::serve(listener, session.http.clone(), shutdown)
         .map_err(|source| Error::Mirror { address, source })?;
     tracing::info!("Docker {} answers; the image mirror listens on {address}", about.version);
-    let first = session.view.wait_for(Option::is_some).await.ok().and_then(|view| view.clone());
+    let is_own = |view: &Option<Stamped<AgentView>>| {
+        view.as_ref().is_some_and(|view| view.view.instance().is_some())
+    };
+    let first = session.view.wait_for(is_own).await.ok().and_then(|view| view.clone());
     let Some(first) = first else { return Ok(None) };
-    let owner = Owner { installation: first.view.installation, instance: first.view.instance };
+    let Some(instance) = first.view.instance() else { return Ok(None) };
+    let owner = Owner { installation: instance.installation, instance: instance.id };
     let (platform, pulls) = (about.platform, docker::pull_limit());
     let executor = Executor { engine, owner, mirror, platform, pulls };
     Ok(Some(Reconciler::new(executor, clock, session, first.view, host, hello, ready)))

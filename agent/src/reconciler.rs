@@ -107,7 +107,7 @@ impl Reconciler {
             hello,
             ready,
             session,
-            view: AgentView { tasks: Vec::new(), ..view.clone() },
+            view: AgentView::default(),
             tasks: BTreeMap::new(),
             orphans: BTreeSet::new(),
             forgotten: BTreeSet::new(),
@@ -193,10 +193,17 @@ impl Reconciler {
         }
     }
 
+    /// The subnet of the instance's network, once the server has assigned one.
+    fn subnet(&self) -> Option<Subnet> {
+        self.view.instance()?.subnet
+    }
+
     fn take_view(&mut self, view: AgentView) {
-        let wanted: BTreeSet<TaskId> = view.tasks.iter().map(|task| task.id).collect();
+        if view.instance().is_none() {
+            return;
+        }
         let gone: Vec<TaskId> =
-            self.tasks.keys().copied().filter(|id| !wanted.contains(id)).collect();
+            self.tasks.keys().copied().filter(|id| !view.tasks.contains_key(id)).collect();
         for id in gone {
             let Some(mut runner) = self.tasks.remove(&id) else { continue };
             runner.abort();
@@ -205,7 +212,7 @@ impl Reconciler {
                 if runner.state.is_empty() { &mut self.forgotten } else { &mut self.orphans };
             kept.insert(id);
         }
-        for task in &view.tasks {
+        for task in view.tasks.values() {
             let was_orphan = self.orphans.remove(&task.id);
             let state = if self.is_listed && !was_orphan {
                 ContainerState::NotCreated
@@ -263,6 +270,7 @@ impl Reconciler {
         if self.is_listed && self.network.ready.is_some() {
             self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
         }
+        let Some(instance) = self.view.instance().copied() else { return };
         for (id, runner) in &mut self.tasks {
             for (container, known, changes) in runner.due_inspects(now) {
                 let (executor, task) = (self.executor.clone(), *id);
@@ -277,14 +285,14 @@ impl Reconciler {
             let Some(op) = runner.next(now) else { continue };
             let needs_network = matches!(op, Op::Create { network: Network::Own, .. });
             if needs_network
-                && (self.network.ready.is_none() || self.network.ready != self.view.subnet)
+                && (self.network.ready.is_none() || self.network.ready != instance.subnet)
             {
                 continue;
             }
             self.numbers += 1;
             let (executor, task, number) =
                 (self.executor.clone(), Arc::clone(&runner.task), self.numbers);
-            let (doing, published_on) = (op.clone(), self.view.advertised_address);
+            let (doing, published_on) = (op.clone(), instance.advertised_address);
             let abort = self.jobs.spawn(async move {
                 let result = executor.execute(&task, &doing, published_on).await;
                 Input::Op { task: task.id, number, result }
@@ -294,7 +302,7 @@ impl Reconciler {
     }
 
     fn report(&self) -> AgentReport {
-        let obstacle = match (&self.network.error, self.view.subnet) {
+        let obstacle = match (&self.network.error, self.subnet()) {
             (Some(error), _) => Some(error.as_str()),
             (None, None) => Some("waits for the server to give this instance a subnet"),
             (None, Some(_)) => None,

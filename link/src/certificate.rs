@@ -42,6 +42,18 @@ impl PeerId {
     }
 }
 
+impl From<InstanceId> for PeerId {
+    fn from(id: InstanceId) -> Self {
+        Self::Instance(id)
+    }
+}
+
+impl From<RouterId> for PeerId {
+    fn from(id: RouterId) -> Self {
+        Self::Router(id)
+    }
+}
+
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

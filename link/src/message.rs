@@ -14,9 +14,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refused;
+use crate::v1::Version1;
 
-/// The version of this protocol; the server speaks it and the one before.
-pub const VERSION: u32 = 1;
+/// The version of this protocol; the server and its peers support it and the one before.
+///
+/// Version 2 sends views as rows, where version 1 sent each as one document ([`crate::v1`]).
+pub const VERSION: u32 = 2;
+/// The oldest version that is still supported.
+pub const OLDEST: u32 = 1;
 
 /// Where the stream is opened.
 pub(crate) const STREAM_PATH: &str = "/link";
@@ -34,7 +39,7 @@ pub trait Peer: Debug + Clone + Send + Sync + 'static {
     /// Its role.
     const ROLE: PeerRole;
     /// What the server sends down.
-    type View: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + Sync + 'static;
+    type View: Version1;
     /// What it sends up: all that it sees, each time.
     type Report: Serialize
         + DeserializeOwned
@@ -73,8 +78,12 @@ impl Peer for Router {
 pub(crate) enum Up<R> {
     /// Opens the stream; comes again when something in it has changed.
     Hello {
-        /// The version of the protocol that the peer supports.
+        /// The oldest version of the protocol that the peer supports. Version 1 knew only this one, and a server of that
+        /// version accepts a peer by it.
         protocol: u32,
+        /// The newest version that the peer supports; none from a peer of version 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<u32>,
         /// What the peer is.
         hello: Box<Hello>,
     },
@@ -99,8 +108,10 @@ pub(crate) enum Down {
     },
     /// The server will not serve this peer; the stream ends.
     Refused(Refused),
-    /// A piece of a view.
+    /// A piece of a view's document: version 1.
     Part(ViewPart),
+    /// A piece of a view's rows: version 2.
+    Rows(ViewPart),
     /// Keeps the connection; the view that was sent last still holds at this revision.
     Beat {
         /// The epoch of the server: new at each of its starts.
@@ -112,7 +123,7 @@ pub(crate) enum Down {
     Stream(StreamRequest),
 }
 
-/// A piece of a view's JSON.
+/// A piece of a view's text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ViewPart {
@@ -120,7 +131,7 @@ pub(crate) struct ViewPart {
     pub(crate) epoch: Epoch,
     /// Which state.
     pub(crate) revision: StateRevision,
-    /// The revision that a delta applies to; None for a whole view, which is all that this version sends.
+    /// The revision that a difference applies to; None for a whole view, which is all that this version sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) base: Option<StateRevision>,
     /// Which piece, from 0.

@@ -20,9 +20,14 @@ use crate::authority::{Authority, AuthorityError};
 use crate::tls;
 
 mod accept;
+mod close;
 mod enrol;
+mod frames;
 mod presence;
-mod record;
+mod proposal;
+mod reader;
+mod recorder;
+mod role;
 mod routes;
 mod session;
 mod sessions;
@@ -30,6 +35,7 @@ mod shared;
 mod streams;
 mod submit;
 mod subnet;
+mod writer;
 
 use shared::Shared;
 pub use streams::{StreamError, Streams};

@@ -5,7 +5,8 @@ use model::{Epoch, StateRevision};
 
 use crate::message::ViewPart;
 
-/// The largest piece of text in a part. JSON in JSON at most doubles, so that a frame stays below 1 MiB.
+/// The largest piece of text in a part. A view's text is JSON, and JSON as a string of JSON at most doubles, so that a frame
+/// stays below 1 MiB.
 const PART_BYTES: usize = 500 * 1024;
 /// The most parts that are put together: a view of 500 MB.
 const PARTS_MAX: u32 = 1000;
@@ -16,7 +17,16 @@ pub(crate) fn split(
     revision: StateRevision,
     text: &str,
 ) -> impl Iterator<Item = ViewPart> {
-    let pieces = pieces(text);
+    split_at(PART_BYTES, epoch, revision, text)
+}
+
+fn split_at(
+    bytes: usize,
+    epoch: Epoch,
+    revision: StateRevision,
+    text: &str,
+) -> impl Iterator<Item = ViewPart> {
+    let pieces = pieces(text, bytes);
     let count = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
     (0..count).zip(pieces).map(move |(index, piece)| ViewPart {
         epoch,
@@ -28,10 +38,11 @@ pub(crate) fn split(
     })
 }
 
-fn pieces(mut text: &str) -> Vec<&str> {
+/// Pieces of at most so many bytes, which must be room for any character.
+fn pieces(mut text: &str, bytes: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     loop {
-        let (piece, rest) = text.split_at(text.floor_char_boundary(PART_BYTES));
+        let (piece, rest) = text.split_at(text.floor_char_boundary(bytes));
         pieces.push(piece);
         if rest.is_empty() {
             return pieces;
@@ -46,8 +57,8 @@ pub(crate) struct Assembly {
     parts: Vec<ViewPart>,
 }
 
-/// A view's JSON with the state that it shows.
-#[derive(Debug, PartialEq, Eq)]
+/// A view's text with the state that it shows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AssembledView {
     pub(crate) epoch: Epoch,
     pub(crate) revision: StateRevision,
@@ -81,6 +92,10 @@ impl Assembly {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parts(revision: u64, text: &str) -> Vec<ViewPart> {
@@ -143,5 +158,83 @@ mod tests {
         let mut part = parts(2, "{}").remove(0);
         part.base = Some(StateRevision(1));
         assert_eq!(Assembly::default().push(part), None);
+    }
+
+    /// What becomes of the next part on its way.
+    #[derive(Debug, Clone)]
+    enum Fate {
+        Arrives,
+        IsLost,
+        ComesTwice,
+        SwapsWithTheNext,
+    }
+
+    fn fates() -> impl Strategy<Value = Vec<Fate>> {
+        let fate = prop_oneof![
+            6 => Just(Fate::Arrives),
+            1 => Just(Fate::IsLost),
+            1 => Just(Fate::ComesTwice),
+            1 => Just(Fate::SwapsWithTheNext),
+        ];
+        prop::collection::vec(fate, 0..60)
+    }
+
+    /// The parts as they arrive; those without a fate arrive.
+    fn under_way(mut parts: Vec<ViewPart>, fates: Vec<Fate>) -> Vec<ViewPart> {
+        let mut arrived = Vec::new();
+        let mut fates = fates.into_iter();
+        parts.reverse();
+        while let Some(part) = parts.pop() {
+            match fates.next().unwrap_or(Fate::Arrives) {
+                Fate::Arrives => arrived.push(part),
+                Fate::IsLost => {}
+                Fate::ComesTwice => arrived.extend([part.clone(), part]),
+                Fate::SwapsWithTheNext => {
+                    arrived.extend(parts.pop());
+                    arrived.push(part);
+                }
+            }
+        }
+        arrived
+    }
+
+    proptest! {
+        #[test]
+        fn every_view_arrives_as_it_was_sent_and_no_part_is_larger_than_it_may_be(
+            texts in prop::collection::vec("[a-z\"\n\u{20ac}]{0,40}", 1..8),
+            bytes in 4_usize..9,
+        ) {
+            let mut assembly = Assembly::default();
+            for (revision, text) in (1..).map(StateRevision).zip(&texts) {
+                let parts: Vec<_> = split_at(bytes, Epoch(1), revision, text).collect();
+                prop_assert!(parts.iter().all(|part| part.text.len() <= bytes));
+                let views: Vec<_> = parts.into_iter().filter_map(|part| assembly.push(part)).collect();
+                let expected = AssembledView { epoch: Epoch(1), revision, text: text.clone() };
+                prop_assert_eq!(views, [expected]);
+            }
+        }
+
+        #[test]
+        fn parts_that_are_lost_doubled_or_reordered_never_make_a_mixed_view(
+            texts in prop::collection::vec("[a-z]{0,30}", 1..6),
+            fates in fates(),
+        ) {
+            let numbered = (1..).map(StateRevision).zip(&texts);
+            let sent: BTreeSet<_> = numbered
+                .clone()
+                .map(|(revision, text)| AssembledView {
+                    epoch: Epoch(1),
+                    revision,
+                    text: text.clone(),
+                })
+                .collect();
+            let parts = numbered.flat_map(|(at, text)| split_at(4, Epoch(1), at, text)).collect();
+            let mut assembly = Assembly::default();
+            for part in under_way(parts, fates) {
+                if let Some(view) = assembly.push(part) {
+                    prop_assert!(sent.contains(&view), "{view:?}");
+                }
+            }
+        }
     }
 }

@@ -3,4 +3,5 @@
 mod faults;
 mod joining;
 mod streaming;
+mod version_1;
 mod world;

@@ -78,4 +78,4 @@ pub use task::{
     TaskStatus,
 };
 pub use time::{Clock, Timestamp};
-pub use view::{AgentView, AssignedContainer, AssignedTask, RouterView, Wanted};
+pub use view::{AgentView, AssignedContainer, AssignedTask, InstanceView, RouterView, Wanted};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use model::view::TargetGroupView;
+use model::view::{TargetGroupView, TargetView};
 use model::{HealthCheck, HostIdentity, TargetGroupId, TaskId};
 use tokio::sync::Notify;
 
@@ -100,6 +100,7 @@ impl Group {
     pub(crate) fn update(
         &self,
         view: &TargetGroupView,
+        targets: &[&TargetView],
         here: &HostIdentity,
         health_state: &HealthState,
     ) -> (Vec<Arc<Target>>, Vec<Arc<Target>>) {
@@ -109,8 +110,7 @@ impl Group {
         }
         let known = self.targets();
         let mut fresh = Vec::new();
-        let targets: Vec<_> = view
-            .targets
+        let targets: Vec<_> = targets
             .iter()
             .map(|seen| {
                 // One that comes back after it drained becomes a new target: that it had drained was reported.

@@ -81,11 +81,11 @@ impl Routes {
         let before = self.serving.load_full();
         let mut fresh = Vec::new();
         let mut groups = HashMap::with_capacity(view.target_groups.len());
-        for seen in &view.target_groups {
+        for (seen, targets) in view.groups() {
             let group = before.group(seen.id).map(Arc::clone);
             let group =
                 group.unwrap_or_else(|| Arc::new(Group::new(seen, Arc::clone(&self.changed))));
-            let (new, removed) = group.update(seen, &self.here, health_state);
+            let (new, removed) = group.update(seen, &targets, &self.here, health_state);
             fresh.extend(new.into_iter().map(|target| (Arc::clone(&group), target)));
             self.track_removed(&removed);
             groups.insert(seen.id, group);

@@ -48,7 +48,7 @@ struct Paths {
 impl Table {
     /// Puts the rules of a view in order and files each under its hosts and paths.
     pub(crate) fn compile(view: &RouterView) -> Self {
-        let mut rules = view.rules.clone();
+        let mut rules: Vec<Rule> = view.rules.values().cloned().collect();
         rules.sort_by_cached_key(Precedence::of);
         let mut table = Self::default();
         for (rank, rule) in rules.iter().enumerate() {
@@ -223,7 +223,8 @@ mod tests {
     }
 
     fn table(rules: &[Rule]) -> Table {
-        Table::compile(&RouterView { rules: rules.to_vec(), ..RouterView::default() })
+        let rules = rules.iter().map(|rule| (rule.id, rule.clone())).collect();
+        Table::compile(&RouterView { rules, ..RouterView::default() })
     }
 
     /// The number of the rule that is found.

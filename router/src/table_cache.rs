@@ -1,16 +1,20 @@
 //! The last table on disk: what a router serves from after a restart, before the server answers or without it.
 //!
-//! The file is complete or absent. One that cannot be read is logged and counts as absent, since a router must start.
+//! The file is complete or absent. One that cannot be read is logged and counts as absent, since a router must start. It
+//! holds the collections that may lie on disk: a line with the format, the stamp and the number of rows, then the rows.
+//! The version before wrote one JSON document, which is read, too.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use link::message::Stamped;
-use model::RouterView;
+use link::v1::Version1 as _;
+use model::view::{OnDisk, from_text, to_text};
+use model::{Epoch, RouterView, StateRevision};
 use serde::{Deserialize, Serialize};
 
-/// The format that is written; a copy of another one is not read.
-const FORMAT: u32 = 1;
+/// The format that is written.
+const FORMAT: u32 = 2;
 
 /// The file with the last table.
 #[derive(Debug, Clone)]
@@ -18,16 +22,25 @@ pub(crate) struct TableCache {
     path: PathBuf,
 }
 
-#[derive(Serialize)]
-struct Write<'a> {
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Header {
     format: u32,
-    table: &'a Stamped<RouterView>,
+    epoch: Epoch,
+    revision: StateRevision,
+    rows: usize,
 }
 
+/// The file in the format of the version before.
 #[derive(Deserialize)]
-struct Read {
+struct Format1 {
+    table: Stamped<<RouterView as link::v1::Version1>::Document>,
+}
+
+/// What tells the formats apart.
+#[derive(Deserialize)]
+struct Format {
     format: u32,
-    table: Stamped<RouterView>,
 }
 
 impl TableCache {
@@ -38,7 +51,7 @@ impl TableCache {
 
     /// The table, if there is one that can be read.
     pub(crate) fn load(&self) -> Option<Stamped<RouterView>> {
-        match self.read() {
+        match std::fs::read_to_string(&self.path).and_then(|text| read(&text)) {
             Ok(table) => Some(table),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
@@ -52,19 +65,17 @@ impl TableCache {
         }
     }
 
-    fn read(&self) -> io::Result<Stamped<RouterView>> {
-        let bytes = std::fs::read(&self.path)?;
-        let read: Read = serde_json::from_slice(&bytes)?;
-        if read.format == FORMAT {
-            return Ok(read.table);
-        }
-        Err(io::Error::other(format!("format `{}` is not known", read.format)))
-    }
-
     /// Replaces the table; when this returns, it is durable.
     pub(crate) fn save(&self, table: &Stamped<RouterView>) -> io::Result<()> {
-        let bytes = serde_json::to_vec(&Write { format: FORMAT, table })?;
-        disk::write(&self.path, &bytes, 0o600)
+        let rows = to_text(&table.view, |collection| collection.on_disk.mode().is_some())?;
+        let header = Header {
+            format: FORMAT,
+            epoch: table.epoch,
+            revision: table.revision,
+            rows: rows.lines().count(),
+        };
+        let text = format!("{}\n{rows}", serde_json::to_string(&header)?);
+        disk::write(&self.path, text.as_bytes(), MODE)
     }
 
     /// Its path.
@@ -73,17 +84,42 @@ impl TableCache {
     }
 }
 
+fn read(text: &str) -> io::Result<Stamped<RouterView>> {
+    let (first, rows) = text.split_once('\n').unwrap_or((text, ""));
+    match serde_json::from_str::<Format>(first)?.format {
+        1 => {
+            let Stamped { epoch, revision, view } = serde_json::from_str::<Format1>(first)?.table;
+            Ok(Stamped { epoch, revision, view: RouterView::from_document(view) })
+        }
+        FORMAT => {
+            let header: Header = serde_json::from_str(first)?;
+            if rows.lines().count() != header.rows || !(rows.is_empty() || rows.ends_with('\n')) {
+                return Err(io::Error::other("rows are missing"));
+            }
+            let (epoch, revision) = (header.epoch, header.revision);
+            Ok(Stamped { epoch, revision, view: from_text(rows)? })
+        }
+        other => Err(io::Error::other(format!("format `{other}` is not known"))),
+    }
+}
+
+/// What the collections that may lie on disk ask for.
+const MODE: u32 = match OnDisk::Private.mode() {
+    Some(mode) => mode,
+    None => 0o600,
+};
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use model::{Epoch, StateRevision};
-
     use super::*;
 
+    /// A table as the version before wrote it: two rules, two groups, two targets of the first one.
+    const FORMAT_1: &str = include_str!("tests/fixtures/table_format_1.json");
+
     fn table() -> Stamped<RouterView> {
-        let view = RouterView::default();
-        Stamped { epoch: Epoch(3), revision: StateRevision(7), view }
+        read(FORMAT_1).unwrap()
     }
 
     #[test]
@@ -91,9 +127,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = TableCache::new(dir.path());
         assert!(cache.load().is_none());
-        cache.save(&table()).unwrap();
-        assert_eq!(cache.load(), Some(table()));
+        for view in [RouterView::default(), table().view] {
+            let table = Stamped { view, ..table() };
+            cache.save(&table).unwrap();
+            assert_eq!(cache.load(), Some(table));
+        }
         assert_eq!(std::fs::metadata(cache.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_table_of_the_version_before_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = TableCache::new(dir.path());
+        disk::write(cache.path(), FORMAT_1.as_bytes(), 0o600).unwrap();
+        let table = cache.load().unwrap();
+        assert_eq!((table.epoch, table.revision), (Epoch(7), StateRevision(41)));
+        let groups: Vec<_> = table
+            .view
+            .groups()
+            .map(|(group, targets)| (group.name.to_string(), group.expects_targets, targets.len()))
+            .collect();
+        assert_eq!(groups, [("shop".to_owned(), true, 2), ("idle".to_owned(), false, 0)]);
+        let draining: Vec<_> = table.view.targets.values().map(|target| target.draining).collect();
+        assert_eq!(draining, [false, true]);
+        let hosts = table.view.rules.values().map(|rule| &rule.conditions.host_header);
+        assert!(hosts.eq([&["shop.localhost".to_owned()], &["shop.localhost".to_owned()]]));
+        assert_eq!(table.view.listeners.len(), 1);
     }
 
     #[test]
@@ -101,10 +160,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = TableCache::new(dir.path());
         cache.save(&table()).unwrap();
-        let whole = std::fs::read(cache.path()).unwrap();
-        for damaged in [&whole[..whole.len() / 2], b"", b"{\"format\":2,\"table\":{}}"] {
-            disk::write(cache.path(), damaged, 0o600).unwrap();
-            assert!(cache.load().is_none());
+        let whole = std::fs::read_to_string(cache.path()).unwrap();
+        let (without_last_row, _) = whole.trim_end().rsplit_once('\n').unwrap();
+        let without_last_row = format!("{without_last_row}\n");
+        let later = "{\"format\":3,\"epoch\":1,\"revision\":1,\"rows\":0}\n";
+        let half = &whole[..whole.len() / 2];
+        for damaged in [half, &without_last_row, "", "{\"format\":1,\"table\":{}}", later] {
+            disk::write(cache.path(), damaged.as_bytes(), 0o600).unwrap();
+            assert!(cache.load().is_none(), "{damaged}");
         }
         cache.save(&table()).unwrap();
         assert_eq!(cache.load(), Some(table()), "the next one replaces it");

@@ -12,4 +12,4 @@ mod world;
 
 use client::{Answer, Client, send};
 use origin::{Act, Origin};
-use world::{World, forward, group, target, task, within};
+use world::{World, draining, forward, group, target, task, within};

@@ -41,19 +41,19 @@ pub(crate) fn rule(state: &State, rule: &model::Rule) -> Option<api::Rule> {
 
 /// All target groups with their targets, and how the connected routers see them.
 pub(crate) fn target_groups(state: &State, observed: &Observed) -> Vec<api::TargetGroup> {
-    let views = state.router_view().target_groups.into_iter();
-    let describe = |view: TargetGroupView| {
-        let group = state.target_group(view.id)?;
+    let view = state.router_view();
+    let describe = |(group, targets): (&TargetGroupView, Vec<&TargetView>)| {
+        let group = state.target_group(group.id)?;
         Some(api::TargetGroup {
             target_group_id: group.id,
             target_group_name: group.name.clone(),
             cluster_name: group.cluster.clone(),
             health_check: group.health_check.clone(),
             deregistration_delay_seconds: group.deregistration_delay_seconds,
-            targets: view.targets.iter().map(|one| target(observed, group.id, one)).collect(),
+            targets: targets.into_iter().map(|one| target(observed, group.id, one)).collect(),
         })
     };
-    views.filter_map(describe).collect()
+    view.groups().filter_map(describe).collect()
 }
 
 fn target(observed: &Observed, group: TargetGroupId, target: &TargetView) -> api::Target {

@@ -205,7 +205,7 @@ impl Reconciler {
             let engine = engine.clone();
             self.jobs.spawn(async move { Input::Pulled(engine.pulled(&mirror).await) });
         }
-        if let Some(subnet) = self.view.subnet
+        if let Some(subnet) = self.subnet()
             && self.network.ready != Some(subnet)
             && (self.network.poll.is_due(now) || self.network.poll == Poll::Idle)
         {
@@ -240,7 +240,7 @@ impl Reconciler {
 
     /// The names of the images of all tasks.
     fn needed(&self) -> BTreeSet<String> {
-        let containers = self.view.tasks.iter().flat_map(|task| &task.containers);
+        let containers = self.view.tasks.values().flat_map(|task| &task.containers);
         containers.map(|container| self.executor.mirror.name(&container.image)).collect()
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use link::message::{Agent, AgentReport, Hello, SeenTask, Stamped};
 use model::{
-    AgentView, AssignedTask, Clock, Epoch, InstallationId, InstanceId, StateRevision, Subnet,
-    TaskId, Timestamp,
+    AgentView, AssignedTask, Clock, Epoch, InstallationId, InstanceId, InstanceView, StateRevision,
+    Subnet, TaskId, Timestamp,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -181,11 +181,14 @@ impl TestAgent {
 
 /// A view of these tasks.
 pub(crate) fn view(owner: &Owner, subnet: Subnet, tasks: &[AssignedTask]) -> AgentView {
-    AgentView {
+    let instance = InstanceView {
         installation: owner.installation,
-        instance: owner.instance,
+        id: owner.instance,
         subnet: Some(subnet),
         advertised_address: std::net::Ipv4Addr::LOCALHOST.into(),
-        tasks: tasks.to_vec(),
+    };
+    AgentView {
+        instances: [(instance.id, instance)].into(),
+        tasks: tasks.iter().map(|task| (task.id, task.clone())).collect(),
     }
 }

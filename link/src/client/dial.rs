@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use model::view::from_text;
 use model::{Backoff, Clock, Epoch, chain};
 use serde::Serialize;
 use tokio::net::TcpStream;
@@ -19,9 +20,12 @@ use super::channel::{Channels, Downlink, Uplink};
 use super::error::ClientError;
 use super::exchange::{self, CONNECT_TIMEOUT};
 use super::identity::Identity;
-use crate::message::{BEATS_MISSED, DOWN_FRAME_BYTES, Down, Peer, SEND_TIMEOUT, Up, VERSION};
+use crate::message::{
+    BEATS_MISSED, DOWN_FRAME_BYTES, Down, Hello, OLDEST, Peer, SEND_TIMEOUT, Stamped, Up, VERSION,
+};
 use crate::refusal::Refused;
-use crate::snapshot::Assembly;
+use crate::snapshot::{AssembledView, Assembly};
+use crate::v1::Version1 as _;
 
 /// Between two connections: short, since containers and routers wait for a server that restarts in a second or two.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
@@ -133,9 +137,8 @@ impl Dialler {
             Ok(Err(error)) => return Err(Disconnect::Broken(error)),
             Err(_) => return Err(Disconnect::Silent),
         };
-        let hello = Box::new(channels.up.hello.borrow_and_update().clone());
-        let greeting = Up::<P::Report>::Hello { protocol: VERSION, hello };
-        send(&mut socket, &greeting).await?;
+        let hello = channels.up.hello.borrow_and_update().clone();
+        send(&mut socket, &greeting::<P>(hello)).await?;
         match timeout(SEND_TIMEOUT, next(&mut socket)).await {
             Ok(answer) => match answer? {
                 Down::Welcome { epoch, beat_millis, .. } => {
@@ -144,6 +147,7 @@ impl Dialler {
                 }
                 Down::Refused(refused) => Err(Disconnect::Refused(refused)),
                 Down::Part(_) => Err(Disconnect::Unexpected("part")),
+                Down::Rows(_) => Err(Disconnect::Unexpected("rows")),
                 Down::Beat { .. } => Err(Disconnect::Unexpected("beat")),
                 Down::Stream(_) => Err(Disconnect::Unexpected("stream")),
             },
@@ -173,7 +177,7 @@ impl Dialler {
     }
 
     /// Renews in time, for as long as it is awaited.
-    #[expect(clippy::infinite_loop, reason = "it channels when its connection does")]
+    #[expect(clippy::infinite_loop, reason = "it ends when its connection does")]
     async fn keep_renewed(&self) {
         let random = rand::random::<f64>();
         loop {
@@ -208,7 +212,7 @@ async fn read_loop<P: Peer>(
     let mut ticks = interval(beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
-    let mut assembly = Assembly::default();
+    let (mut documents, mut rows) = (Assembly::default(), Assembly::default());
     loop {
         let frame = tokio::select! {
             biased;
@@ -224,10 +228,14 @@ async fn read_loop<P: Peer>(
         missed = 0;
         match frame {
             Ok(Down::Part(part)) => {
-                if let Some(whole) = assembly.push(part)
-                    && let Err(error) = down.take(&whole)
-                {
-                    tracing::error!(%error, "the view of revision {} cannot be read", whole.revision);
+                if let Some(view) = documents.push(part) {
+                    let document = serde_json::from_str(&view.text);
+                    take_view(down, &view, document.map(P::View::from_document));
+                }
+            }
+            Ok(Down::Rows(part)) => {
+                if let Some(view) = rows.push(part) {
+                    take_view(down, &view, from_text(&view.text));
                 }
             }
             Ok(Down::Beat { epoch, revision }) => {
@@ -241,6 +249,27 @@ async fn read_loop<P: Peer>(
             Err(end) => return end,
         }
     }
+}
+
+/// Hands a view to the role, unless it cannot be read.
+fn take_view<P: Peer>(
+    down: &mut Downlink<P>,
+    came: &AssembledView,
+    view: Result<P::View, serde_json::Error>,
+) {
+    let (epoch, revision) = (came.epoch, came.revision);
+    match view {
+        Ok(view) => down.take(Stamped { epoch, revision, view }),
+        Err(error) => {
+            tracing::error!(%error, "the view of revision {revision} cannot be read");
+            down.skip();
+        }
+    }
+}
+
+/// What a peer says of itself, and the versions of the protocol that it supports.
+fn greeting<P: Peer>(hello: Hello) -> Up<P::Report> {
+    Up::Hello { protocol: OLDEST, newest: Some(VERSION), hello: Box::new(hello) }
 }
 
 /// Writes what goes up.
@@ -260,7 +289,7 @@ async fn write_loop<P: Peer>(
         }
         let next = tokio::select! {
             hello = Uplink::<P>::next_hello(&mut up.hello) => {
-                Up::Hello { protocol: VERSION, hello: Box::new(hello) }
+                greeting::<P>(hello)
             }
             report = Uplink::<P>::next_report(&mut up.report) => Up::Report(report),
             _ = ticks.tick() => Up::Beat,

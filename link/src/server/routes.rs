@@ -17,7 +17,7 @@ use super::enrol::{EnrolError, is_registered};
 use super::session;
 use super::shared::Shared;
 use crate::certificate::PeerId;
-use crate::message::{JoinRequest, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
+use crate::message::{self, Agent, JoinRequest, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
 use crate::refusal::{RefusalCode, Refused};
 
 const REQUEST_BYTES: usize = 64 * 1024;
@@ -73,7 +73,13 @@ async fn stream(
     upgrade.max_message_size(UP_FRAME_BYTES).max_frame_size(UP_FRAME_BYTES).on_upgrade(
         move |socket| async move {
             let tasks = shared.tasks.clone();
-            tasks.track_future(session::run(shared, peer, socket)).await;
+            let serving = async {
+                match peer {
+                    PeerId::Instance(id) => session::run::<Agent>(shared, id, socket).await,
+                    PeerId::Router(id) => session::run::<message::Router>(shared, id, socket).await,
+                }
+            };
+            tasks.track_future(serving).await;
         },
     )
 }
@@ -117,10 +123,7 @@ async fn bytes(
     (StatusCode::NO_CONTENT, [(header::CONNECTION, close)]).into_response()
 }
 
-fn answer(
-    what: &str,
-    answered: Result<crate::message::CertificateResponse, EnrolError>,
-) -> Response {
+fn answer(what: &str, answered: Result<message::CertificateResponse, EnrolError>) -> Response {
     match answered {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => {

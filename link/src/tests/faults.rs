@@ -227,7 +227,7 @@ async fn a_peer_that_makes_no_sense_is_told_so_and_disturbs_nobody() {
     until("connected", &other.connected, |is| is.then_some(())).await;
     let greeting = |protocol: u32| {
         let hello = hello("a", model::PeerRole::Agent);
-        let frame = Up::<AgentReport>::Hello { protocol, hello: Box::new(hello) };
+        let frame = Up::<AgentReport>::Hello { protocol, newest: None, hello: Box::new(hello) };
         Message::text(serde_json::to_string(&frame).unwrap())
     };
     let cases = [

@@ -24,15 +24,16 @@ async fn an_agent_joins_is_given_a_subnet_and_sees_its_view() {
     let world = World::start().await;
     let session: Session<Agent> = world.joined("a").await;
     let view = until("a view with a subnet", &session.view, |view| {
-        view.as_ref().filter(|view| view.view.subnet.is_some()).cloned()
+        let instance = *view.as_ref()?.view.instance()?;
+        instance.subnet.map(|_| instance)
     })
     .await;
-    assert_eq!(view.view.instance.to_string(), session.id);
+    assert_eq!(view.id.to_string(), session.id);
     assert!(*session.connected.borrow());
     let state = world.store.state();
-    let instance = state.instance(view.view.instance).unwrap();
-    assert_eq!((instance.name.as_str(), instance.subnet), ("a", view.view.subnet));
-    let subnet = view.view.subnet.unwrap();
+    let instance = state.instance(view.id).unwrap();
+    assert_eq!((instance.name.as_str(), instance.subnet), ("a", view.subnet));
+    let subnet = view.subnet.unwrap();
     assert!("10.64.0.0/10".parse::<model::Subnet>().unwrap().overlaps(subnet));
 
     let second: Session<Agent> = world.joined("b").await;

@@ -72,7 +72,7 @@ async fn a_view_of_many_mebibytes_arrives_whole() {
     let groups: Vec<Change> = (0..3_000).map(|n| group(&world, n)).collect();
     world.store.apply(&groups).unwrap();
     let expected = world.store.state().router_view();
-    assert!(serde_json::to_string(&expected).unwrap().len() > 3 * 1024 * 1024);
+    assert!(model::view::to_text(&expected, |_| true).unwrap().len() > 3 * 1024 * 1024);
     let session: Session<Router> = world.joined("r").await;
     let view = until("the view", &session.view, Clone::clone).await;
     assert!(view.view == expected);

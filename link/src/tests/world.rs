@@ -29,6 +29,9 @@ use crate::server::{Server, Streams, Submit, SubmitError};
 use crate::token::JoinTokenText;
 use crate::{Authority, PeerId};
 
+/// The server's end of a stream on which a test speaks as it likes.
+pub(super) type RawServer = WebSocketStream<tokio_rustls::server::TlsStream<TcpStream>>;
+
 pub(super) const BEAT: Duration = Duration::from_millis(50);
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -239,14 +242,20 @@ impl World {
         self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    /// A task for this instance, which must have a subnet.
+    /// A new task for this instance, which must have a subnet.
     pub(super) fn place(&self, instance: InstanceId, n: u8) -> TaskId {
+        let id = TaskId::new(self.clock.now(), rand::random());
+        self.place_as(id, instance, n);
+        id
+    }
+
+    /// The same, with this id.
+    pub(super) fn place_as(&self, id: TaskId, instance: InstanceId, n: u8) {
         let subnet = self.store.state().instance(instance).unwrap().subnet.unwrap();
         let placement =
             Placement { instance, address: subnet.address(u32::from(n) + 1), ports: Vec::new() };
-        let task = task(self.clock.now(), placement);
-        self.store.apply(&[TaskChange::Create(task.clone()).into()]).unwrap();
-        task.id
+        let task = task(id, self.clock.now(), placement);
+        self.store.apply(&[TaskChange::Create(task).into()]).unwrap();
     }
 }
 
@@ -333,7 +342,7 @@ fn definition() -> TaskDefinition {
     .unwrap()
 }
 
-fn task(now: Timestamp, placement: Placement) -> Task {
+fn task(id: TaskId, now: Timestamp, placement: Placement) -> Task {
     Task {
         started_by: "user/admin".to_owned(),
         resources: definition().resources(),
@@ -343,12 +352,7 @@ fn task(now: Timestamp, placement: Placement) -> Task {
             PinnedImage { repository: "hello".parse().unwrap(), digest: Digest::Sha256([1; 32]) },
         )],
         last_status: TaskStatus::Pending,
-        ..Task::new(
-            TaskId::new(now, rand::random()),
-            "default".parse().unwrap(),
-            definition().key(),
-            now,
-        )
+        ..Task::new(id, "default".parse().unwrap(), definition().key(), now)
     }
 }
 
@@ -386,6 +390,16 @@ impl World {
         let connector = tokio_rustls::TlsConnector::from(Arc::new(self.tls(Some(key))));
         let stream = connector.connect(name, socket).await.unwrap();
         tokio_tungstenite::client_async("ws://berth-server/link", stream).await.unwrap().0
+    }
+
+    /// A server of this installation's for one stream, for a test to speak on as it likes.
+    pub(super) async fn raw_server(&self, listener: TcpListener) -> RawServer {
+        let key = self.authority.server_key(self.clock.now()).unwrap();
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let tls = crate::tls::server(self.authority.certificate(), key, clock).unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+        let (socket, _) = listener.accept().await.unwrap();
+        tokio_tungstenite::accept_async(acceptor.accept(socket).await.unwrap()).await.unwrap()
     }
 
     fn http(&self, key: Option<rustls::sign::CertifiedKey>) -> reqwest::Client {

@@ -3,7 +3,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use model::Timestamp;
-use model::view::TargetView;
 
 use super::*;
 use crate::target::Endpoint;
@@ -12,28 +11,37 @@ fn task(number: i64) -> TaskId {
     TaskId::new(Timestamp::from_millis(number), [0; 10])
 }
 
-fn view(expects_targets: bool, tasks: &[i64]) -> TargetGroupView {
-    let target = |number: &i64| TargetView {
-        task: task(*number),
-        direct: SocketAddr::from(([10, 0, 0, 1], 80)),
-        published: None,
-        host: HostIdentity::default(),
-        draining: false,
-    };
+fn view(expects_targets: bool) -> TargetGroupView {
     TargetGroupView {
         id: TargetGroupId::new(Timestamp::EPOCH, [0; 10]),
         name: "web".parse().unwrap(),
         health_check: HealthCheck::default(),
         expects_targets,
-        targets: tasks.iter().map(target).collect(),
     }
 }
 
-fn group(expects_targets: bool, tasks: &[i64]) -> Arc<Group> {
-    let view = view(expects_targets, tasks);
+fn target(number: i64) -> TargetView {
+    TargetView {
+        task: task(number),
+        direct: SocketAddr::from(([10, 0, 0, 1], 80)),
+        published: None,
+        host: HostIdentity::default(),
+        draining: false,
+    }
+}
+
+/// A group of these targets, in this state.
+fn group_in(health_state: &HealthState, expects_targets: bool, tasks: &[i64]) -> Arc<Group> {
+    let view = view(expects_targets);
     let group = Group::new(&view, Arc::default());
-    group.update(&view, &HostIdentity::default(), &HealthState::new());
+    let targets: Vec<_> = tasks.iter().map(|number| target(*number)).collect();
+    let targets: Vec<_> = targets.iter().collect();
+    group.update(&view, &targets, &HostIdentity::default(), health_state);
     Arc::new(group)
+}
+
+fn group(expects_targets: bool, tasks: &[i64]) -> Arc<Group> {
+    group_in(&HealthState::new(), expects_targets, tasks)
 }
 
 fn pass(group: &Group, number: i64) {
@@ -76,9 +84,7 @@ fn a_retry_gets_another_target_while_there_is_one() {
 
 #[test]
 fn assumed_targets_serve_only_while_none_is_healthy() {
-    let view = view(true, &[1, 2]);
-    let group = Group::new(&view, Arc::default());
-    group.update(&view, &HostIdentity::default(), &HealthState::assumed());
+    let group = group_in(&HealthState::assumed(), true, &[1, 2]);
     assert!(picked(&group, &[]).is_some());
     pass(&group, 2);
     assert_eq!([picked(&group, &[]), picked(&group, &[])], [Some(task(2)), Some(task(2))]);
@@ -89,12 +95,11 @@ fn a_target_that_drained_comes_back_only_as_a_new_one() {
     let group = group(true, &[1]);
     pass(&group, 1);
     let before = Arc::clone(&group.targets()[0]);
-    let mut draining = view(true, &[1]);
-    draining.targets[0].draining = true;
+    let draining = TargetView { draining: true, ..target(1) };
     let here = HostIdentity::default();
-    group.update(&draining, &here, &HealthState::new());
+    group.update(&view(true), &[&draining], &here, &HealthState::new());
     assert!(before.enter().is_none() && picked(&group, &[]).is_none());
-    let (fresh, left) = group.update(&view(true, &[1]), &here, &HealthState::new());
+    let (fresh, left) = group.update(&view(true), &[&target(1)], &here, &HealthState::new());
     assert!(fresh.len() == 1 && Arc::ptr_eq(&left[0], &before));
     assert_eq!(picked(&group, &[]), None, "it has to pass a check of its own");
 }

@@ -148,7 +148,7 @@ async fn a_client_that_hangs_up_while_it_waits_ends_its_request_at_the_target() 
     let mut world = World::start(dir.path()).await;
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let origin = Origin::start("a", Act::Wait(gate));
-    let mut view = forward(&["a.test"], vec![group(1, vec![target(task(1), origin.address)])]);
+    let view = forward(&["a.test"], vec![group(1, vec![target(task(1), origin.address)])]);
     world.show_healthy(view.clone(), &[task(1)]).await;
     let mut client = Client::new(world.address).await;
     client.write("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
@@ -158,8 +158,7 @@ async fn a_client_that_hangs_up_while_it_waits_ends_its_request_at_the_target() 
         }
     })
     .await;
-    view.target_groups[0].targets[0].draining = true;
-    world.show(view).await;
+    world.show(draining(view, task(1))).await;
     drop(client);
     world.until("it to end", |report| report.targets[0].seen.in_flight == 0).await;
     world.stop().await;

@@ -1,16 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use model::{RouterView, TaskId};
+use model::RouterView;
 use tokio::sync::Semaphore;
 
 use super::*;
-
-fn draining(mut view: RouterView, id: TaskId) -> RouterView {
-    let targets = view.target_groups.iter_mut().flat_map(|group| &mut group.targets);
-    targets.filter(|target| target.task == id).for_each(|target| target.draining = true);
-    view
-}
 
 #[tokio::test]
 async fn a_draining_target_has_drained_only_after_its_last_request() {

@@ -1,6 +1,6 @@
 use model::Action;
 
-use super::world::rule;
+use super::world::{add, group_id, rule};
 use super::*;
 
 #[tokio::test]
@@ -13,8 +13,8 @@ async fn host_and_path_lead_to_their_group_and_the_request_arrives_as_it_was_mat
         group(2, vec![target(task(2), b.address)]),
     ];
     let mut view = forward(&["a.test", "b.test"], groups);
-    let to_b = Action::Forward { target_group: view.target_groups[1].id };
-    view.rules.push(rule(9, "a.test", "/api", to_b));
+    let to_b = Action::Forward { target_group: group_id(2) };
+    add(&mut view, rule(9, "a.test", "/api", to_b));
     world.show_healthy(view, &[task(1), task(2)]).await;
     for (host, path, origin) in [
         ("a.test", "/", "a"),
@@ -44,13 +44,13 @@ async fn every_page_of_the_router_says_which_request_it_was() {
     assert_eq!(early.status, 503, "there is no table yet");
     assert!(!*world.ready.borrow());
     let mut none = group(1, Vec::new());
-    none.expects_targets = false;
+    none.group.expects_targets = false;
     let origin = Origin::start("a", Act::Cut);
     let groups = vec![none, group(2, vec![target(task(2), origin.address)])];
     let mut view = forward(&["none.test", "cut.test"], groups);
     let (status, content_type) = (418, "text/plain".to_owned());
     let fixed = Action::FixedResponse { status, content_type, body: "short and stout".to_owned() };
-    view.rules.push(rule(9, "fixed.test", "/", fixed));
+    add(&mut view, rule(9, "fixed.test", "/", fixed));
     world.show_healthy(view, &[task(2)]).await;
     assert!(*world.ready.borrow());
     for (host, path, status, retry) in [

@@ -22,12 +22,11 @@ async fn a_tunnel_echoes_and_its_target_has_drained_only_after_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(dir.path()).await;
     let origin = Origin::start("a", Act::Echo);
-    let mut view = forward(&["a.test"], vec![group(1, vec![target(task(1), origin.address)])]);
+    let view = forward(&["a.test"], vec![group(1, vec![target(task(1), origin.address)])]);
     world.show_healthy(view.clone(), &[task(1)]).await;
     let mut client = tunnel(&world).await;
     says(&mut client, "hello").await;
-    view.target_groups[0].targets[0].draining = true;
-    world.show(view).await;
+    world.show(draining(view, task(1))).await;
     let seen = world.seen(task(1)).unwrap().seen;
     assert_eq!((seen.draining, seen.in_flight), (true, 1));
     says(&mut client, "still here").await;

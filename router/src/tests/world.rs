@@ -113,7 +113,7 @@ impl World {
         self.shutdown.cancel();
     }
 
-    /// LinkChannels it.
+    /// Ends it.
     pub(super) async fn stop(self) {
         self.shutdown.cancel();
         within("the end of the router", self.running).await.unwrap();
@@ -140,9 +140,16 @@ pub(super) fn target(id: TaskId, address: SocketAddr) -> TargetView {
     }
 }
 
+/// A target group with its targets.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    pub(super) group: TargetGroupView,
+    targets: Vec<TargetView>,
+}
+
 /// A group that expects targets. Its checks come quickly until the first pass, and hardly ever after it.
-pub(super) fn group(number: u64, targets: Vec<TargetView>) -> TargetGroupView {
-    TargetGroupView {
+pub(super) fn group(number: u64, targets: Vec<TargetView>) -> Group {
+    let group = TargetGroupView {
         id: group_id(number),
         name: format!("group-{number}").parse().unwrap(),
         health_check: HealthCheck {
@@ -151,20 +158,39 @@ pub(super) fn group(number: u64, targets: Vec<TargetView>) -> TargetGroupView {
             ..HealthCheck::default()
         },
         expects_targets: true,
-        targets,
-    }
+    };
+    Group { group, targets }
 }
 
-fn group_id(number: u64) -> TargetGroupId {
+/// The id of the group of this number.
+pub(super) fn group_id(number: u64) -> TargetGroupId {
     TargetGroupId::new(Timestamp::from_millis(i64::try_from(number).unwrap()), [3; 10])
 }
 
 /// A view in which each host leads to the group of its place.
-pub(super) fn forward(hosts: &[&str], groups: Vec<TargetGroupView>) -> RouterView {
-    let rules = hosts.iter().zip(&groups).enumerate().map(|(number, (host, group))| {
-        rule(number, host, "/", Action::Forward { target_group: group.id })
-    });
-    RouterView { listeners: Vec::new(), rules: rules.collect(), target_groups: groups }
+pub(super) fn forward(hosts: &[&str], groups: Vec<Group>) -> RouterView {
+    let mut view = RouterView::default();
+    for (number, (host, group)) in hosts.iter().zip(&groups).enumerate() {
+        let action = Action::Forward { target_group: group.group.id };
+        add(&mut view, rule(number, host, "/", action));
+    }
+    for Group { group, targets } in groups {
+        view.targets.extend(targets.into_iter().map(|target| ((group.id, target.task), target)));
+        view.target_groups.insert(group.id, group);
+    }
+    view
+}
+
+/// Adds a rule to a view.
+pub(super) fn add(view: &mut RouterView, rule: Rule) {
+    view.rules.insert(rule.id, rule);
+}
+
+/// The view with this task's targets draining.
+pub(super) fn draining(mut view: RouterView, id: TaskId) -> RouterView {
+    let targets = view.targets.values_mut().filter(|target| target.task == id);
+    targets.for_each(|target| target.draining = true);
+    view
 }
 
 /// A rule for a host and a path.

@@ -330,8 +330,8 @@ impl World {
         for router in self.observed.routers.values_mut().filter(|seen| seen.presence.connected) {
             router.applied = Some(revision);
             let known = std::mem::take(&mut router.targets);
-            for group in &view.target_groups {
-                for target in &group.targets {
+            for (group, targets) in view.groups() {
+                for target in targets {
                     let key = (group.id, target.task);
                     let seen = known.get(&key).cloned().unwrap_or(TargetSeen {
                         health: TargetHealth::Initial,

@@ -69,8 +69,8 @@ fn a_task_moves_forward_only() {
 fn only_stopping_is_an_order_to_stop() {
     let mut state = world();
     running(&mut state, 1);
-    let wanted = |state: &State| state.agent_view(instance().id).unwrap().tasks[0].wanted;
-    let targets = |state: &State| state.router_view().target_groups[0].targets.clone();
+    let wanted = |state: &State| state.agent_view(instance().id).unwrap().tasks[&task(1).id].wanted;
+    let targets = |state: &State| state.router_view().targets.into_values().collect::<Vec<_>>();
     assert_eq!((wanted(&state), targets(&state).len()), (Wanted::Run, 1));
     let stopped = Stopped::new(StopCause::ScaledIn, "scale in");
     apply(&mut state, TaskChange::Stop { task: task(1).id, stopped });
@@ -370,7 +370,7 @@ fn traffic_follows_a_port_that_moves_and_older_tasks_keep_their_own() {
     let port =
         |state: &State| state.service(service().id).unwrap().load_balancers[0].container_port;
     assert_eq!(port(&state), 9090);
-    let target = state.router_view().target_groups[0].targets[0].clone();
+    let target = state.router_view().targets.into_values().next().unwrap();
     assert_eq!(target.direct.port(), 8080, "a task of the older revision");
     assert_eq!(target.published.unwrap().port(), 20_001);
 

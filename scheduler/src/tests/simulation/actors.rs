@@ -83,7 +83,7 @@ impl Agent {
         }
         world.observed.hear_instance(id, true, now);
         let Some(view) = world.state.agent_view(id) else { return };
-        for assigned in view.tasks {
+        for assigned in view.tasks.into_values() {
             self.assigned(id, &assigned, world, random);
         }
     }
@@ -231,8 +231,8 @@ impl RouterActor {
     fn take_table(&mut self, world: &World) {
         let view = world.state.router_view();
         let mut known = std::mem::take(&mut self.targets);
-        for group in &view.target_groups {
-            for target in &group.targets {
+        for (group, targets) in view.groups() {
+            for target in targets {
                 let key = (group.id, target.task);
                 let task = world.state.task(target.task).unwrap();
                 let mut kept = known.remove(&key).unwrap_or_else(|| Target {
