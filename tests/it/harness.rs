@@ -4,6 +4,7 @@
 mod berth;
 mod containers;
 pub(crate) mod docker;
+pub(crate) mod fixture;
 pub(crate) mod http;
 pub(crate) mod load;
 mod process;

@@ -1,5 +1,6 @@
 //! Stores of an older format, of a newer one, and of none yet.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
@@ -93,6 +94,62 @@ async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
     assert_eq!((again.epoch().0, texts(&again.state())), (epoch.0 + 1, text));
     again.close().await;
     assert_eq!(names(dir.path()), [FILE, "store.redb.before-2"], "it is not upgraded twice");
+}
+
+/// What the program that made the fixture counted in it.
+fn counted(of: &str) -> BTreeMap<String, u64> {
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/format-1/counts.json");
+    let text = std::fs::read(text).expect("the fixture is in the repository");
+    let mut all: BTreeMap<String, BTreeMap<String, u64>> =
+        serde_json::from_slice(&text).expect("it is JSON");
+    all.remove(of).unwrap_or_default()
+}
+
+/// How often each word is there.
+fn counts(words: impl IntoIterator<Item = String>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for word in words {
+        *counts.entry(word).or_default() += 1;
+    }
+    counts
+}
+
+fn word(value: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).expect("it can be written");
+    value.as_str().expect("a word").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_store_holds_what_the_old_program_counted() {
+    let dir = fixture();
+    let store = Store::open(dir.path()).unwrap();
+    let state = store.state();
+    let kind = |key: &model::RowKey| key.to_string().split('/').next().map(ToOwned::to_owned);
+    assert_eq!(counts(state.row_keys().iter().filter_map(kind)), counted("state"));
+    let statuses = counts(state.tasks().map(|task| word(task.last_status)));
+    assert_eq!(statuses, counted("taskStatus"));
+    assert_eq!(statuses.len(), 7, "every status that a task can have");
+    let rollouts = state.deployments().map(|deployment| word(deployment.rollout_state));
+    assert_eq!(counts(rollouts), counted("rolloutState"));
+    let all = HistoryQuery { about: model::history::About::All, after: None, limit: usize::MAX };
+    let history = store.history(all).await.unwrap().into_iter().filter_map(|entry| match entry {
+        History::Event(_) => Some("event".to_owned()),
+        History::Task { task: _, service_name: _ } => Some("task".to_owned()),
+        History::Deployment(_) => Some("deployment".to_owned()),
+        // There was none yet.
+        History::Audit(_) => None,
+    });
+    assert_eq!(counts(history), counted("history"));
+    let beside = all_rows(&store).await.into_iter().map(|(key, _)| {
+        String::from_utf8_lossy(key.split(|byte| *byte == b'/').next().expect("a part"))
+            .into_owned()
+    });
+    assert_eq!(counts(beside), counted("besideState"));
+    assert!(state.join_tokens().any(|token| token.uses_left == 0), "used tokens");
+    let overridden = |task: &&model::Task| !task.overrides.container_overrides.is_empty();
+    assert!(state.tasks().any(|task| overridden(&task)), "overrides");
+    assert!(state.services().any(|service| service.placement_failure.is_some()), "no room");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,11 @@ pub(crate) fn kill(id: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The same for one that may have ended by itself.
+pub(crate) fn kill_if_it_runs(id: &str) {
+    Command::new("docker").args(["kill", id]).output().expect("docker runs");
+}
+
 /// Removes images by name or id.
 pub(crate) fn remove_images(images: &[String]) {
     // One that shares its id with another is gone already.

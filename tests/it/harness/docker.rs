@@ -3,7 +3,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-pub(crate) use super::containers::{containers, inspect, kill, remove_all, remove_images};
+pub(crate) use super::containers::{
+    containers, inspect, kill, kill_if_it_runs, remove_all, remove_images,
+};
 
 use super::berth::Berth;
 use super::said::Said;

@@ -146,8 +146,17 @@ const RESTRICTED: &[(&str, &[&str])] = &[
 ];
 
 /// What tests of any room may use on top.
-const IN_TESTS: &[&str] =
-    &["http-body-util", "insta", "proptest", "rand", "rustls", "tar", "tempfile", "tower"];
+const IN_TESTS: &[&str] = &[
+    "flate2",
+    "http-body-util",
+    "insta",
+    "proptest",
+    "rand",
+    "rustls",
+    "tar",
+    "tempfile",
+    "tower",
+];
 
 /// A dependency: its name, whether it is ours, and whether only tests use it.
 fn dependencies(package: &Value) -> impl Iterator<Item = (&str, bool, bool)> {
