@@ -212,6 +212,14 @@ impl History {
         row::decode(key, value, SCHEMAS)
     }
 
+    /// A row in the newest schema; None where it has that already.
+    pub fn newest_form(key: &str, value: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
+        if row::is_newest(value, SCHEMAS) {
+            return Ok(None);
+        }
+        Self::from_row(key, value).map(|history| Some(history.row()))
+    }
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {

@@ -3,7 +3,7 @@
 //! | number | State's rows, and history as it is added |
 //! |---|---|
 //! | 1 | a JSON document; the store has no row that says so |
-//! | 2 | a byte with the number of the entity's schema, then the JSON document |
+//! | 2 | a byte with the number of their kind's schema, then the JSON document |
 
 use serde::{Deserialize, Serialize};
 

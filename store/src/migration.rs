@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use model::Epoch;
 use model::limits::{BATCH_BYTES, BATCH_ROWS};
 use model::state::RowError;
+use model::{Epoch, History};
 
 use crate::format::{Format, copy_name};
 use crate::key;
@@ -83,7 +83,9 @@ impl Migration {
         if self.from.upgrade.is_none() {
             kv.commit(epoch, vec![vec![begun.write()]]).await?;
         }
-        self.rewrite_all(kv, epoch, key::STATE).await?;
+        for prefix in [key::STATE, key::HISTORY] {
+            self.rewrite_all(kv, epoch, prefix).await?;
+        }
         let after = count(kv).await?;
         compare(&self.counts, &after)?;
         kv.commit(epoch, vec![vec![Format::current().write()]]).await?;
@@ -126,9 +128,11 @@ impl Migration {
 
 /// The newest form of a row; None where it has that already, or where its kind has only ever had one form.
 fn newest_form(key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
-    match key.strip_prefix(key::STATE) {
-        Some(key) => model::state::newest_form(&String::from_utf8_lossy(key), value),
-        None => Ok(None),
+    match key.split_at_checked(key::STATE.len()) {
+        Some((key::STATE, row)) => model::state::newest_form(&String::from_utf8_lossy(row), value),
+        // One that cannot be read stays as it is: whoever reads history passes over it.
+        Some((key::HISTORY, _)) => Ok(History::newest_form("history", value).unwrap_or_default()),
+        Some(_) | None => Ok(None),
     }
 }
 

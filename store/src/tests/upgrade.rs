@@ -83,9 +83,10 @@ async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
     assert_eq!(migration::count(&new).await.unwrap(), counts);
     let after = without_format(pairs(&new).await);
     assert_eq!(after.len(), before.len());
-    assert!(after.iter().filter(|(key, _)| key.starts_with(key::STATE)).all(|row| row.1[0] < 32));
+    let rewritten = |key: &[u8]| key.starts_with(key::STATE) || key.starts_with(key::HISTORY);
+    assert!(after.iter().filter(|(key, _)| rewritten(key)).all(|(_, value)| value[0] < 32));
     let beside = |pairs: &[Pair]| -> Vec<Pair> {
-        pairs.iter().filter(|(key, _)| !key.starts_with(key::STATE)).cloned().collect()
+        pairs.iter().filter(|(key, _)| !rewritten(key)).cloned().collect()
     };
     assert_eq!(beside(&after), beside(&before), "what has not changed its form is as it was");
     drop(new);
@@ -193,6 +194,18 @@ async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
         let limits = HistoryLimits::default();
         assert!(matches!(Store::on(memory, "memory", limits), Err(OpenError::TooNew { .. })));
     }
+}
+
+#[tokio::test]
+async fn history_that_cannot_be_read_stays_as_it_is() {
+    let kv = MemoryKv::new();
+    let epoch = kv.campaign().await.unwrap();
+    let key = key::history(at(1), 1);
+    let write = Write::Put { key: key.clone(), value: b"{\"kind\":\"eclipse\"}".to_vec() };
+    kv.commit(epoch, vec![vec![write]]).await.unwrap();
+    lead::take(&kv, "memory", SMALL).await.unwrap();
+    assert_eq!(format::read(&kv).await, Ok(Found::Current));
+    assert_eq!(kv.get(key).await, Ok(Some(b"{\"kind\":\"eclipse\"}".to_vec())));
 }
 
 #[tokio::test]
