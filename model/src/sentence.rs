@@ -193,7 +193,7 @@ mod tests {
         let instances = instances
             .iter()
             .map(|(count, reason)| FilteredInstances { count: *count, reason: reason.clone() });
-        let cluster = "default".parse().unwrap();
+        let cluster = "default".parse().expect("a name");
         PlacementFailure::NoInstanceFits { cluster, instances: instances.collect() }.to_string()
     }
 

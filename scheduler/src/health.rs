@@ -6,24 +6,37 @@
 use std::time::Duration;
 
 use model::observed::{RouterSeen, TargetHealth};
-use model::{Service, ServiceId, TargetGroupId, Task, TaskChange, TaskId, TaskStatus};
+use model::{Service, TargetGroupId, Task, TaskId, TaskStatus, Timestamp};
 
-use crate::draft::Draft;
+use crate::inputs::Inputs;
 use crate::sentence;
 
-/// What a task of a service is worth now.
+/// How a task of a service does now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub(crate) enum TaskHealth {
     /// Serves.
     Healthy,
-    /// Was healthy, and fails its checks now.
+    /// Was healthy, and fails its checks now: which one and how, for people.
     Unhealthy(String),
-    /// Was never healthy, and its time is over.
+    /// Was never healthy, and its time is over: which check fails and how, for people.
     Failing(String),
     /// On its way.
     Starting,
     /// Runs, but no router is connected that could tell.
     Unknown,
+}
+
+/// How a task does, and when it may do otherwise although nothing is reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assessed {
+    pub(crate) health: TaskHealth,
+    pub(crate) changes_at: Option<Timestamp>,
+}
+
+impl From<TaskHealth> for Assessed {
+    fn from(health: TaskHealth) -> Self {
+        Self { health, changes_at: None }
+    }
 }
 
 /// What the connected routers say of one target.
@@ -37,56 +50,68 @@ enum Verdict {
     Nobody,
 }
 
-/// The condition of a task that should run.
-pub(crate) fn condition(draft: &mut Draft<'_>, service: &Service, task: &Task) -> Condition {
+/// How a task does that should run. `is_available`: whether its instance is there and does what it is told.
+pub(crate) fn assess(
+    inputs: Inputs<'_>,
+    service: &Service,
+    task: &Task,
+    is_available: bool,
+) -> Assessed {
     let Some(started_at) = task.started_at.filter(|_| task.last_status == TaskStatus::Running)
     else {
-        return Condition::Starting;
+        return TaskHealth::Starting.into();
     };
+    let is_proven = task.healthy_at.is_some();
     if service.load_balancers.is_empty() {
-        let steady_at = started_at.plus(draft.settings.steady_after);
-        if task.healthy_at.is_some() || draft.now >= steady_at {
-            return Condition::Healthy;
-        }
-        draft.wake_at(steady_at);
-        return Condition::Starting;
+        let steady_at = started_at.plus(inputs.settings.steady_after);
+        return if is_proven {
+            TaskHealth::Healthy.into()
+        } else {
+            until(inputs, steady_at, TaskHealth::Healthy)
+        };
     }
-    let grace = Duration::from_secs(u64::from(service.health_check_grace_period_seconds));
-    let known_good = task.healthy_at.is_some();
-    match verdict(draft, service, task.id) {
-        Verdict::Healthy => Condition::Healthy,
-        Verdict::Initial(None) | Verdict::Missing | Verdict::Nobody if known_good => {
-            Condition::Healthy
+    match verdict(inputs, service, task.id) {
+        Verdict::Healthy => TaskHealth::Healthy.into(),
+        Verdict::Initial(None) | Verdict::Missing | Verdict::Nobody if is_proven => {
+            TaskHealth::Healthy.into()
         }
-        Verdict::Initial(Some(reason)) | Verdict::Unhealthy(reason) if known_good => {
-            let shown_at = started_at.plus(grace);
-            if draft.now >= shown_at {
-                return Condition::Unhealthy(reason);
-            }
-            draft.wake_at(shown_at);
-            Condition::Starting
+        Verdict::Initial(Some(reason)) | Verdict::Unhealthy(reason) if is_proven => {
+            until(inputs, started_at.plus(grace(service)), TaskHealth::Unhealthy(reason))
         }
-        Verdict::Missing => Condition::Starting,
-        Verdict::Nobody => Condition::Unknown,
-        Verdict::Initial(reason) => failing(draft, service, task, reason),
-        Verdict::Unhealthy(reason) => failing(draft, service, task, Some(reason)),
+        Verdict::Missing => TaskHealth::Starting.into(),
+        Verdict::Nobody => TaskHealth::Unknown.into(),
+        Verdict::Initial(reason) => unproven(inputs, service, task, is_available, reason),
+        Verdict::Unhealthy(reason) => unproven(inputs, service, task, is_available, Some(reason)),
     }
+}
+
+/// On its way until then.
+fn until(inputs: Inputs<'_>, at: Timestamp, then: TaskHealth) -> Assessed {
+    if inputs.now >= at {
+        then.into()
+    } else {
+        Assessed { health: TaskHealth::Starting, changes_at: Some(at) }
+    }
+}
+
+fn grace(service: &Service) -> Duration {
+    Duration::from_secs(u64::from(service.health_check_grace_period_seconds))
 }
 
 /// Gives a task that was never healthy its time. Without a failed check to name, it gets that time twice: a router that
 /// came back may have only just begun to check. An instance that is away has its own rules.
-fn failing(
-    draft: &mut Draft<'_>,
+fn unproven(
+    inputs: Inputs<'_>,
     service: &Service,
     task: &Task,
+    is_available: bool,
     reason: Option<String>,
-) -> Condition {
-    if !task.instance().is_some_and(|id| draft.attends(id)) {
-        return Condition::Starting;
+) -> Assessed {
+    if !is_available {
+        return TaskHealth::Starting.into();
     }
-    let grace = Duration::from_secs(u64::from(service.health_check_grace_period_seconds));
     let checks = groups(service)
-        .filter_map(|id| draft.state.target_group(id))
+        .filter_map(|id| inputs.state.target_group(id))
         .map(|group| {
             let check = &group.health_check;
             let rounds = u64::from(check.interval_seconds) * u64::from(check.unhealthy_threshold);
@@ -94,15 +119,11 @@ fn failing(
         })
         .max()
         .unwrap_or_default();
-    let allowed = grace + checks + draft.settings.start_allowance;
+    let allowed = grace(service) + checks + inputs.settings.start_allowance;
     let allowed = if reason.is_some() { allowed } else { allowed * 2 };
-    let from = task.started_at.unwrap_or(task.created_at).max(draft.observed.since);
-    let deadline = from.plus(allowed);
-    if draft.now < deadline {
-        draft.wake_at(deadline);
-        return Condition::Starting;
-    }
-    Condition::Failing(reason.unwrap_or_else(sentence::no_check_passed))
+    let from = task.started_at.unwrap_or(task.created_at).max(inputs.observed.since);
+    let reason = reason.unwrap_or_else(sentence::no_check_passed);
+    until(inputs, from.plus(allowed), TaskHealth::Failing(reason))
 }
 
 fn groups(service: &Service) -> impl Iterator<Item = TargetGroupId> {
@@ -110,13 +131,13 @@ fn groups(service: &Service) -> impl Iterator<Item = TargetGroupId> {
 }
 
 /// The worst that a connected router says of any target of the task.
-fn verdict(draft: &Draft<'_>, service: &Service, task: TaskId) -> Verdict {
-    let routers: Vec<_> = connected(draft).collect();
+fn verdict(inputs: Inputs<'_>, service: &Service, task: TaskId) -> Verdict {
+    let routers: Vec<_> = connected(inputs).collect();
     if routers.is_empty() {
         return Verdict::Nobody;
     }
     let mut worst = Verdict::Healthy;
-    let mut told = false;
+    let mut is_reported = false;
     for group in groups(service) {
         for router in &routers {
             let Some(seen) = router.targets.get(&(group, task)) else {
@@ -125,7 +146,7 @@ fn verdict(draft: &Draft<'_>, service: &Service, task: TaskId) -> Verdict {
                 }
                 continue;
             };
-            told = true;
+            is_reported = true;
             let reason = seen.reason.clone();
             worst = match seen.health {
                 TargetHealth::Healthy => worst,
@@ -137,8 +158,8 @@ fn verdict(draft: &Draft<'_>, service: &Service, task: TaskId) -> Verdict {
             };
         }
     }
-    // Routers that have just connected and said nothing yet.
-    if told { worst } else { worse(worst, Verdict::Missing) }
+    // Routers that have just connected have not reported anything yet.
+    if is_reported { worst } else { worse(worst, Verdict::Missing) }
 }
 
 fn worse(one: Verdict, other: Verdict) -> Verdict {
@@ -153,47 +174,33 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-fn connected<'a>(draft: &'a Draft<'_>) -> impl Iterator<Item = &'a RouterSeen> {
-    draft
-        .state
-        .routers()
-        .filter_map(|router| draft.observed.routers.get(&router.id))
-        .filter(|seen| seen.presence.connected)
+fn connected(inputs: Inputs<'_>) -> impl Iterator<Item = &RouterSeen> {
+    let registered = inputs.state.routers();
+    let seen = registered.filter_map(move |router| inputs.observed.routers.get(&router.id));
+    seen.filter(|seen| seen.presence.connected)
 }
 
-/// Whether no router is connected that could tell the health of the service's tasks.
-pub(crate) fn is_unknowable(draft: &Draft<'_>, service: &Service) -> bool {
-    !service.load_balancers.is_empty() && connected(draft).next().is_none()
+/// Whether a router is connected that can tell the health of targets.
+pub(crate) fn is_checked(inputs: Inputs<'_>) -> bool {
+    connected(inputs).next().is_some()
 }
 
 /// Whether a task can be trusted to serve although its agent is silent: a connected router finds it healthy, and none
 /// finds fault with it. One that has only just started knows nothing, and says nothing against it.
-pub(crate) fn vouched_for(draft: &Draft<'_>, task: &Task) -> bool {
-    let Some(service) = task.service.and_then(|id| draft.state.service(id)) else { return false };
+pub(crate) fn is_vouched_for(inputs: Inputs<'_>, task: &Task) -> bool {
+    let Some(service) = task.service.and_then(|id| inputs.state.service(id)) else { return false };
     if task.last_status != TaskStatus::Running {
         return false;
     }
-    let mut healthy = false;
+    let mut is_healthy = false;
     for group in groups(service) {
-        for seen in connected(draft).filter_map(|router| router.targets.get(&(group, task.id))) {
+        for seen in connected(inputs).filter_map(|router| router.targets.get(&(group, task.id))) {
             match seen.health {
-                TargetHealth::Healthy => healthy = true,
+                TargetHealth::Healthy => is_healthy = true,
                 TargetHealth::Initial if seen.reason.is_none() => {}
                 TargetHealth::Initial | TargetHealth::Unhealthy => return false,
             }
         }
     }
-    healthy
-}
-
-/// Notes the tasks of a service that are healthy for the first time.
-pub(crate) fn note(draft: &mut Draft<'_>, id: ServiceId) {
-    let Some(service) = draft.state.service(id).cloned() else { return };
-    let state = draft.state.clone();
-    let unproven = state.tasks_of(id).filter(|task| task.wanted() && task.healthy_at.is_none());
-    for task in unproven {
-        if condition(draft, &service, task) == Condition::Healthy {
-            draft.propose(TaskChange::Healthy(task.id));
-        }
-    }
+    is_healthy
 }

@@ -1,69 +1,67 @@
-//! An instance that is lost gives up its tasks, unless most went at once: then it is likely the scheduler that is cut
-//! off, and it holds still.
-//!
-//! A lost link is not a dead task. Where the routers still find a task of a lost instance healthy, it is replaced like a
-//! task of an older deployment, within the bounds of its service; everything else on that instance is given up at once.
-//! Its reservation stays until the agent reports or the instance is removed.
+//! What the silence of each instance means. One that is lost gives up its tasks, unless most went at once: then it is
+//! likely the scheduler that is cut off, and it holds still.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use model::{InstanceId, Lease, StopCause, Stopped, TaskChange};
+use model::{InstanceId, Lease, Timestamp};
 
-use crate::draft::Draft;
-use crate::{health, sentence};
+use crate::inputs::Inputs;
 
 /// Fewer lost instances than this are never a mass loss.
 const MASS: usize = 3;
 
-/// The instances whose tasks are given up now.
-pub(crate) fn lost(draft: &mut Draft<'_>) -> BTreeSet<InstanceId> {
-    let (lease, hold) = (draft.settings.lease, draft.settings.mass_loss_hold);
-    let mut lost = BTreeSet::new();
-    let mut just_lost = BTreeSet::new();
-    let mut present = 0;
-    let ids: Vec<_> = draft.state.instances().map(|instance| instance.id).collect();
-    for id in ids {
-        let heard = draft.heard_at(id);
-        match draft.lease(id) {
-            Lease::Lost if draft.now.since(heard) < lease.lost_after + hold => {
-                just_lost.insert(id);
-            }
-            Lease::Lost => {
-                lost.insert(id);
-            }
-            Lease::Ready | Lease::Suspect | Lease::Disconnected => {
-                present += 1;
-                draft.wake_at(heard.plus(lease.lost_after));
-            }
-        }
-    }
-    let mass_loss = just_lost.len() >= MASS && just_lost.len() > present;
-    if mass_loss {
-        for id in &just_lost {
-            draft.wake_at(draft.heard_at(*id).plus(lease.lost_after + hold));
-        }
-    } else {
-        lost.extend(just_lost);
-    }
-    lost
+/// What is known of an instance now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InstanceFacts {
+    /// When it was last heard of. Since a server start every lease is full.
+    pub(crate) heard_at: Timestamp,
+    /// What its silence means.
+    pub(crate) lease: Lease,
+    /// Whether its agent is on the line.
+    pub(crate) is_connected: bool,
+    /// Whether its tasks are given up.
+    pub(crate) is_lost: bool,
+    /// When more silence changes what becomes of its tasks.
+    pub(crate) changes_at: Option<Timestamp>,
 }
 
-/// Why a task of a lost instance is stopped.
-pub(crate) fn silence(draft: &Draft<'_>, id: InstanceId) -> Stopped {
-    let name = draft.state.instance(id).map_or_else(|| id.to_string(), |found| found.name.clone());
-    let secs = draft.settings.lease.lost_after.as_secs();
-    Stopped::new(StopCause::InstanceLost, sentence::instance_silent(&name, secs))
+impl InstanceFacts {
+    /// Whether it is there and does what it is told.
+    pub(crate) fn is_available(&self) -> bool {
+        self.lease == Lease::Ready && self.is_connected
+    }
 }
 
-/// Stops the tasks of lost instances that no router vouches for.
-pub(crate) fn give_up_lost(draft: &mut Draft<'_>) {
-    for id in draft.lost.clone() {
-        let stopped = silence(draft, id);
-        let state = draft.state.clone();
-        for task in state.tasks_on(id).filter(|task| task.wanted()) {
-            if !health::vouched_for(draft, task) {
-                draft.propose(TaskChange::Stop { task: task.id, stopped: stopped.clone() });
-            }
-        }
-    }
+/// The facts of all instances.
+pub(crate) fn assess(inputs: Inputs<'_>) -> BTreeMap<InstanceId, InstanceFacts> {
+    let Inputs { state, observed, now, settings } = inputs;
+    let lost_after = settings.lease.lost_after;
+    let given_up_after = lost_after + settings.mass_loss_hold;
+    let heard: Vec<_> = state
+        .instances()
+        .map(|instance| {
+            let seen = observed.instances.get(&instance.id);
+            let heard_at = seen.map_or(observed.since, |seen| seen.heard_at.max(observed.since));
+            (instance.id, heard_at, settings.lease.lease(now.since(heard_at)))
+        })
+        .collect();
+    let is_just_lost =
+        |heard_at, lease| lease == Lease::Lost && now.since(heard_at) < given_up_after;
+    let just_lost = heard.iter().filter(|(_, at, lease)| is_just_lost(*at, *lease)).count();
+    let present = heard.iter().filter(|(_, _, lease)| *lease != Lease::Lost).count();
+    let is_mass_loss = just_lost >= MASS && just_lost > present;
+    let facts = heard.into_iter().map(|(id, heard_at, lease)| {
+        let is_held = is_mass_loss && is_just_lost(heard_at, lease);
+        let is_lost = lease == Lease::Lost && !is_held;
+        let changes_after = if is_held { given_up_after } else { lost_after };
+        let facts = InstanceFacts {
+            heard_at,
+            lease,
+            is_connected: observed.connected(id),
+            is_lost,
+            changes_at: (!is_lost).then(|| heard_at.plus(changes_after)),
+        };
+        (id, facts)
+    });
+    facts.collect()
 }

@@ -2,162 +2,151 @@
 //! is recorded.
 
 use model::{
-    Deployment, Placement, PlacementFailure, RolloutState, Service, Task, TaskChange,
+    Deployment, Placement, PlacementFailure, RolloutState, Service, ServiceChange, Task,
     TaskContainer, TaskDefinition, TaskId, TaskStatus, Timestamp,
 };
 
-use crate::deployment;
-use crate::draft::Draft;
-use crate::health::Condition;
-use crate::place::{self, Request, Unplaceable};
-use crate::rolling::{Bounds, Member, Roster};
+use crate::place::{self, Unplaceable};
+use crate::proposals::Proposals;
+use crate::relaunch;
+use crate::request::Request;
+use crate::rolling::{Bounds, ServiceTasks};
+use crate::situation::Situation;
 
-/// What came of starting the tasks that are missing.
-#[derive(Default)]
+/// What comes of starting the tasks that are missing.
+#[derive(Debug, Default)]
 pub(crate) struct Launch {
+    /// Those that start.
+    pub(crate) tasks: Vec<Task>,
     /// How many could not be started for lack of room.
     pub(crate) shortage: usize,
     /// How many of them the maximum alone forbids.
     over_maximum: usize,
     unplaceable: Option<Unplaceable>,
-    /// Whether none was tried: a pause after failures, or the deployment was given up.
-    paused: bool,
+    pause: Option<Pause>,
 }
 
-/// What to tell people about the placement of a service.
-pub(crate) enum Notice {
-    /// What was said still holds, as far as one can tell.
-    Keep,
-    /// All is well.
-    Clear,
-    /// This stands in the way.
-    Say(PlacementFailure),
+/// Why none is tried.
+#[derive(Debug, Clone, Copy)]
+enum Pause {
+    /// After failures, until then.
+    Until(Timestamp),
+    /// The deployment was given up.
+    GivenUp,
 }
 
 impl Launch {
-    pub(crate) fn start(
-        draft: &mut Draft<'_>,
+    pub(crate) fn of(
+        situation: &Situation<'_>,
         service: &Service,
         deployment: &Deployment,
-        roster: &mut Roster,
+        tasks: &ServiceTasks,
         bounds: Bounds,
     ) -> Self {
-        let missing = roster.missing(bounds);
-        let mut launch = Self::default();
+        let missing = tasks.missing(bounds);
         if missing == 0 {
-            return launch;
+            return Self::default();
         }
-        if deployment.rollout_state == RolloutState::Failed {
-            launch.paused = true;
-            return launch;
+        if let Some(pause) = pause(situation, deployment) {
+            return Self { pause: Some(pause), ..Self::default() };
         }
-        if let Some(at) =
-            deployment::launch_at(&draft.before, deployment).filter(|at| *at > draft.now)
-        {
-            draft.wake_at(at);
-            launch.paused = true;
-            return launch;
+        let count = missing.min(tasks.room(bounds));
+        let over_maximum = missing - count;
+        let (started, unplaceable) = start(situation, service, deployment, count);
+        let unplaced = count - started.len();
+        // Room that comes back by itself, or that no stop would make, is not worth a healthy task.
+        let lacking = match &unplaceable {
+            Some(unplaceable) if unplaceable.lacks_room => unplaced.saturating_sub(tasks.stopping),
+            _ => 0,
+        };
+        Self {
+            tasks: started,
+            shortage: over_maximum + lacking,
+            over_maximum,
+            unplaceable,
+            pause: None,
         }
-        let count = missing.min(roster.room(bounds));
-        launch.over_maximum = missing - count;
-        launch.shortage = launch.over_maximum;
-        if count > 0 {
-            let started = create(draft, service, deployment, count, &mut launch.unplaceable);
-            // Room that comes back by itself, or that no stop would make, is not worth a healthy task.
-            if launch.unplaceable.as_ref().is_some_and(|unplaceable| unplaceable.lacks_room) {
-                let unplaced = count - started.len();
-                launch.shortage += unplaced.saturating_sub(roster.stopping);
-            }
-            let new = |id| Member {
-                id,
-                created_at: draft.now,
-                condition: Condition::Starting,
-                runs: false,
-                replaceable: true,
-            };
-            roster.fresh.extend(started.into_iter().map(new));
-        }
-        launch
     }
 
-    /// What stands in the way of the desired count.
+    /// What stands in the way of the desired count, where it can be told. `stops`: how many tasks are being stopped now.
     pub(crate) fn notice(
         &self,
-        draft: &mut Draft<'_>,
+        situation: &Situation<'_>,
         service: &Service,
-        roster: &Roster,
+        tasks: &ServiceTasks,
         bounds: Bounds,
         stops: usize,
-    ) -> Notice {
+    ) -> Proposals {
+        let say = |failure| {
+            Proposals::one(ServiceChange::SetPlacementFailure { service: service.id, failure })
+        };
         if let Some(unplaceable) = &self.unplaceable {
-            if let Some(at) = unplaceable.may_change_at {
-                draft.wake_at(at);
-                return Notice::Keep;
-            }
-            if unplaceable.lacks_room && (roster.stopping > 0 || stops > 0) {
-                return Notice::Keep;
-            }
-            return Notice::Say(unplaceable.failure.clone());
-        }
-        if self.paused {
-            return Notice::Keep;
-        }
-        if roster.holds && roster.fresh.iter().any(|m| m.condition == Condition::Unknown) {
-            let told_at = draft.observed.since.plus(draft.settings.lease.suspect_after);
-            draft.wake_at(told_at);
-            let is_settled = draft.now >= told_at;
-            return if is_settled {
-                Notice::Say(PlacementFailure::HealthUnknown)
-            } else {
-                Notice::Keep
+            let Unplaceable { failure, may_change_at, lacks_room } = unplaceable;
+            return match may_change_at {
+                Some(at) => Proposals::wake(*at),
+                None if *lacks_room && (tasks.stopping > 0 || stops > 0) => Proposals::default(),
+                None => say(Some(failure.clone())),
             };
         }
-        let stuck =
-            self.over_maximum > 0 && stops == 0 && roster.stopping == 0 && !roster.is_starting();
-        if !stuck {
-            return Notice::Clear;
+        match self.pause {
+            Some(Pause::Until(at)) => return Proposals::wake(at),
+            Some(Pause::GivenUp) => return Proposals::default(),
+            None => {}
         }
-        let Bounds { desired, minimum, maximum } = bounds;
-        let configuration = &service.deployment_configuration;
-        Notice::Say(PlacementFailure::NoLegalStep {
-            desired,
-            minimum,
-            maximum,
-            minimum_healthy_percent: configuration.minimum_healthy_percent,
-            maximum_percent: configuration.maximum_percent,
-        })
+        if tasks.waits_for_routers() {
+            let inputs = situation.facts.inputs;
+            let settled_at = inputs.observed.since.plus(inputs.settings.lease.suspect_after);
+            return if inputs.now >= settled_at {
+                say(Some(PlacementFailure::HealthUnknown))
+            } else {
+                Proposals::wake(settled_at)
+            };
+        }
+        let is_stuck =
+            self.over_maximum > 0 && stops == 0 && tasks.stopping == 0 && !tasks.is_starting();
+        say(is_stuck.then(|| no_legal_step(service, bounds)))
     }
 }
 
-fn create(
-    draft: &mut Draft<'_>,
+fn pause(situation: &Situation<'_>, deployment: &Deployment) -> Option<Pause> {
+    if deployment.rollout_state == RolloutState::Failed {
+        return Some(Pause::GivenUp);
+    }
+    let inputs = situation.facts.inputs;
+    let at = relaunch::launch_at(inputs.state, deployment)?;
+    (at > inputs.now).then_some(Pause::Until(at))
+}
+
+fn no_legal_step(service: &Service, bounds: Bounds) -> PlacementFailure {
+    let Bounds { desired, minimum, maximum } = bounds;
+    let configuration = &service.deployment_configuration;
+    PlacementFailure::NoLegalStep {
+        desired,
+        minimum,
+        maximum,
+        minimum_healthy_percent: configuration.minimum_healthy_percent,
+        maximum_percent: configuration.maximum_percent,
+    }
+}
+
+/// Up to `count` tasks of the deployment, each in its place, and why there are not more.
+fn start(
+    situation: &Situation<'_>,
     service: &Service,
     deployment: &Deployment,
     count: usize,
-    unplaceable: &mut Option<Unplaceable>,
-) -> Vec<TaskId> {
-    let Some(definition) = draft.state.task_definition(&deployment.task_definition).cloned() else {
-        return Vec::new();
-    };
-    let request = Request {
-        cluster: service.cluster.clone(),
-        service: Some(service.id),
-        deployment: Some(deployment.id),
-        resources: definition.resources(),
-        images: deployment.images.values().cloned().collect(),
-        mappings: place::mappings(&definition),
-    };
-    let (placements, failure) = place::place(draft, &request, count);
-    *unplaceable = failure;
-    let mut started = Vec::new();
-    for placement in placements {
-        let id = TaskId::new(draft.now, draft.random());
-        let task = task(id, placement, service, deployment, &definition, draft.now);
-        if draft.propose(TaskChange::Create(task)) {
-            started.push(id);
-        }
-    }
-    started
+) -> (Vec<Task>, Option<Unplaceable>) {
+    let state = situation.state;
+    let definition = state.task_definition(&deployment.task_definition);
+    let Some(definition) = definition.filter(|_| count > 0) else { return (Vec::new(), None) };
+    let request = Request::of_service(state, service, deployment, definition);
+    let placed = place::place(state, situation.room().clone(), &request, count);
+    let now = situation.facts.inputs.now;
+    let tasks = placed.placements.into_iter().enumerate().map(|(n, placement)| {
+        let id = TaskId::new(now, situation.ids.nth(n));
+        task(id, placement, service, deployment, definition, now)
+    });
+    (tasks.collect(), placed.unplaceable)
 }
 
 /// A task of the deployment in its place.

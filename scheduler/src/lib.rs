@@ -2,46 +2,51 @@
 //! all for a settled state.
 //!
 //! That makes recovery free: whatever was half done when the server stopped is a difference between what is wanted and
-//! what is, and the next plan closes it. It works on a scratch copy of State to which it applies each Change as it
-//! proposes it, so a later step sees the earlier ones: no room is given out twice. The price is that every Change is
-//! applied twice, which is cheap beside the write to disk that follows.
-//!
-//! `run` is the thin loop around it: wake, plan, submit.
+//! what is, and the next plan closes it. Facts about instances and tasks are assessed once; then one step after the other
+//! turns them, and the State as it will be with what is proposed so far, into proposals. So a later step sees the earlier
+//! ones: no room is given out twice. The price is that every Change is applied twice, which is cheap beside the write to
+//! disk that follows.
 
-use model::{Change, Observed, State, Timestamp};
+use model::{Observed, State, Timestamp};
 
+mod assessment;
+mod breaker;
+mod builder;
 mod deployment;
-mod draft;
+mod drain;
 mod filter;
+mod forget;
 mod hash;
 mod health;
+mod ids;
+mod inputs;
 mod instance;
 mod launch;
+mod lost;
 mod place;
+mod proposals;
+mod relaunch;
+mod request;
 mod rolling;
-mod routers;
+mod room;
+mod rotation;
 mod sentence;
 mod service;
 mod settings;
-mod shell;
+mod situation;
 mod standalone;
+mod tally;
 
 #[cfg(test)]
 mod tests;
 
+pub use builder::Plan;
 pub use settings::Settings;
-pub use shell::run;
 
-use draft::Draft;
-
-/// What should be done next.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// In this order; each is valid alone once those before it are applied, and small enough for one commit.
-    pub batches: Vec<Vec<Change>>,
-    /// When to plan again even if nothing has changed by then: a deadline, a back-off, a lease.
-    pub wake_at: Option<Timestamp>,
-}
+use assessment::Assessment;
+use builder::PlanBuilder;
+use ids::Ids;
+use inputs::Inputs;
 
 /// What should be done next, decided from these arguments alone. `random` makes new ids unique.
 ///
@@ -52,16 +57,13 @@ pub fn plan(
     observed: &Observed,
     now: Timestamp,
     settings: &Settings,
-    random: &mut dyn FnMut() -> [u8; 10],
+    random: [u8; 10],
 ) -> Plan {
-    let mut draft = Draft::new(state, observed, now, settings, random);
-    routers::forget(&mut draft);
-    routers::drain(&mut draft);
-    instance::give_up_lost(&mut draft);
-    let services: Vec<_> = state.services().map(|service| service.id).collect();
-    for id in services {
-        service::plan(&mut draft, id);
-    }
-    standalone::place(&mut draft);
-    draft.finish()
+    let facts = Assessment::of(Inputs { state, observed, now, settings });
+    let plan = PlanBuilder::new(&facts, Ids::from(random));
+    let plan = [forget::step, drain::step, lost::step].into_iter().fold(plan, PlanBuilder::step);
+    let plan = state.services().fold(plan, |plan, service| {
+        service::STEPS.into_iter().fold(plan, |plan, step| plan.step_of(service.id, step))
+    });
+    plan.step(standalone::step).finish()
 }

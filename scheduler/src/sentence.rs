@@ -62,3 +62,33 @@ pub(crate) fn in_progress(id: DeploymentId) -> String {
 pub(crate) fn rolling_back(failed: DeploymentId) -> String {
     say(format!("rolling back deployment {failed}"))
 }
+
+#[cfg(all(test, not(feature = "reworded")))]
+mod tests {
+    use model::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_stopped_says_why_in_words_that_people_can_act_on() {
+        let id = DeploymentId::new(Timestamp::EPOCH, [0; 10]);
+        let hex = id.to_string();
+        for (sentence, expected) in [
+            (service_removed(&"hello"), "service `hello` was removed".to_owned()),
+            (scaled_in(2), "scaled in to 2 tasks".to_owned()),
+            (replaced(id), format!("replaced by deployment {hex}")),
+            (
+                never_healthy("GET / answered 500"),
+                "failed its health checks: GET / answered 500".to_owned(),
+            ),
+            (
+                turned_unhealthy("GET / timed out"),
+                "failed its health checks after it was healthy: GET / timed out".to_owned(),
+            ),
+            (instance_draining("i1"), "instance `i1` is draining".to_owned()),
+            (instance_silent("i1", 60), "instance `i1` was not heard of for 60 s".to_owned()),
+        ] {
+            assert_eq!(sentence, expected);
+        }
+    }
+}

@@ -2,169 +2,150 @@
 
 use model::{
     Deployment, DeploymentChange, InstanceStatus, RolloutState, RoutingChange, Service,
-    ServiceChange, ServiceId, ServiceStatus, StopCause, Stopped, TaskChange, TaskId, TaskStatus,
+    ServiceChange, ServiceId, ServiceStatus, StopCause, Stopped, Task, TaskChange, TaskStatus,
 };
 
-use crate::draft::Draft;
-use crate::health::{self, Condition};
-use crate::launch::{Launch, Notice};
-use crate::rolling::{Bounds, Cause, Member, Roster};
-use crate::{deployment, instance, sentence};
+use crate::builder::ServiceStep;
+use crate::health::TaskHealth;
+use crate::launch::Launch;
+use crate::proposals::Proposals;
+use crate::rolling::{Bounds, Cause, Member, ServiceTasks, Stop};
+use crate::situation::Situation;
+use crate::{breaker, deployment, lost, sentence};
 
-/// Plans one service; it looks at no other.
-pub(crate) fn plan(draft: &mut Draft<'_>, id: ServiceId) {
-    let Some(status) = draft.state.service(id).map(|service| service.status) else { return };
-    match status {
-        ServiceStatus::Draining => wind_down(draft, id),
-        ServiceStatus::Active => {
-            health::note(draft, id);
-            deployment::follow(draft, id);
-            fail_overdue(draft, id);
-            deployment::judge(draft, id);
-            roll(draft, id);
-        }
+/// What is planned for one service, in this order; no step looks at another service.
+pub(crate) const STEPS: [ServiceStep; 6] =
+    [wind_down, prove, deployment::follow, fail_overdue, breaker::step, roll];
+
+/// Stops the tasks of a service that was removed; it goes with the last of them.
+fn wind_down(situation: &Situation<'_>, id: ServiceId) -> Proposals {
+    let state = situation.state;
+    let Some(service) =
+        state.service(id).filter(|service| service.status == ServiceStatus::Draining)
+    else {
+        return Proposals::default();
+    };
+    let mut tasks = state.tasks_of(id).peekable();
+    if tasks.peek().is_none() {
+        let rules = state.rules().filter(|rule| rule.service == Some(id));
+        let rules: Proposals = rules.map(|rule| RoutingChange::RemoveRule(rule.id)).collect();
+        return rules.and(Proposals::one(ServiceChange::Remove(id)));
     }
-}
-
-fn wind_down(draft: &mut Draft<'_>, id: ServiceId) {
-    let Some(service) = draft.state.service(id) else { return };
     let reason = sentence::service_removed(&service.name);
     let stopped = Stopped::new(StopCause::ServiceRemoved, reason);
-    let tasks: Vec<_> = draft.state.tasks_of(id).map(|task| task.id).collect();
-    if tasks.is_empty() {
-        let state = draft.state.clone();
-        for rule in state.rules().filter(|rule| rule.service == Some(id)) {
-            draft.propose(RoutingChange::RemoveRule(rule.id));
-        }
-        draft.propose(ServiceChange::Remove(id));
-    }
-    for task in tasks {
-        draft.propose(TaskChange::Stop { task, stopped: stopped.clone() });
-    }
+    tasks.map(|task| TaskChange::Stop { task: task.id, stopped: stopped.clone() }).collect()
+}
+
+/// Tasks that should run and have not been healthy yet.
+fn unproven<'a>(situation: &Situation<'a>, id: ServiceId) -> impl Iterator<Item = &'a Task> {
+    let state = situation.state;
+    let tasks = situation.active(id).into_iter().flat_map(|service| state.tasks_of(service.id));
+    tasks.filter(|task| task.wanted() && task.healthy_at.is_none())
+}
+
+/// Notes the tasks that are healthy for the first time.
+fn prove(situation: &Situation<'_>, id: ServiceId) -> Proposals {
+    let healthy = unproven(situation, id)
+        .filter(|task| *situation.facts.health(task.id) == TaskHealth::Healthy);
+    healthy.map(|task| TaskChange::Healthy(task.id)).collect()
 }
 
 /// Stops tasks that never became healthy in their time. It counts against their deployment.
-fn fail_overdue(draft: &mut Draft<'_>, id: ServiceId) {
-    let Some(service) = draft.state.service(id).cloned() else { return };
-    let state = draft.state.clone();
-    let unproven = state.tasks_of(id).filter(|task| task.wanted() && task.healthy_at.is_none());
-    for task in unproven {
-        if let Condition::Failing(reason) = health::condition(draft, &service, task) {
-            let reason = sentence::never_healthy(&reason);
-            let stopped = Stopped::new(StopCause::NeverHealthy, reason);
-            draft.propose(TaskChange::Fail { task: task.id, stopped });
-        }
-    }
+fn fail_overdue(situation: &Situation<'_>, id: ServiceId) -> Proposals {
+    let overdue = unproven(situation, id).filter_map(|task| {
+        let TaskHealth::Failing(check) = situation.facts.health(task.id) else { return None };
+        let stopped = Stopped::new(StopCause::NeverHealthy, sentence::never_healthy(check));
+        Some(TaskChange::Fail { task: task.id, stopped })
+    });
+    overdue.collect()
 }
 
 /// Starts what is missing, stops what is too much, and completes the deployment.
-fn roll(draft: &mut Draft<'_>, id: ServiceId) {
-    let Some(service) = draft.state.service(id).cloned() else { return };
-    let Some(deployment) = service.deployment.and_then(|id| draft.state.deployment(id)).cloned()
-    else {
-        return;
+fn roll(situation: &Situation<'_>, id: ServiceId) -> Proposals {
+    let Some((service, deployment)) = situation.rollout(id) else { return Proposals::default() };
+    let bounds = Bounds::of(service);
+    let (idle, tasks) = tasks(situation, service, deployment).without_idle();
+    let launch = Launch::of(situation, service, deployment, &tasks, bounds);
+    let started = launch.tasks.iter().map(|task| Member::new(task.id, task.created_at));
+    let tasks = tasks.with(started);
+    let stops = tasks.stops(bounds, launch.shortage);
+    let is_complete =
+        deployment.rollout_state == RolloutState::InProgress && tasks.is_complete(bounds, &stops);
+    let notice = launch.notice(situation, service, &tasks, bounds, idle.len() + stops.len());
+
+    let stop = |stops: &[Stop]| -> Proposals {
+        stops.iter().filter_map(|one| stop(situation, service, deployment, one)).collect()
     };
-    let bounds = Bounds::of(&service);
-    let mut roster = roster(draft, &service, &deployment);
-    let idle = roster.take_idle();
-    for task in &idle {
-        stop(draft, *task, &Cause::Replaced, &service, &deployment);
-    }
-    let launch = Launch::start(draft, &service, &deployment, &mut roster, bounds);
-    let stops = roster.stops(bounds, launch.shortage);
-    for (task, cause) in &stops {
-        stop(draft, *task, cause, &service, &deployment);
-    }
-    complete(draft, &service, &deployment);
-    let failure = match launch.notice(draft, &service, &roster, bounds, idle.len() + stops.len()) {
-        Notice::Keep => return,
-        Notice::Clear => None,
-        Notice::Say(failure) => Some(failure),
-    };
-    draft.propose(ServiceChange::SetPlacementFailure { service: id, failure });
+    let complete = is_complete.then_some(DeploymentChange::Complete(deployment.id));
+    stop(&idle)
+        .and(launch.tasks.into_iter().map(TaskChange::Create).collect())
+        .and(stop(&stops))
+        .and(complete.into_iter().collect())
+        .and(notice)
 }
 
-fn roster(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) -> Roster {
-    let holds = health::is_unknowable(draft, service);
-    let mut roster = Roster { holds, ..Roster::default() };
-    let state = draft.state.clone();
-    for task in state.tasks_of(service.id) {
-        if !task.wanted() {
-            // One on an instance that is away may hold its room for long.
-            let ends_soon = task.last_status != TaskStatus::Stopped
-                && task.instance().is_some_and(|id| draft.attends(id));
-            roster.stopping += usize::from(ends_soon);
-            continue;
-        }
-        let host = task.instance().and_then(|id| draft.state.instance(id));
-        let keeps = host.is_none_or(|host| {
-            host.status == InstanceStatus::Active && !draft.lost.contains(&host.id)
-        });
-        let member = Member {
-            id: task.id,
-            created_at: task.created_at,
-            replaceable: keeps && task.instance().is_some_and(|id| draft.attends(id)),
-            condition: health::condition(draft, service, task),
-            runs: task.last_status == TaskStatus::Running,
-        };
-        if keeps && deployment.owns(task) {
-            roster.fresh.push(member);
-        } else {
-            roster.stale.push(member);
-        }
+fn tasks(situation: &Situation<'_>, service: &Service, deployment: &Deployment) -> ServiceTasks {
+    let Situation { facts, state, .. } = situation;
+    let (wanted, others): (Vec<&Task>, Vec<_>) =
+        state.tasks_of(service.id).partition(|task| task.wanted());
+    let is_available = |task: &Task| task.instance().is_some_and(|id| facts.is_available(id));
+    // One on an instance that is away may hold its room for long.
+    let ends_soon = |task: &&&Task| task.last_status != TaskStatus::Stopped && is_available(task);
+    let (fresh, stale) = wanted
+        .into_iter()
+        .map(|task| {
+            let host = task.instance().and_then(|id| state.instance(id));
+            let keeps = host.is_none_or(|host| {
+                host.status == InstanceStatus::Active && !facts.is_lost(host.id)
+            });
+            let member = Member {
+                id: task.id,
+                created_at: task.created_at,
+                health: facts.health(task.id).clone(),
+                runs: task.last_status == TaskStatus::Running,
+                is_replaceable: keeps && is_available(task),
+                is_own: deployment.owns(task),
+            };
+            (keeps, member)
+        })
+        .partition::<Vec<_>, _>(|(keeps, member)| *keeps && member.is_own);
+    let members = |all: Vec<(bool, Member)>| all.into_iter().map(|(_, member)| member).collect();
+    ServiceTasks {
+        fresh: members(fresh),
+        stale: members(stale),
+        stopping: others.iter().filter(ends_soon).count(),
+        holds: facts.is_unknowable(service),
     }
-    roster
 }
 
 fn stop(
-    draft: &mut Draft<'_>,
-    id: TaskId,
-    cause: &Cause,
+    situation: &Situation<'_>,
     service: &Service,
     deployment: &Deployment,
-) {
-    let Some(task) = draft.state.task(id) else { return };
-    let host = task.instance().and_then(|id| draft.state.instance(id));
-    let (cause, reason) = match cause {
+    stop: &Stop,
+) -> Option<TaskChange> {
+    let Situation { facts, state, .. } = situation;
+    let task = state.task(stop.task)?;
+    let host = task.instance().and_then(|id| state.instance(id));
+    let stopped = match &stop.cause {
         Cause::Unhealthy(check) => {
             let reason = sentence::turned_unhealthy(check);
             let stopped = Stopped::new(StopCause::TurnedUnhealthy, reason);
-            draft.propose(TaskChange::Fail { task: id, stopped });
-            return;
+            return Some(TaskChange::Fail { task: task.id, stopped });
         }
-        Cause::ScaledIn => (StopCause::ScaledIn, sentence::scaled_in(service.desired_count)),
+        Cause::ScaledIn => {
+            Stopped::new(StopCause::ScaledIn, sentence::scaled_in(service.desired_count))
+        }
         Cause::Replaced if !deployment.owns(task) => {
-            (StopCause::Replaced, sentence::replaced(deployment.id))
+            Stopped::new(StopCause::Replaced, sentence::replaced(deployment.id))
         }
         Cause::Replaced => match host {
-            Some(host) if draft.lost.contains(&host.id) => {
-                let stopped = instance::silence(draft, host.id);
-                draft.propose(TaskChange::Stop { task: id, stopped });
-                return;
+            Some(host) if facts.is_lost(host.id) => lost::silence(situation, host.id),
+            Some(host) => {
+                Stopped::new(StopCause::InstanceDraining, sentence::instance_draining(&host.name))
             }
-            Some(host) => (StopCause::InstanceDraining, sentence::instance_draining(&host.name)),
-            None => (StopCause::InstanceRemoved, sentence::instance_gone()),
+            None => Stopped::new(StopCause::InstanceRemoved, sentence::instance_gone()),
         },
     };
-    draft.propose(TaskChange::Stop { task: id, stopped: Stopped::new(cause, reason) });
-}
-
-/// The deployment is done when its desired count is healthy and nothing older should run.
-fn complete(draft: &mut Draft<'_>, service: &Service, deployment: &Deployment) {
-    if deployment.rollout_state != RolloutState::InProgress {
-        return;
-    }
-    let state = draft.state.clone();
-    let tasks = state.tasks_of(service.id).filter(|task| task.wanted());
-    let (own, older): (Vec<_>, Vec<_>) = tasks.partition(|task| deployment.owns(task));
-    if !older.is_empty() {
-        return;
-    }
-    let mut healthy = 0;
-    for task in own {
-        healthy += usize::from(health::condition(draft, service, task) == Condition::Healthy);
-    }
-    if healthy >= Bounds::of(service).desired {
-        draft.propose(DeploymentChange::Complete(deployment.id));
-    }
+    Some(TaskChange::Stop { task: task.id, stopped })
 }

@@ -1,9 +1,9 @@
 //! What the scheduler promises.
 
 mod deploying;
+mod describe;
 mod placing;
 mod serving;
-mod shell;
 mod simulation;
 mod stopping;
 mod world;

@@ -22,6 +22,7 @@ use super::listen;
 
 mod first_start;
 mod logs;
+mod planning;
 mod readiness;
 mod submit;
 
@@ -121,7 +122,7 @@ impl Server {
             streams,
             beat: link::server::BEAT,
         };
-        let scheduler = scheduler::run(
+        let planning = planning::run(
             store.watch(),
             observed.subscribe(),
             submit::for_scheduler(&store, &clock),
@@ -131,7 +132,7 @@ impl Server {
         );
 
         let mut parts = JoinSet::new();
-        parts.spawn(scheduler);
+        parts.spawn(planning);
         let link_listener = listen::tokio(listeners.link)?;
         let link = link.serve(link_listener, shutdown.clone());
         parts.spawn(async move {

@@ -41,10 +41,7 @@ fn reservations_stay_within_capacity_and_what_lacks_is_named() {
     let mut world = World::with_instances(&[250, 150]);
     world.push("hello", 1);
     let service = world.service("hello", 5);
-    says(
-        &mut world,
-        "no instance fits: 2 lack CPU (need 100 units, 50 free) and memory (need 100 MiB, 50 free)",
-    );
+    says(&mut world, "NoInstanceFits [2 InsufficientResources (CPU 50 of 100, MEMORY 50 of 100)]");
     assert_eq!(spread(&world, service), [2, 1]);
     world.instance(1000);
     let plan = world.settle();
@@ -63,8 +60,7 @@ fn every_reason_is_counted_by_instance() {
     world.service("hello", 1);
     says(
         &mut world,
-        "no instance fits: 2 lack CPU (need 100 units, 50 free) and memory (need 100 MiB, 50 free), \
-         1 is draining, 1 is not connected",
+        "NoInstanceFits [2 InsufficientResources (CPU 50 of 100, MEMORY 50 of 100), 1 Draining, 1 NotConnected]",
     );
 }
 
@@ -73,10 +69,7 @@ fn an_image_goes_only_where_its_platform_runs() {
     let mut world = World::with_instances(&[1000]);
     world.push_for("hello", 1, &[("linux", "arm64")]);
     world.service("hello", 1);
-    says(
-        &mut world,
-        "no instance fits: 1 cannot run the image (linux/arm64 image, instance is linux/amd64)",
-    );
+    says(&mut world, "NoInstanceFits [1 Platform (linux/arm64 on linux/amd64)]");
     world.push_for("hello", 2, &[("linux", "arm64"), ("linux", "amd64")]);
     let plan = world.settle();
     assert!(plan.contains("create task1 of image2 on i1"), "{plan}");
@@ -87,7 +80,7 @@ fn without_instances_it_says_so() {
     let mut world = World::new();
     world.push("hello", 1);
     world.service("hello", 1);
-    says(&mut world, "no instance fits: cluster `default` has none");
+    says(&mut world, "NoInstanceFits []");
 }
 
 #[test]
@@ -99,7 +92,7 @@ fn an_instance_that_was_here_a_moment_ago_is_waited_for_before_anything_is_said(
     assert_eq!(world.settle(), "start deployment1 of image1");
     assert_eq!(world.plan().wake_at.unwrap().since(world.now).as_secs(), 10);
     world.secs(10);
-    says(&mut world, "no instance is connected");
+    says(&mut world, "NoInstanceFits [1 NotConnected]");
 }
 
 #[test]
@@ -108,7 +101,7 @@ fn a_host_port_that_is_named_is_given_to_one_task_per_instance() {
     world.push("hello", 1);
     let ports = json!([{"containerPort": 8080, "hostPort": 8080}]);
     let service = world.service_with("hello", 3, false, ports);
-    says(&mut world, "no instance fits: 2 have host port 8080/tcp in use");
+    says(&mut world, "NoInstanceFits [2 PortTaken 8080/tcp]");
     assert_eq!(spread(&world, service), [1, 1]);
 }
 
@@ -160,7 +153,7 @@ fn addresses_and_ports_rotate() {
         let place = world.state.task(id).unwrap().placement.clone().unwrap();
         addresses.push(u32::from(place.address) & 0xff);
         ports.push(place.ports[0].host_port);
-        world.fail(id, "exit code 1");
+        world.fail(id);
         world.secs(61);
         world.settle();
     }
@@ -181,7 +174,7 @@ fn instances_of_one_host_share_its_ports() {
     }
     world.push("hello", 1);
     let service = world.service("hello", 5);
-    says(&mut world, "no instance fits: 2 have no free address or host port");
+    says(&mut world, "NoInstanceFits [2 UsedUp]");
     let ports: BTreeSet<_> = world
         .state
         .tasks_of(service)
@@ -227,8 +220,7 @@ fn a_task_run_by_itself_is_placed_or_fails_with_the_reason() {
     assert_eq!(
         world.settle(),
         "place task1 on i1\n\
-         stop task2 (TaskFailedToStart: no instance fits: 1 lacks CPU (need 100 units, 50 free) and \
-         memory (need 100 MiB, 50 free))\n\
+         stop task2 (NoInstanceFits)\n\
          forget task2"
     );
 }

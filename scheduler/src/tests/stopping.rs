@@ -106,10 +106,7 @@ fn without_routers_or_a_target_group_a_task_is_stopped_at_once() {
     let service = world.service("hello", 1);
     world.grow(service);
     world.scale(service, 0);
-    assert_eq!(
-        world.settle(),
-        "stop task1 (ServiceSchedulerInitiated: scaled in to 0 tasks)\ntask1 is drained"
-    );
+    assert_eq!(world.settle(), "stop task1 (ScaledIn)\ntask1 is drained");
 }
 
 #[test]

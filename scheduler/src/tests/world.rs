@@ -18,7 +18,8 @@ pub(super) struct World {
     /// Bits of each instance's subnet.
     pub(super) prefix: u8,
     random: u64,
-    names: BTreeMap<String, String>,
+    /// What ids and digests are called in a test.
+    pub(super) names: BTreeMap<String, String>,
 }
 
 pub(super) fn digest(n: u8) -> Digest {
@@ -245,16 +246,8 @@ impl World {
     }
 
     pub(super) fn plan(&mut self) -> Plan {
-        let mut random = self.random;
-        let mut draw = || {
-            random += 1;
-            let mut bytes = [0; 10];
-            bytes[..8].copy_from_slice(&(random << 16).to_be_bytes());
-            bytes
-        };
-        let plan = plan(&self.state, &self.observed, self.now, &self.settings, &mut draw);
-        self.random = random;
-        plan
+        let seed = self.seed();
+        plan(&self.state, &self.observed, self.now, &self.settings, seed)
     }
 
     /// Plans once and applies it; what it was, as text.
@@ -313,13 +306,12 @@ impl World {
         self.routers_apply();
     }
 
-    pub(super) fn fail(&mut self, id: TaskId, reason: &str) {
-        self.fail_with(id, StopCode::EssentialContainerExited, reason);
+    pub(super) fn fail(&mut self, id: TaskId) {
+        self.fail_with(id, StopCause::ContainerExited);
     }
 
-    pub(super) fn fail_with(&mut self, id: TaskId, code: StopCode, reason: &str) {
-        let stopped = Some(Stopped { code, reason: reason.to_owned(), cause: None });
-        self.report(id, TaskStatus::Stopped, stopped);
+    pub(super) fn fail_with(&mut self, id: TaskId, cause: StopCause) {
+        self.report(id, TaskStatus::Stopped, Some(Stopped::new(cause, "")));
         self.reap();
     }
 
@@ -398,74 +390,5 @@ impl World {
         let deployment = self.state.deployment(state.deployment.unwrap()).unwrap();
         assert_eq!(deployment.rollout_state, RolloutState::Completed);
         assert_eq!(self.settle(), "", "a settled state plans nothing");
-    }
-
-    fn name(&mut self, kind: &str, id: &str) -> String {
-        let next = self.names.values().filter(|name| name.starts_with(kind)).count() + 1;
-        self.names.entry(id.to_owned()).or_insert_with(|| format!("{kind}{next}")).clone()
-    }
-
-    fn task_name(&mut self, id: TaskId) -> String {
-        self.name("task", &id.to_string())
-    }
-
-    fn deployment_name(&mut self, id: DeploymentId) -> String {
-        self.name("deployment", &id.to_string())
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "other changes are not the scheduler's")]
-    pub(super) fn describe(&mut self, change: &Change) -> String {
-        let text = match change {
-            Change::Task(TaskChange::Create(task)) => {
-                let place = task.placement.clone().unwrap();
-                let name = self.task_name(task.id);
-                let image = self.name("image", &task.containers[0].image.digest.to_string());
-                format!(
-                    "create {name} of {image} on {}",
-                    self.name("i", &place.instance.to_string())
-                )
-            }
-            Change::Task(TaskChange::Place { task, placement }) => {
-                let name = self.task_name(*task);
-                format!("place {name} on {}", self.name("i", &placement.instance.to_string()))
-            }
-            Change::Task(TaskChange::Stop { task, stopped: Stopped { code, reason, .. } }) => {
-                format!("stop {} ({code:?}: {reason})", self.task_name(*task))
-            }
-            Change::Task(TaskChange::Fail { task, stopped: Stopped { reason, .. } }) => {
-                format!("fail {} ({reason})", self.task_name(*task))
-            }
-            Change::Task(TaskChange::Drained(id)) => format!("{} is drained", self.task_name(*id)),
-            Change::Task(TaskChange::Healthy(id)) => format!("{} is healthy", self.task_name(*id)),
-            Change::Task(TaskChange::Forget(id)) => format!("forget {}", self.task_name(*id)),
-            Change::Deployment(DeploymentChange::Start(deployment)) => {
-                let name = self.deployment_name(deployment.id);
-                let image = deployment.images.values().next().unwrap().digest.to_string();
-                let image = self.name("image", &image);
-                match deployment.rollback_of {
-                    Some(failed) => {
-                        let failed = self.deployment_name(failed);
-                        format!("start {name} of {image}, back from {failed}")
-                    }
-                    None => format!("start {name} of {image}"),
-                }
-            }
-            Change::Deployment(DeploymentChange::Complete(id)) => {
-                format!("complete {}", self.deployment_name(*id))
-            }
-            Change::Deployment(DeploymentChange::Fail { deployment, failure: reason }) => {
-                format!("fail {}: {reason}", self.deployment_name(*deployment))
-            }
-            Change::Service(ServiceChange::SetPlacementFailure {
-                failure: Some(failure), ..
-            }) => format!("say: {failure}"),
-            Change::Service(ServiceChange::SetPlacementFailure { failure: None, .. }) => {
-                "say: all is placed".to_owned()
-            }
-            Change::Service(ServiceChange::NoteTried { .. }) => "note what was tried".to_owned(),
-            Change::Service(ServiceChange::Remove(_)) => "remove the service".to_owned(),
-            other => format!("{other:?}"),
-        };
-        self.names.iter().fold(text, |text, (id, name)| text.replace(id.as_str(), name))
     }
 }

@@ -1,4 +1,4 @@
-//! The thin loop: wake, plan, submit. It plans only on a state that holds what it created before, so nothing is created
+//! The thin loop around the scheduler: wake, plan, submit. It plans only on a state that holds what it created before, so nothing is created
 //! twice.
 //!
 //! A Change that is refused means that another writer was faster: it is logged, and the next plan starts from what is
@@ -13,11 +13,10 @@ use model::{
     Backoff, Change, Clock, CommitError, DeploymentChange, DeploymentId, Observed, State,
     StateRevision, TaskChange, TaskId, Timestamp,
 };
+use scheduler::{Plan, Settings, plan};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-
-use crate::{Plan, Settings, plan};
 
 /// Between two plans at least: what comes in a burst is planned once.
 const SPACING: Duration = Duration::from_millis(20);
@@ -30,7 +29,7 @@ const STALL: Duration = Duration::from_secs(10);
 
 /// Plans whenever something changed or a deadline is over, until `shutdown`. `submit` commits one batch and answers once
 /// it is durable; the caller stamps the time.
-pub async fn run<S, F>(
+pub(crate) async fn run<S, F>(
     state: watch::Receiver<State>,
     observed: watch::Receiver<Observed>,
     submit: S,
@@ -41,7 +40,7 @@ pub async fn run<S, F>(
     S: Fn(Vec<Change>) -> F + Send + Sync,
     F: Future<Output = Result<(), CommitError>> + Send,
 {
-    let mut scheduler = Shell {
+    let mut planning = Planning {
         planned_at: clock.now(),
         awake_since: Timestamp::EPOCH,
         backoff: REFUSALS,
@@ -51,8 +50,8 @@ pub async fn run<S, F>(
         settings,
     };
     let work = async {
-        while let Some(wait) = scheduler.round(&submit).await {
-            if !scheduler.changed(wait).await {
+        while let Some(wait) = planning.round(&submit).await {
+            if !planning.changed(wait).await {
                 return;
             }
         }
@@ -63,7 +62,7 @@ pub async fn run<S, F>(
     }
 }
 
-struct Shell {
+struct Planning {
     state: watch::Receiver<State>,
     observed: watch::Receiver<Observed>,
     clock: Arc<dyn Clock>,
@@ -74,7 +73,7 @@ struct Shell {
     backoff: Backoff,
 }
 
-impl Shell {
+impl Planning {
     /// Plans and submits once; how long to wait unless something changes. None when the state is gone.
     async fn round<S, F>(&mut self, submit: &S) -> Option<Duration>
     where
@@ -91,7 +90,7 @@ impl Shell {
         self.planned_at = now;
         observed.since = observed.since.max(self.awake_since);
         let Plan { batches, wake_at } =
-            plan(&state, &observed, now, &self.settings, &mut rand::random);
+            plan(&state, &observed, now, &self.settings, rand::random());
         if batches.is_empty() {
             let due = wake_at.map_or(self.settings.tick, |at| at.since(now));
             return Some(due.min(self.settings.tick));
@@ -181,3 +180,6 @@ impl Created {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

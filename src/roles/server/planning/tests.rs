@@ -9,8 +9,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::world::World;
-use crate::run;
+use self::world::{NOW, world};
+use super::{Settings, run};
+
+mod world;
 
 /// A clock that goes with tokio's.
 struct Paused {
@@ -37,12 +39,11 @@ struct Store {
 
 impl Store {
     #[expect(clippy::disallowed_methods, reason = "tokio's clock is paused here")]
-    fn start(world: World) -> Arc<Self> {
-        let from = world.now;
-        let clock = Paused { start: Instant::now(), from, ahead: Mutex::new(Duration::ZERO) };
+    fn start((state, observed): (State, Observed)) -> Arc<Self> {
+        let clock = Paused { start: Instant::now(), from: NOW, ahead: Mutex::new(Duration::ZERO) };
         let store = Arc::new(Self {
-            state: watch::Sender::new(world.state),
-            observed: watch::Sender::new(world.observed),
+            state: watch::Sender::new(state),
+            observed: watch::Sender::new(observed),
             clock: Arc::new(clock),
             refusals_left: AtomicUsize::new(0),
             submissions: AtomicUsize::new(0),
@@ -56,7 +57,7 @@ impl Store {
         let clock: Arc<dyn Clock> = Arc::<Paused>::clone(&store.clock);
         let (state, observed) = (store.state.subscribe(), store.observed.subscribe());
         let shutdown = store.shutdown.clone();
-        tokio::spawn(run(state, observed, submit, clock, world.settings, shutdown));
+        tokio::spawn(run(state, observed, submit, clock, Settings::default(), shutdown));
         store
     }
 
@@ -89,13 +90,6 @@ impl Store {
         let reached = timeout(Duration::from_mins(5), watch.wait_for(holds)).await;
         reached.expect("the state is reached in time").unwrap();
     }
-}
-
-fn world(desired: u32) -> World {
-    let mut world = World::with_instances(&[10_000]);
-    world.push("hello", 1);
-    world.service("hello", desired);
-    world
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,26 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use model::{InstanceId, StopCode, Task};
+use model::{InstanceId, State, StopCode, Task};
 
-use super::Request;
-use crate::draft::Draft;
+use crate::request::Request;
 
 /// How many tasks that matter to a request an instance has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// That it failed to run, and that are not forgotten yet: others come first.
-    pub(super) failed: usize,
+    pub(crate) failed: usize,
     /// Of the same deployment: what stays when the roll-out is over.
-    pub(super) deployment: usize,
+    pub(crate) deployment: usize,
     /// Of the same service.
-    pub(super) service: usize,
+    pub(crate) service: usize,
 }
 
 /// How many tasks of a service, and of one deployment of it, each instance has, and how many it failed to run.
-pub(super) fn tally(draft: &Draft<'_>, request: &Request) -> BTreeMap<InstanceId, Tally> {
+pub(crate) fn tally(state: &State, request: &Request) -> BTreeMap<InstanceId, Tally> {
     let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
-    let tasks = request.service.into_iter().flat_map(|id| draft.state.tasks_of(id));
+    let tasks = request.service.into_iter().flat_map(|id| state.tasks_of(id));
     for task in tasks {
         let Some(instance) = task.instance() else { continue };
         let tally = tallies.entry(instance).or_default();

@@ -1,0 +1,75 @@
+//! A task is told to stop only after every router is done with it, or has had its time.
+
+use std::time::Duration;
+
+use model::observed::RouterSeen;
+use model::{
+    Lease, RouterId, State, TargetGroupId, Task, TaskChange, TaskId, TaskStatus, Timestamp,
+};
+
+use crate::inputs::Inputs;
+use crate::proposals::Proposals;
+use crate::situation::Situation;
+
+/// Lets agents stop what routers are done with.
+pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
+    let leaving =
+        situation.state.tasks().filter(|task| task.last_status == TaskStatus::Deactivating);
+    leaving
+        .map(|task| {
+            let waits = waits_until(situation.facts.inputs, situation.state, task);
+            match waits.into_iter().min() {
+                Some(until) => Proposals::wake(until),
+                None => Proposals::one(TaskChange::Drained(task.id)),
+            }
+        })
+        .collect()
+}
+
+/// Until when to wait for each router that is not done with the task.
+fn waits_until(inputs: Inputs<'_>, state: &State, task: &Task) -> Vec<Timestamp> {
+    let service = task.service.and_then(|id| state.service(id));
+    let groups: Vec<_> = service
+        .into_iter()
+        .flat_map(|service| &service.load_balancers)
+        .filter_map(|balancer| state.target_group(balancer.target_group))
+        .collect();
+    let Some(delay) = groups.iter().map(|group| group.deregistration_delay_seconds).max() else {
+        return Vec::new();
+    };
+    let stopping_at = task.stopping_at.unwrap_or(task.created_at);
+    let over_at = stopping_at.plus(Duration::from_secs(u64::from(delay)));
+    let targets: Vec<_> = groups.iter().map(|group| (group.id, task.id)).collect();
+    let routers = state.routers();
+    routers.filter_map(|router| wait_for(inputs, router.id, &targets, over_at)).collect()
+}
+
+/// Until when to wait for a router; None when it is done with the targets.
+///
+/// A connected router is done when it has taken a target out of rotation on disk and nothing is in flight there, or when
+/// it serves from this very state and does not know the target. One that is away may still send requests: it is waited
+/// for until its lease and the delay are both over.
+fn wait_for(
+    inputs: Inputs<'_>,
+    id: RouterId,
+    targets: &[(TargetGroupId, TaskId)],
+    over_at: Timestamp,
+) -> Option<Timestamp> {
+    let Inputs { observed, now, settings, .. } = inputs;
+    let seen = observed.routers.get(&id);
+    if let Some(seen) = seen.filter(|seen| seen.presence.connected) {
+        let is_done = now >= over_at || targets.iter().all(|target| is_done(inputs, seen, *target));
+        return (!is_done).then_some(over_at);
+    }
+    let heard_at = seen.map_or(observed.since, |seen| seen.presence.heard_at.max(observed.since));
+    let is_over = settings.lease.lease(now.since(heard_at)) >= Lease::Disconnected;
+    let until = over_at.max(heard_at.plus(settings.lease.disconnected_after));
+    (!is_over || now < over_at).then_some(until)
+}
+
+fn is_done(inputs: Inputs<'_>, router: &RouterSeen, target: (TargetGroupId, TaskId)) -> bool {
+    match router.targets.get(&target) {
+        Some(seen) => seen.draining && seen.in_flight == 0,
+        None => router.applied.is_some_and(|applied| applied >= inputs.state.revision()),
+    }
+}

@@ -1,0 +1,40 @@
+//! After failures, tasks of a deployment are started again after a pause that grows.
+
+use std::time::Duration;
+
+use model::{Backoff, Deployment, ServiceStatus, State, StopCode, Task, TaskStatus, Timestamp};
+
+use crate::hash::fnv1a;
+
+/// The pauses before tasks are started again after failures.
+const LAUNCHES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_mins(1));
+
+/// When tasks of the deployment may be started again after failures: its own, or its instances'.
+pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timestamp> {
+    let pause = |failures: u32, last: Timestamp| {
+        let draw = fnv1a(&format!("{failures}/{}", deployment.id));
+        (failures > 0).then(|| last.plus(LAUNCHES.after(failures, draw)))
+    };
+    let own = deployment.last_failure_at.and_then(|at| pause(deployment.failed_tasks, at));
+    let tasks = state.tasks_of(deployment.service);
+    let let_down =
+        tasks.filter(|task| task.deployment == Some(deployment.id) && was_let_down(task));
+    let (count, last) = let_down
+        .fold((0, None), |(count, last): (u32, _), task| (count + 1, last.max(task.stopped_at)));
+    own.max(last.and_then(|at| pause(count, at)))
+}
+
+/// Whether its instance could not give the task what it had promised. No deployment is blamed for that.
+fn was_let_down(task: &Task) -> bool {
+    task.healthy_at.is_none()
+        && task.last_status == TaskStatus::Stopped
+        && task.stopped.as_ref().is_some_and(|s| s.code == StopCode::InfrastructureHealth)
+}
+
+/// Until when a stopped task is kept in State although it is gone: others then avoid its instance and its ports, and
+/// come after a pause, since nothing else counts such failures.
+pub(crate) fn remembered_until(state: &State, task: &Task) -> Option<Timestamp> {
+    let service = state.service(task.service?)?;
+    let counts = service.status == ServiceStatus::Active && service.deployment == task.deployment;
+    (counts && was_let_down(task)).then_some(task.stopped_at?.plus(LAUNCHES.longest()))
+}

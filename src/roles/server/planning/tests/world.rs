@@ -1,0 +1,92 @@
+//! One connected instance, and one service whose image has been pushed.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use model::{
+    Change, Cluster, ClusterChange, ClusterId, Digest, HostIdentity, InstallationId, Instance,
+    InstanceChange, InstanceId, InstanceStatus, Observed, Platform, Repository, RepositoryChange,
+    Resources, Service, ServiceChange, ServiceId, State, Tag, TaskDefinition, TaskDefinitionChange,
+    Timestamp,
+};
+
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+const RANDOM: [u8; 10] = [1; 10];
+
+/// A service that wants so many tasks; nothing is planned yet.
+pub(super) fn world(desired: u32) -> (State, Observed) {
+    let definition: TaskDefinition = serde_json::from_value(serde_json::json!({
+        "family": "hello", "revision": 1, "registeredAt": NOW,
+        "containerDefinitions": [{
+            "name": "web", "image": "hello:latest", "cpu": 100, "memory": 100,
+            "portMappings": [{"containerPort": 8080}]
+        }]
+    }))
+    .expect("the definition is well-formed");
+    let cluster = Cluster {
+        id: ClusterId::new(NOW, RANDOM),
+        name: "default".parse().expect("a name"),
+        created_at: NOW,
+    };
+    let instance = instance();
+    let service = Service {
+        desired_count: desired,
+        ..Service::new(
+            ServiceId::new(NOW, RANDOM),
+            cluster.name.clone(),
+            "hello".parse().expect("a name"),
+            definition.key(),
+            NOW,
+        )
+    };
+    let tag = tag();
+    let repository = Repository { name: tag.repository.clone(), created_at: NOW };
+    let mut observed = Observed::new(NOW);
+    observed.hear_instance(instance.id, true, NOW);
+    let changes: [Change; 7] = [
+        Change::Install(InstallationId::new(NOW, RANDOM)),
+        ClusterChange::Create(cluster).into(),
+        InstanceChange::Register(instance).into(),
+        RepositoryChange::Create(repository).into(),
+        RepositoryChange::PutTag(tag).into(),
+        TaskDefinitionChange::Register(definition).into(),
+        ServiceChange::Create(service).into(),
+    ];
+    let mut state = State::default();
+    state.apply_all(&changes, NOW).expect("a new state takes all of it");
+    (state, observed)
+}
+
+fn instance() -> Instance {
+    Instance {
+        id: InstanceId::new(NOW, RANDOM),
+        cluster: "default".parse().expect("a name"),
+        name: "i1".to_owned(),
+        status: InstanceStatus::Active,
+        capacity: Resources::new(10_000, 10_000),
+        platform: Platform::new("linux", "amd64"),
+        host: HostIdentity::default(),
+        advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        subnet: Some("10.90.1.0/24".parse().expect("a subnet")),
+        last_address: 0,
+        last_port: 0,
+        attributes: BTreeMap::new(),
+        agent_version: "0".to_owned(),
+        docker_version: "0".to_owned(),
+        registered_at: NOW,
+    }
+}
+
+fn tag() -> Tag {
+    Tag {
+        repository: "hello".parse().expect("a name"),
+        name: "latest".parse().expect("a name"),
+        digest: Digest::Sha256([1; 32]),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        size_bytes: 1,
+        platforms: [].into(),
+        exposed_ports: [8080].into(),
+        pushed_at: NOW,
+        pushed_by: "user/admin".to_owned(),
+    }
+}
