@@ -21,6 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::certificate::{PeerId, fingerprint};
+use crate::sentence::{self, Plain, plain};
 use crate::tls::SERVER_NAME;
 
 /// How long a peer's certificate is valid; it is renewed halfway.
@@ -53,7 +54,7 @@ impl fmt::Debug for Authority {
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     /// A file cannot be read or written.
-    #[error("cannot read or write `{}`", path.display())]
+    #[error("{}", sentence::cannot_use_file(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -62,7 +63,7 @@ pub enum AuthorityError {
         source: io::Error,
     },
     /// A file does not hold what it should.
-    #[error("`{}` does not hold what it should; restore it from a backup", path.display())]
+    #[error("{}", sentence::authority_damaged(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -71,13 +72,13 @@ pub enum AuthorityError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A certificate cannot be made.
-    #[error("cannot make a certificate")]
+    #[error("{}", plain(Plain::CannotSign))]
     Sign(#[source] rcgen::Error),
     /// Bytes that are no certificate signing request, or one that its key did not sign.
-    #[error("the certificate signing request is not valid")]
+    #[error("{}", plain(Plain::SigningRequestInvalid))]
     Request(#[source] rcgen::Error),
     /// A key that the TLS library does not take.
-    #[error("cannot use the server's key")]
+    #[error("{}", plain(Plain::CannotUseKey))]
     Key(#[source] rustls::Error),
 }
 

@@ -7,6 +7,8 @@ use model::{InstanceId, PeerRole, Principal, RouterId, Timestamp};
 use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::sentence::{self, Plain, plain};
+
 /// A peer of the link. The common name of its certificate is this as text, `instance/ID` or `router/ID`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerId {
@@ -65,7 +67,7 @@ impl fmt::Display for PeerId {
 
 /// Text that names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` does not name a peer: write `instance/` or `router/` and an id")]
+#[error("{}", sentence::no_peer(.0))]
 pub struct PeerIdError(String);
 
 impl FromStr for PeerId {
@@ -96,7 +98,7 @@ pub(crate) struct CertificateInfo {
 
 /// Bytes that are not a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the certificate cannot be read")]
+#[error("{}", plain(Plain::CertificateUnreadable))]
 pub(crate) struct Unreadable;
 
 impl CertificateInfo {

@@ -13,6 +13,7 @@ pub mod client;
 pub mod host;
 pub mod message;
 mod refusal;
+mod sentence;
 pub mod server;
 mod snapshot;
 mod tls;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::authority::{Authority, AuthorityError};
+use crate::sentence::{Plain, plain};
 use crate::tls;
 
 mod accept;
@@ -49,10 +50,10 @@ pub const BEAT: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The authority gives no certificate.
-    #[error("the server gets no certificate for the link")]
+    #[error("{}", plain(Plain::NoServerCertificate))]
     Authority(#[source] AuthorityError),
     /// TLS cannot be set up.
-    #[error("cannot set up TLS for the link")]
+    #[error("{}", plain(Plain::CannotSetUpLinkTls))]
     Tls(#[source] rustls::Error),
 }
 

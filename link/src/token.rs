@@ -8,6 +8,8 @@ use model::{Digest, JoinTokenId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::sentence;
+
 const PREFIX: &str = "berth-join-v1";
 
 /// A join token as people carry it.
@@ -23,9 +25,7 @@ pub struct JoinTokenText {
 
 /// Text that is not a join token. It does not repeat the text, which may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this is not a join token: it begins with `{PREFIX}.` and is one line; make a new one with `berth instance join-token`"
-)]
+#[error("{}", sentence::no_join_token(PREFIX))]
 pub struct JoinTokenError;
 
 impl JoinTokenText {

@@ -3,6 +3,8 @@
 
 use std::net::Ipv6Addr;
 
+use crate::sentence::request;
+
 /// Longest host name in DNS.
 const LONGEST_HOST: usize = 253;
 /// Longest label of a host name.
@@ -12,24 +14,22 @@ const LONGEST_LABEL: usize = 63;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadRequest {
     /// No host.
-    #[error("The request does not say which host it is for: send a Host header.")]
+    #[error("{}", request::no_host())]
     NoHost,
     /// No host name or address.
-    #[error("The Host header `{0}` is not a host name or an address with an optional port.")]
+    #[error("{}", request::bad_host(.0))]
     Host(String),
     /// Not from the root.
-    #[error("The path `{0}` does not begin with a slash.")]
+    #[error("{}", request::relative_path(.0))]
     Relative(String),
     /// A character that a path cannot have.
-    #[error("The path holds `{0}`, which must be percent-encoded.")]
+    #[error("{}", request::bad_character(.0))]
     Character(String),
     /// An encoded character that targets read in different ways.
-    #[error("The path holds `{0}`, which servers read in different ways: leave it out.")]
+    #[error("{}", request::ambiguous_character(.0))]
     Ambiguous(String),
     /// A percent sign without its two digits.
-    #[error(
-        "The path holds `{0}`, which is no percent-encoded byte: a percent sign itself is `%25`."
-    )]
+    #[error("{}", request::bad_encoding(.0))]
     Encoding(String),
 }
 

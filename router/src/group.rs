@@ -13,6 +13,7 @@ use model::{HealthCheck, HostIdentity, TargetGroupId, TaskId};
 use tokio::sync::Notify;
 
 use crate::health_state::{Eligibility, HealthState};
+use crate::sentence::routing;
 use crate::target::{InFlight, Target};
 
 /// How many requests of one group may be held.
@@ -55,13 +56,13 @@ impl Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoTarget {
     /// None is ready and none is expected.
-    #[error("No target is ready to serve this, and none is expected.")]
+    #[error("{}", routing::none_expected())]
     NoneExpected,
     /// One was expected, but none became ready in time.
-    #[error("No target got ready to serve this in time.")]
+    #[error("{}", routing::late())]
     Late,
     /// Too many requests are held already.
-    #[error("No target is ready to serve this, and too many requests wait for one.")]
+    #[error("{}", routing::crowded())]
     Crowded,
 }
 

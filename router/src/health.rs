@@ -11,6 +11,7 @@ use rand::RngExt as _;
 
 use self::probe::ProbeError;
 use crate::routes::NewTarget;
+use crate::sentence::check as sentence;
 use crate::target::{Addresses, Endpoint, Target};
 
 mod probe;
@@ -52,9 +53,9 @@ async fn examine(addresses: Addresses, check: &HealthCheck) -> Result<Endpoint, 
         }
     }
     let why = found.map(|fault| fault.why);
-    let why = why.unwrap_or_else(|| "it has no address that this router could reach".to_owned());
+    let why = why.unwrap_or_else(sentence::no_address);
     Err(match check.protocol {
-        HealthCheckProtocol::Http => format!("GET {}: {why}", check.path),
+        HealthCheckProtocol::Http => sentence::of_path(&check.path, &why),
         HealthCheckProtocol::Tcp => why,
     })
 }

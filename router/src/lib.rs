@@ -20,6 +20,7 @@ mod report;
 mod request_id;
 mod routes;
 mod run;
+mod sentence;
 mod serve;
 mod table;
 mod table_cache;

@@ -1,7 +1,4 @@
-//! The pages that a router answers by itself: what is wrong, what to do, and the request's id. Pure text, and the one
-//! place of these sentences.
-//!
-//! They disclose no other hosts, no addresses of targets and no versions.
+//! The pages that a router answers by itself: what is wrong, what to do, and the request's id. Pure text.
 
 use http::StatusCode;
 
@@ -47,14 +44,6 @@ pub(crate) fn wants_html(accept: Option<&str>) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// The sentence of a 404.
-pub(crate) fn no_rule(host: &str, path: &str) -> String {
-    format!(
-        "No rule sends host `{host}` and path `{}` anywhere. Check both against the URL that the service was deployed with.",
-        path.chars().take(200).collect::<String>()
-    )
-}
-
 impl Page {
     /// As the final response of a connection, in HTTP/1.1.
     pub(crate) fn closing_response(&self, id: &str) -> Vec<u8> {
@@ -89,10 +78,11 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentence::routing;
 
     #[test]
     fn a_page_explains_what_is_wrong_and_carries_the_id_of_the_request() {
-        let page = page(StatusCode::NOT_FOUND, &no_rule("a.test", "/x"), "7f", false);
+        let page = page(StatusCode::NOT_FOUND, &routing::no_rule("a.test", "/x"), "7f", false);
         assert_eq!(
             page.body,
             "404 Not Found\nNo rule sends host `a.test` and path `/x` anywhere. Check both against the URL that the \

@@ -21,6 +21,7 @@ use crate::group::{Group, NoTarget};
 use crate::pages;
 use crate::request_id;
 use crate::routes::Routes;
+use crate::sentence::routing;
 use crate::target::InFlight;
 
 mod answer;
@@ -65,21 +66,18 @@ impl Proxy {
         };
         let serving = self.routes.serving();
         if !serving.is_known() {
-            let sentence = "This router has just started and does not know its rules yet.";
-            return RouteDecision::Answer(StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned());
+            let sentence = routing::no_table();
+            return RouteDecision::Answer(StatusCode::SERVICE_UNAVAILABLE, sentence);
         }
         let Some(rule) = serving.find(&request.host, &request.path) else {
-            let sentence = pages::no_rule(&request.host, &request.path);
+            let sentence = routing::no_rule(&request.host, &request.path);
             return RouteDecision::Answer(StatusCode::NOT_FOUND, sentence);
         };
         match &rule.action {
             Action::Forward { target_group } => {
                 let Some(group) = serving.group(*target_group) else {
-                    let sentence = "The rule for this leads to a target group that is gone.";
-                    return RouteDecision::Answer(
-                        StatusCode::SERVICE_UNAVAILABLE,
-                        sentence.to_owned(),
-                    );
+                    let sentence = routing::no_group();
+                    return RouteDecision::Answer(StatusCode::SERVICE_UNAVAILABLE, sentence);
                 };
                 context.forwarded = request.forwarded();
                 RouteDecision::Forward(Arc::clone(group))

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::sentence::start;
 use crate::serve::{self, LinkChannels};
 
 /// What a router needs to know.
@@ -33,13 +34,13 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Its link cannot begin.
-    #[error("the link to the server cannot begin")]
+    #[error("{}", start::no_link())]
     Link(#[source] ClientError),
     /// The listener cannot be used.
-    #[error("the listener cannot be used")]
+    #[error("{}", start::no_listener())]
     Listener(#[source] std::io::Error),
     /// It is not known which host this is.
-    #[error("cannot tell which host this is")]
+    #[error("{}", start::no_host())]
     Host(#[source] std::io::Error),
 }
 

@@ -24,6 +24,7 @@ use crate::message::{
     BEATS_MISSED, DOWN_FRAME_BYTES, Down, Hello, OLDEST, Peer, SEND_TIMEOUT, Stamped, Up, VERSION,
 };
 use crate::refusal::Refused;
+use crate::sentence::{self, Plain, plain};
 use crate::snapshot::{AssembledView, Assembly};
 use crate::v1::Version1 as _;
 
@@ -51,19 +52,19 @@ pub(super) struct Dialler {
 enum Disconnect {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the stream broke")]
+    #[error("{}", plain(Plain::StreamBroke))]
     Broken(#[source] tungstenite::Error),
-    #[error("the server closed the stream")]
+    #[error("{}", plain(Plain::ServerClosed))]
     Closed,
-    #[error("the server was silent for too long")]
+    #[error("{}", plain(Plain::ServerSilent))]
     Silent,
-    #[error("the server refuses: {}", .0.reason)]
+    #[error("{}", sentence::refused(&.0.reason))]
     Refused(Refused),
-    #[error("the server sent a frame that cannot be read")]
+    #[error("{}", plain(Plain::ServerFrameUnreadable))]
     Frame(#[source] serde_json::Error),
-    #[error("the server sent `{0}` where it should not")]
+    #[error("{}", sentence::frame_unexpected(.0))]
     Unexpected(&'static str),
-    #[error("stopped")]
+    #[error("{}", plain(Plain::Stopped))]
     Stopped,
 }
 

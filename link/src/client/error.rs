@@ -4,25 +4,23 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::refusal::RefusalCode;
+use crate::sentence::{self, Plain, plain};
 use crate::token::JoinTokenError;
 
 /// Why a role cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// It has never joined and has nothing to join with.
-    #[error(
-        "`{}` holds no identity and no join token is given: make one with `berth instance join-token` on the server and pass it in `BERTH_JOIN_TOKEN`",
-        dir.display()
-    )]
+    #[error("{}", sentence::not_joined(dir))]
     NotJoined {
         /// The role's directory.
         dir: PathBuf,
     },
     /// The join token is not one.
-    #[error("the join token cannot be read")]
+    #[error("{}", plain(Plain::TokenUnreadable))]
     Token(#[source] JoinTokenError),
     /// The directory belongs to another role.
-    #[error("`{}` holds the identity of `{found}`, which is no {role}: give each role a directory of its own", dir.display())]
+    #[error("{}", sentence::other_role(dir, found, *role))]
     OtherRole {
         /// The role's directory.
         dir: PathBuf,
@@ -32,16 +30,13 @@ pub enum ClientError {
         role: model::PeerRole,
     },
     /// The directory and the join token belong to two installations.
-    #[error(
-        "`{}` is the identity of another installation than the join token's: remove it to join that one",
-        file.display()
-    )]
+    #[error("{}", sentence::other_installation(file))]
     OtherInstallation {
         /// The identity.
         file: PathBuf,
     },
     /// A file of the identity cannot be read or written.
-    #[error("cannot read or write `{}`", path.display())]
+    #[error("{}", sentence::cannot_use_file(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -50,7 +45,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The identity is there and cannot be used.
-    #[error("`{}` is damaged: remove it and join again with a new token", path.display())]
+    #[error("{}", sentence::identity_damaged(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -59,9 +54,7 @@ pub enum ClientError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Nothing answers at the server's address.
-    #[error(
-        "cannot reach the server at `{server}`: check the address and that `berth server` runs"
-    )]
+    #[error("{}", sentence::unreachable(server))]
     Unreachable {
         /// The address.
         server: String,
@@ -70,9 +63,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// Another server answers than the one that the token or the identity belongs to.
-    #[error(
-        "the server at `{server}` is not the one that the join token or identity belongs to: check the address, or join with a new token that is made there"
-    )]
+    #[error("{}", sentence::wrong_server(server))]
     WrongServer {
         /// The address.
         server: String,
@@ -81,7 +72,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The server refuses the join.
-    #[error("the server at `{server}` refuses: {reason}")]
+    #[error("{}", sentence::refused_by(server, reason))]
     Refused {
         /// The address.
         server: String,
@@ -91,7 +82,7 @@ pub enum ClientError {
         reason: String,
     },
     /// The server's answer cannot be read.
-    #[error("the answer of the server at `{server}` cannot be read")]
+    #[error("{}", sentence::answer_unreadable(server))]
     Answer {
         /// The address.
         server: String,
@@ -100,10 +91,10 @@ pub enum ClientError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// TLS, keys or the HTTP client cannot be set up.
-    #[error("cannot set up TLS")]
+    #[error("{}", plain(Plain::CannotSetUpTls))]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It was told to stop while it joined.
-    #[error("stopped while joining")]
+    #[error("{}", plain(Plain::StoppedJoining))]
     Stopped,
 }
 

@@ -23,6 +23,7 @@ use super::error::ClientError;
 use super::identity::{self, Identity, Record};
 use crate::message::{CertificateResponse, JoinRequest, RenewRequest};
 use crate::refusal::{RefusalCode, Refused};
+use crate::sentence::{self, Plain, plain};
 use crate::tls::{self, SERVER_NAME};
 use crate::token::JoinTokenText;
 
@@ -94,7 +95,7 @@ pub(super) async fn connect(
     server: &str,
     tls: Arc<rustls::ClientConfig>,
 ) -> Result<TlsStream<TcpStream>, ClientError> {
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "it took too long");
+    let late = || io::Error::new(io::ErrorKind::TimedOut, plain(Plain::TookTooLong));
     let unreachable = |source| ClientError::Unreachable { server: server.to_owned(), source };
     let socket = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(server)).await {
         Ok(connected) => connected.map_err(unreachable)?,
@@ -158,7 +159,7 @@ async fn exchange<A: DeserializeOwned>(
 pub(super) fn read_refusal(status: StatusCode, body: &[u8]) -> Refused {
     serde_json::from_slice(body).unwrap_or_else(|_| Refused {
         code: RefusalCode::Unspecified,
-        reason: format!("it answers {status}"),
+        reason: sentence::answers(status),
     })
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ClientError;
 use crate::certificate::{CertificateInfo, PeerId};
+use crate::sentence::{Plain, plain};
 
 /// The file in the role's directory.
 pub(super) const FILE: &str = "identity.json";
@@ -125,7 +126,7 @@ impl Identity {
         let record = Record { certificate, ..self.resolver.current().record.clone() };
         let loaded = LoadedIdentity::of(&record)?;
         if loaded.info.peer()? != self.peer {
-            return Err("the new certificate is for another peer".into());
+            return Err(plain(Plain::CertificateOfAnother).into());
         }
         write(&self.path, &record)?;
         *self.resolver.0.write().unwrap_or_else(PoisonError::into_inner) = loaded;

@@ -1,35 +1,31 @@
 //! Why a peer's stream ends.
 
 use super::enrol::EnrolError;
-use crate::message::{OLDEST, VERSION};
 use crate::refusal::RefusalCode;
+use crate::sentence::{self, Plain, plain};
 
 /// How a stream ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CloseReason {
-    #[error("the peer is gone")]
+    #[error("{}", plain(Plain::PeerGone))]
     Gone,
-    #[error("the stream broke")]
+    #[error("{}", plain(Plain::StreamBroke))]
     Broken(#[source] axum::Error),
-    #[error("the peer was silent for too long")]
+    #[error("{}", plain(Plain::PeerSilent))]
     Silent,
-    #[error("the peer sent a frame that cannot be read")]
+    #[error("{}", plain(Plain::PeerFrameUnreadable))]
     Frame(#[source] serde_json::Error),
-    #[error("a view cannot be written")]
+    #[error("{}", plain(Plain::ViewUnwritable))]
     View(#[source] serde_json::Error),
-    #[error("the peer has opened another connection")]
+    #[error("{}", plain(Plain::PeerReplaced))]
     Replaced,
-    #[error("the server stops")]
+    #[error("{}", plain(Plain::ServerStops))]
     Stopped,
-    #[error("a stream begins with a greeting")]
+    #[error("{}", plain(Plain::GreetingMissing))]
     GreetingMissing,
-    #[error(
-        "the server speaks protocol {OLDEST} to {VERSION} and this peer {newest} at most: upgrade the peer"
-    )]
+    #[error("{}", sentence::protocol_too_old(*newest))]
     ProtocolTooOld { newest: u32 },
-    #[error(
-        "the server speaks protocol {OLDEST} to {VERSION} and this peer {oldest} at least: upgrade the server"
-    )]
+    #[error("{}", sentence::protocol_too_new(*oldest))]
     ProtocolTooNew { oldest: u32 },
     #[error(transparent)]
     Enrol(#[from] EnrolError),

@@ -21,23 +21,22 @@ use crate::authority::{self, AuthorityError};
 use crate::certificate::{CertificateInfo, PeerId, fingerprint};
 use crate::message::{CertificateResponse, Hello, JoinRequest, RenewRequest};
 use crate::refusal::RefusalCode;
+use crate::sentence::{self, Plain, plain};
 use crate::tls;
 use crate::token::JoinTokenText;
 
 /// Why a join or a renewal is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EnrolError {
-    #[error("the join token is not valid; make a new one with `berth instance join-token`")]
+    #[error("{}", plain(Plain::TokenUnknown))]
     TokenUnknown,
-    #[error(
-        "the join token is for a new {token}, not for a new {given}; make one for it with `berth instance join-token`"
-    )]
+    #[error("{}", sentence::token_for_other_role(*token, *given))]
     TokenForOtherRole { token: PeerRole, given: PeerRole },
-    #[error("an agent must report its host, and this one does not: is its version too old?")]
+    #[error("{}", plain(Plain::HostMissing))]
     HostMissing,
-    #[error("the certificate is not one of this server")]
+    #[error("{}", plain(Plain::CertificateForeign))]
     Foreign,
-    #[error("`{0}` was removed; remove its `identity.json` and join again with a new token")]
+    #[error("{}", sentence::removed(.0))]
     Removed(PeerId),
     #[error(transparent)]
     Authority(AuthorityError),

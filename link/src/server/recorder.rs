@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::submit::SubmitError;
 use crate::certificate::PeerId;
 use crate::message::{AgentReport, Hello};
+use crate::sentence;
 
 /// How soon what could not be recorded is retried, and how often all is compared again anyway.
 const RETRY: Duration = Duration::from_millis(500);
@@ -110,7 +111,7 @@ fn warn(
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("task `{0}` has containers there and is not known; they are left alone")]
+#[error("{}", sentence::task_unknown(*.0))]
 struct UnknownTask(TaskId);
 
 fn warn_once(peer: PeerId, warning: &dyn std::error::Error, warned: &mut HashSet<String>) {

@@ -19,6 +19,7 @@ use super::shared::Shared;
 use crate::certificate::PeerId;
 use crate::message::{self, Agent, JoinRequest, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
 use crate::refusal::{RefusalCode, Refused};
+use crate::sentence::{Plain, plain};
 
 const REQUEST_BYTES: usize = 64 * 1024;
 
@@ -44,10 +45,9 @@ async fn peers_only(
     next: Next,
 ) -> Response {
     let Some(peer) = peer else {
-        let reason =
-            "show the certificate of an instance or router: this listener is for Berth's own roles";
+        let reason = plain(Plain::CertificateMissing);
         let code = RefusalCode::CertificateMissing;
-        return refuse(StatusCode::UNAUTHORIZED, code, reason.to_owned());
+        return refuse(StatusCode::UNAUTHORIZED, code, reason);
     };
     if !is_registered(&shared.state.borrow(), peer) {
         return refuse_by(&EnrolError::Removed(peer));
@@ -92,11 +92,11 @@ async fn bytes(
     body: Body,
 ) -> Response {
     let PeerId::Instance(instance) = peer else {
-        let reason = "only agents send streams".to_owned();
+        let reason = plain(Plain::AgentsOnly);
         return refuse(StatusCode::FORBIDDEN, RefusalCode::WrongRole, reason);
     };
     let Some(sender) = shared.streams.claim(&id, instance) else {
-        let reason = "no request waits for this stream".to_owned();
+        let reason = plain(Plain::StreamUnknown);
         return refuse(StatusCode::NOT_FOUND, RefusalCode::StreamUnknown, reason);
     };
     let mut body = body.into_data_stream();

@@ -10,6 +10,7 @@ use model::InstanceId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::message::{Stream, StreamRequest};
+use crate::sentence;
 
 /// How long an agent has to dial.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,13 +41,13 @@ struct Awaited {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// The agent is not connected.
-    #[error("the agent of instance `{0}` is not connected")]
+    #[error("{}", sentence::agent_not_connected(*.0))]
     NotConnected(InstanceId),
     /// The agent has too many requests waiting.
-    #[error("the agent of instance `{0}` is busy: try again in a moment")]
+    #[error("{}", sentence::agent_busy(*.0))]
     Busy(InstanceId),
     /// The agent did not answer in time.
-    #[error("the agent of instance `{0}` did not answer in time")]
+    #[error("{}", sentence::agent_late(*.0))]
     NoAnswer(InstanceId),
 }
 

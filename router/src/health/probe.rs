@@ -11,6 +11,7 @@ use model::{HealthCheck, HealthCheckProtocol};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::sentence::check as sentence;
 use crate::target::Endpoint;
 
 /// Why a check did not pass.
@@ -43,32 +44,25 @@ pub(super) async fn probe(endpoint: Endpoint, check: &HealthCheck) -> Result<(),
         }
     };
     let outcome = tokio::time::timeout(limit, attempt).await;
-    outcome.unwrap_or_else(|_| {
-        Err(ProbeError::answer(format!("no answer within {} s", limit.as_secs())))
-    })
+    outcome.unwrap_or_else(|_| Err(ProbeError::answer(sentence::no_answer(limit.as_secs()))))
 }
 
 async fn connect(endpoint: Endpoint) -> Result<TcpStream, ProbeError> {
     let failed = |error: io::Error| {
         if error.kind() == io::ErrorKind::ConnectionRefused {
-            return ProbeError::answer(format!(
-                "nothing listens on port {}",
-                endpoint.address.port()
-            ));
+            return ProbeError::answer(sentence::refused(endpoint.address.port()));
         }
-        ProbeError::network(format!("no connection to {}: {error}", endpoint.address))
+        ProbeError::network(sentence::no_connection(endpoint.address, &error))
     };
     match tokio::time::timeout(endpoint.connect_timeout, TcpStream::connect(endpoint.address)).await
     {
         Ok(stream) => stream.map_err(failed),
-        Err(_) => Err(ProbeError::network(format!("no connection to {} opens", endpoint.address))),
+        Err(_) => Err(ProbeError::network(sentence::connection_late(endpoint.address))),
     }
 }
 
 async fn get(stream: TcpStream, endpoint: Endpoint, check: &HealthCheck) -> Result<(), ProbeError> {
-    let broken = |error: hyper::Error| {
-        ProbeError::network(format!("the connection broke before an answer: {error}"))
-    };
+    let broken = |error: hyper::Error| ProbeError::network(sentence::connection_broke(&error));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
@@ -82,6 +76,6 @@ async fn get(stream: TcpStream, endpoint: Endpoint, check: &HealthCheck) -> Resu
     if check.matcher.matches(status.as_u16()) {
         Ok(())
     } else {
-        Err(ProbeError::answer(format!("answered {}, expected {}", status.as_u16(), check.matcher)))
+        Err(ProbeError::answer(sentence::wrong_status(status.as_u16(), &check.matcher)))
     }
 }

@@ -7,6 +7,7 @@
 use http::StatusCode;
 
 use crate::address;
+use crate::sentence::request;
 
 /// The largest head.
 pub(super) const LARGEST: usize = 64 * 1024;
@@ -39,27 +40,25 @@ pub(super) enum Body {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HeadError {
     /// It breaks the protocol, or a rule that this parser adds to it.
-    #[error("The request cannot be read: {0}.")]
+    #[error("{}", request::malformed(.0))]
     Malformed(&'static str),
     /// Its host is missing or not a host.
     #[error(transparent)]
     Address(#[from] address::BadRequest),
     /// The target is too long.
-    #[error("The request line is longer than {LONGEST_LINE} bytes.")]
+    #[error("{}", request::long_line(LONGEST_LINE))]
     LongLine,
     /// The headers are too large.
-    #[error(
-        "The headers are too large: at most {MAX_HEADERS} of at most {LONGEST_LINE} bytes each, {LARGEST} together."
-    )]
+    #[error("{}", request::large_head(MAX_HEADERS, LONGEST_LINE, LARGEST))]
     LargeHead,
     /// A method that is not served.
-    #[error("The method {0} is not served here.")]
+    #[error("{}", request::bad_method(.0))]
     Method(&'static str),
     /// A version that is not supported.
-    #[error("Only HTTP/1.1 and HTTP/1.0 are spoken here.")]
+    #[error("{}", request::bad_version())]
     Version,
     /// It did not come in time.
-    #[error("The request took too long to arrive.")]
+    #[error("{}", request::slow())]
     Slow,
 }
 

@@ -7,6 +7,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::Context;
+use crate::sentence::{request, routing};
 use crate::{pages, request_id};
 
 /// Answers with a page that explains what is wrong.
@@ -71,14 +72,11 @@ pub(super) fn failure(error: &Error, context: &Context) -> Option<(StatusCode, S
     }
     let (status, sentence) = match (error.esource(), error.etype()) {
         (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
-            (StatusCode::GATEWAY_TIMEOUT, "The target took too long to answer.")
+            (StatusCode::GATEWAY_TIMEOUT, routing::target_slow())
         }
-        (ErrorSource::Upstream, _) => (
-            StatusCode::BAD_GATEWAY,
-            "The target broke off before it had answered. It may have acted on the request.",
-        ),
+        (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, routing::target_broke_off()),
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
-            (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive.")
+            (StatusCode::REQUEST_TIMEOUT, request::slow())
         }
         (
             ErrorSource::Downstream,
@@ -87,12 +85,12 @@ pub(super) fn failure(error: &Error, context: &Context) -> Option<(StatusCode, S
             | ErrorType::WriteTimedout
             | ErrorType::ConnectionClosed,
         ) => return None,
-        (ErrorSource::Downstream, _) => (StatusCode::BAD_REQUEST, "The request cannot be read."),
+        (ErrorSource::Downstream, _) => (StatusCode::BAD_REQUEST, request::unreadable()),
         (ErrorSource::Internal | ErrorSource::Unset, _) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "The router could not handle this request.")
+            (StatusCode::INTERNAL_SERVER_ERROR, routing::router_failed())
         }
     };
-    Some((status, sentence.to_owned()))
+    Some((status, sentence))
 }
 
 /// Logs a failure that is the router's or a target's; without a target the group has logged why.
