@@ -3,16 +3,17 @@
 use link::client::ClientError;
 use supervisor::FailureKind;
 
-/// A peer that was not let in needs another token or another identity; one that only does not reach the server tries again.
+/// A peer without a token, or with one or an identity of its own that cannot be, needs people; one that does not reach the
+/// server tries again.
 pub(super) fn link_failure(error: &ClientError) -> FailureKind {
     match error {
+        ClientError::Refused { code, .. } => FailureKind::JoinRefused { code: *code },
+        ClientError::WrongServer { .. } => FailureKind::WrongServer,
         ClientError::NotJoined { .. }
         | ClientError::Token(_)
-        | ClientError::OtherInstallation { .. }
-        | ClientError::WrongServer { .. }
-        | ClientError::Refused { .. } => FailureKind::JoinRefused,
-        ClientError::OtherRole { .. }
-        | ClientError::File { .. }
+        | ClientError::OtherRole { .. }
+        | ClientError::OtherInstallation { .. } => FailureKind::Configuration,
+        ClientError::File { .. }
         | ClientError::Damaged { .. }
         | ClientError::Unreachable { .. }
         | ClientError::Answer { .. }

@@ -234,8 +234,8 @@ mod tests {
         assert_eq!(listen(ListenError::Privileged).kind(), FailureKind::Other);
         let step = RoleError::step_as(Step::OpenStore, FailureKind::StoreUnavailable);
         assert_eq!(step("it is locked").kind(), FailureKind::StoreUnavailable);
-        let failure = RoleFailure { kind: FailureKind::JoinRefused, message: String::new() };
+        let failure = RoleFailure { kind: FailureKind::WrongServer, message: String::new() };
         let cannot = RoleError::CannotRun { role: RoleKind::Router, failure };
-        assert_eq!(cannot.failure().kind, FailureKind::JoinRefused);
+        assert_eq!(cannot.failure().kind, FailureKind::WrongServer);
     }
 }

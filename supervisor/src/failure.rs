@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use link::RefusalCode;
 use serde::{Deserialize, Serialize};
 
 /// Why a role ended.
@@ -26,8 +27,13 @@ pub enum FailureKind {
     AddressInUse,
     /// Another process has this role in the data directory.
     DataDirectoryTaken,
-    /// The server does not let it join.
-    JoinRefused,
+    /// The server does not let it join or come back.
+    JoinRefused {
+        /// Why.
+        code: RefusalCode,
+    },
+    /// The server is not the one that its join token or identity is of.
+    WrongServer,
     /// The store cannot be opened or written.
     StoreUnavailable,
     /// Docker does not answer.
@@ -91,6 +97,10 @@ mod tests {
             RoleFailure { kind: FailureKind::AddressInUse, message: "it is taken".to_owned() };
         let text = serde_json::to_string(&failure).unwrap();
         assert_eq!(text, r#"{"kind":"AddressInUse","message":"it is taken"}"#);
+        let kind = FailureKind::JoinRefused { code: RefusalCode::TokenExpired };
+        let text = serde_json::to_string(&RoleFailure { kind, message: "no".to_owned() }).unwrap();
+        assert_eq!(text, r#"{"kind":"JoinRefused","code":"TokenExpired","message":"no"}"#);
+        assert_eq!(RoleFailure::parse(&text).kind, kind);
     }
 
     #[test]

@@ -204,9 +204,19 @@ impl RoleSupervisor {
     }
 }
 
-/// Whether another join token may help. One that was made for this host is spent, expired or of a server that is gone.
+/// Whether another join token may help.
 fn wants_another_token(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::JoinRefused)
+    match kind {
+        FailureKind::JoinRefused { code } => code.needs_new_token(),
+        // The token is of a server whose data directory this was before.
+        FailureKind::WrongServer => true,
+        FailureKind::Configuration
+        | FailureKind::AddressInUse
+        | FailureKind::DataDirectoryTaken
+        | FailureKind::StoreUnavailable
+        | FailureKind::DockerUnreachable
+        | FailureKind::Other => false,
+    }
 }
 
 /// How long to wait before a role is started again: not at all the first time, so that a killed one is back at once, then
@@ -235,7 +245,17 @@ impl Restarts {
 
 #[cfg(test)]
 mod tests {
+    use link::RefusalCode;
+
     use super::*;
+
+    #[test]
+    fn only_a_refused_token_is_replaced() {
+        let refused = |code| wants_another_token(FailureKind::JoinRefused { code });
+        assert!(refused(RefusalCode::TokenUsedUp));
+        assert!(!refused(RefusalCode::PeerRemoved));
+        assert!(!wants_another_token(FailureKind::DockerUnreachable));
+    }
 
     #[test]
     fn a_killed_role_is_back_at_once_and_a_broken_one_is_not_tried_without_end() {
