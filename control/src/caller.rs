@@ -27,6 +27,11 @@ pub struct Permission {
     pub resource: Resource,
 }
 
+/// The id of a new request, of random bytes.
+pub fn request_id(random: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(random))
+}
+
 impl Caller {
     /// Whether they may do all of it in this State.
     pub fn check(

@@ -77,13 +77,18 @@ pub struct Write {
     pub rows: Vec<RowWrite>,
     /// What must hold of rows beside State.
     pub guards: Vec<RowGuard>,
+    /// What it takes beside the operation's own action.
+    pub also: Vec<Permission>,
+    /// Whether another batch of the same request completes it, and so remembers it.
+    pub is_part: bool,
 }
 
 impl Write {
     /// One that changes nothing yet.
     pub fn new(operation: Operation, resource: Resource, at: Timestamp) -> Self {
         let (changes, rows, guards) = (Vec::new(), Vec::new(), Vec::new());
-        Self { operation, resource, at, changes, rows, guards }
+        let (also, is_part) = (Vec::new(), false);
+        Self { operation, resource, at, changes, rows, guards, also, is_part }
     }
 }
 
@@ -227,11 +232,13 @@ impl Control {
 
     /// Commits what another room has decided: once, since only that room can decide it again.
     pub async fn commit(&self, caller: &Caller, write: Write) -> Result<State, CommitError> {
-        let Write { operation, resource, at, changes, rows, guards } = write;
+        let Write { operation, resource, at, changes, rows, guards, also, is_part } = write;
         let (shown, done) = (resource.to_string(), AuditOutcome::Succeeded);
-        let permissions = vec![Permission { action: operation.action(), resource }];
+        let event = audit::event(caller, operation, shown, done, at).filter(|_| !is_part);
+        let mut permissions = vec![Permission { action: operation.action(), resource }];
+        permissions.extend(also);
         let batch = Batch {
-            history: audit::event(caller, operation, shown, done, at).into_iter().collect(),
+            history: event.into_iter().collect(),
             rows,
             guards,
             precondition: Some(precondition(caller, permissions, None, at)),

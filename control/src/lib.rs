@@ -17,7 +17,7 @@ mod refused;
 mod request;
 mod sentence;
 
-pub use caller::{Caller, Permission};
+pub use caller::{Caller, Permission, request_id};
 pub use context::{Context, Past, Setup, View};
 pub use control::{Backend, Control, Write};
 pub use operation::Operation;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use control::{Operation, Write};
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE,
     LOCATION, RANGE,
 };
 use http::{HeaderValue, Method, StatusCode};
-use model::{Batch, CommitError, Digest, RepositoryName, RowGuard, RowWrite};
+use model::{CommitError, Digest, RepositoryName, RowGuard, RowWrite};
 use rustix::buffer::spare_capacity;
 
 use crate::error::{ErrorCode, RegistryError};
@@ -23,7 +24,7 @@ use crate::range::Ranged;
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
 use crate::rows::BlobRow;
-use crate::{Shared, blocking, manifest, range, rows};
+use crate::{blocking, manifest, range, rows};
 
 /// Bytes that are read and sent at once.
 const READ_BYTES: usize = 256 << 10;
@@ -36,7 +37,7 @@ pub(crate) async fn get(
 ) -> Result<Response, RegistryError> {
     let unknown = || RegistryError::blob_unknown(digest);
     let row: Option<BlobRow> =
-        rows::get(&context.shared.store, &rows::link(repository, digest)).await?;
+        rows::get(&context.shared.reader, &rows::link(repository, digest)).await?;
     let BlobRow { size_bytes: size } = row.ok_or_else(unknown)?;
     let (files, wanted) = (Arc::clone(&context.shared.files), *digest);
     let open = move || files.read(&wanted, size);
@@ -116,12 +117,12 @@ pub(crate) async fn delete(
     digest: &Digest,
 ) -> Result<Response, RegistryError> {
     let _alone = context.shared.repositories.alone(repository.clone()).await;
-    let store = &context.shared.store;
+    let reader = &context.shared.reader;
     let link = rows::link(repository, digest);
-    if store.get(&link).await?.is_none() {
+    if reader.get(&link).await?.is_none() {
         return Err(RegistryError::blob_unknown(digest));
     }
-    if let Some(parent) = manifest::parent(store, repository, digest).await? {
+    if let Some(parent) = manifest::parent(reader, repository, digest).await? {
         let message = format!("manifest `{parent}` of the repository needs it; delete that first");
         return Err(RegistryError::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -130,12 +131,12 @@ pub(crate) async fn delete(
         ));
     }
     let holder = rows::holder(digest, repository);
-    let batch = Batch {
+    let write = Write {
         rows: vec![RowWrite::Delete { key: link.clone() }, RowWrite::Delete { key: holder }],
         guards: vec![RowGuard::Present(link)],
-        ..Batch::of(Vec::new(), context.now)
+        ..context.write(Operation::DeleteBlob, repository)
     };
-    match store.commit(batch).await {
+    match context.commit(write).await {
         Ok(_) => Ok(accepted()),
         Err(CommitError::GuardFailed { key: _ }) => Err(RegistryError::blob_unknown(digest)),
         Err(error) => Err(error.into()),
@@ -159,17 +160,18 @@ pub(crate) fn created(repository: &RepositoryName, digest: &Digest) -> Response 
     response
 }
 
-/// Makes a verified upload the live file of its digest, and commits `batch` with the row that says so. Two who bring the
+/// Makes a verified upload the live file of its digest, and commits `write` with the row that says so. Two who bring the
 /// same bytes at once do it one after the other.
 pub(crate) async fn settle(
-    shared: &Shared,
+    context: &RequestContext,
     id: UploadId,
     digest: &Digest,
     size: u64,
-    mut batch: Batch,
+    mut write: Write,
 ) -> Result<(), RegistryError> {
+    let shared = &context.shared;
     let lock = shared.digests.alone(*digest).await;
-    let row: Option<BlobRow> = rows::get(&shared.store, &rows::blob(digest)).await?;
+    let row: Option<BlobRow> = rows::get(&shared.reader, &rows::blob(digest)).await?;
     let known = match row {
         Some(BlobRow { size_bytes }) => Known::Live { size: size_bytes },
         None => Known::Unknown,
@@ -181,8 +183,8 @@ pub(crate) async fn settle(
         Ok(lock)
     })
     .await?;
-    batch.rows.push(rows::put(rows::blob(&digest), &BlobRow { size_bytes: size }));
-    shared.store.commit(batch).await?;
+    write.rows.push(rows::put(rows::blob(&digest), &BlobRow { size_bytes: size }));
+    context.commit(write).await?;
     drop(lock);
     Ok(())
 }

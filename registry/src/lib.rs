@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::any;
+use control::Control;
 use model::{Clock, Digest, RepositoryName};
-use store::Store;
+use store::Reader;
 
 use crate::files::Files;
 use crate::lock::Locks;
@@ -46,8 +47,10 @@ mod tests;
 /// What the registry needs.
 #[derive(Clone)]
 pub struct Config {
-    /// The durable truth.
-    pub store: Store,
+    /// What is committed.
+    pub reader: Reader,
+    /// What commits.
+    pub control: Control,
     /// A directory of the registry's own, for blobs and uploads.
     pub dir: PathBuf,
     /// The time.
@@ -81,7 +84,8 @@ pub struct Registry {
 
 /// What all requests share.
 pub(crate) struct Shared {
-    pub(crate) store: Store,
+    pub(crate) reader: Reader,
+    pub(crate) control: Control,
     pub(crate) files: Arc<Files>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) service: String,
@@ -102,11 +106,12 @@ impl fmt::Debug for Shared {
 impl Registry {
     /// Makes the directories, and removes the uploads that earlier lives left unfinished. Blocks.
     pub fn open(config: Config) -> Result<Self, OpenError> {
-        let Config { store, dir, clock, service } = config;
+        let Config { reader, control, dir, clock, service } = config;
         let files = Files::open(&dir)
             .map_err(|source| OpenError { dir: dir.display().to_string(), source })?;
         let shared = Shared {
-            store,
+            reader,
+            control,
             files: Arc::new(files),
             clock,
             // It stands in quotes in a header.

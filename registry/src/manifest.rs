@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue};
 use model::{Digest, RepositoryName};
-use store::Store;
+use store::Reader;
 
 use crate::error::RegistryError;
 use crate::header::{DIGEST, value};
@@ -24,17 +24,17 @@ pub(crate) const MOST_BYTES: usize = 4 << 20;
 /// A manifest of the repository that names `child`. An edge whose manifest has no row is left over from a push that did not
 /// end: the caller holds the repository alone, so none is under way.
 pub(crate) async fn parent(
-    store: &Store,
+    reader: &Reader,
     repository: &RepositoryName,
     child: &Digest,
 ) -> Result<Option<Digest>, RegistryError> {
     let prefix = rows::edges(child, repository);
     let mut after = None;
     loop {
-        let pairs = store.range(&prefix, after, STEP).await?;
+        let pairs = reader.range(&prefix, after, STEP).await?;
         for (key, _) in &pairs {
             let Ok(parent) = rows::tail(key).parse::<Digest>() else { continue };
-            if store.get(&rows::manifest(repository, &parent)).await?.is_some() {
+            if reader.get(&rows::manifest(repository, &parent)).await?.is_some() {
                 return Ok(Some(parent));
             }
         }

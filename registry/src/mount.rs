@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use access::{Action, Resource};
 use axum::response::Response;
-use model::{Batch, CommitError, Digest, RepositoryName, RowGuard};
+use control::{Operation, Permission, Write};
+use model::{CommitError, Digest, RepositoryName, RowGuard};
 
 use crate::error::RegistryError;
 use crate::request_context::RequestContext;
@@ -27,19 +29,24 @@ pub(crate) async fn mount(
     };
     let Some(source) = source else { return Ok(None) };
     let shown = rows::link(&source, &digest);
-    let Some(BlobRow { size_bytes: size }) = rows::get(&context.shared.store, &shown).await? else {
+    let Some(BlobRow { size_bytes: size }) = rows::get(&context.shared.reader, &shown).await?
+    else {
         return Ok(None);
     };
     let files = Arc::clone(&context.shared.files);
     if !blocking("a blob cannot be looked at", move || files.has(&digest, size)).await? {
         return Ok(None);
     }
-    let batch = Batch {
+    let write = Write {
         rows: rows::show(repository, &digest, size).into(),
         guards: vec![RowGuard::Present(shown), RowGuard::Present(rows::blob(&digest))],
-        ..Batch::of(Vec::new(), context.now)
+        also: vec![Permission {
+            action: Action::RepositoryPull,
+            resource: Resource::repository(&source),
+        }],
+        ..context.write(Operation::UploadBlob, repository)
     };
-    match context.shared.store.commit(batch).await {
+    match context.commit(write).await {
         Ok(_) => Ok(Some(blob::created(repository, &digest))),
         Err(CommitError::GuardFailed { key: _ }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -50,7 +57,7 @@ async fn readable_holder(
     context: &RequestContext,
     digest: &Digest,
 ) -> Result<Option<RepositoryName>, RegistryError> {
-    let holders = context.shared.store.range(&rows::holders(digest), None, MOST_HOLDERS).await?;
+    let holders = context.shared.reader.range(&rows::holders(digest), None, MOST_HOLDERS).await?;
     let names = holders.iter().filter_map(|(key, _)| rows::tail(key).parse().ok());
     Ok(names.into_iter().find(|name| context.may_read(name)))
 }

@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, Request, StatusCode};
 use model::{Digest, Reference, RepositoryName};
 
 use crate::error::{ErrorCode, RegistryError};
-use crate::request_context::{Permission, RequestContext};
+use crate::request_context::{Permission, RequestContext, RequestId};
 use crate::route::{Route, UploadId};
 use crate::{Shared, blob, listing, manifest, referrers, token, upload};
 
@@ -38,12 +38,17 @@ enum Operation {
 
 /// Answers every request under `/v2/`.
 pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let request_id = control::request_id(rand::random());
+    parts.extensions.insert(RequestId(request_id.clone()));
     let answered = answer(&shared, parts, body).await;
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     let headers = response.headers_mut();
     let version = HeaderName::from_static("docker-distribution-api-version");
     headers.insert(version, HeaderValue::from_static("registry/2.0"));
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
     response

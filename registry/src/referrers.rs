@@ -72,7 +72,7 @@ async fn read(
     let mut after = page.last.as_ref().map(|last| [&prefix, last.as_bytes()].concat());
     let (mut found, mut bytes) = (Vec::new(), 0);
     loop {
-        let pairs = context.shared.store.range(&prefix, after, STEP).await?;
+        let pairs = context.shared.reader.range(&prefix, after, STEP).await?;
         for (key, text) in &pairs {
             let Some(row) = rows::read::<ReferrerRow>(key, text) else { continue };
             if wanted.is_some_and(|wanted| row.artifact_type.as_deref() != Some(wanted)) {

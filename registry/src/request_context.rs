@@ -1,19 +1,26 @@
 //! Who asks, and whether they may. There is one way in: a request becomes an [`RequestContext`] only when somebody is proven, and every
 //! operation is allowed by `access` first, at each request, so that a right that was taken away ends at once.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use access::{Action, Proven, Resource, authorize};
+use axum::extract::ConnectInfo;
 use base64::Engine as _;
+use control::{Caller, Operation, Write};
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use model::{CredentialKind, Principal, RepositoryName, State, Timestamp};
+use model::{CommitError, CredentialKind, Principal, RepositoryName, State, Timestamp};
 
 use crate::Shared;
 use crate::error::{ErrorCode, RegistryError};
 use crate::query::Query;
 use crate::scope::{self, Scope};
+
+/// The id of a request: in its extensions, in its answer's headers, and in what is remembered of it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
 
 /// A request of somebody who is proven.
 #[derive(Debug)]
@@ -24,14 +31,8 @@ pub(crate) struct RequestContext {
     pub(crate) state: State,
     pub(crate) now: Timestamp,
     pub(crate) caller: Caller,
-}
-
-/// Somebody, and what their token is restricted to.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    pub(crate) principal: Principal,
-    /// None: not restricted, all that the principal may.
-    pub(crate) scopes: Option<Arc<[Scope]>>,
+    /// What their token is restricted to. None: all that the principal may.
+    scopes: Option<Arc<[Scope]>>,
 }
 
 /// What an operation needs.
@@ -50,16 +51,16 @@ impl RequestContext {
         parts: Parts,
         permission: &Permission,
     ) -> Result<Self, RegistryError> {
-        let (state, now) = (shared.store.state(), shared.clock.now());
-        let caller = match prove(shared, &state, &parts, now) {
-            Proof::Of(caller) => caller,
+        let (state, now) = (shared.reader.state(), shared.clock.now());
+        let (caller, scopes) = match prove(shared, &state, &parts, now) {
+            Proof::Of(caller, scopes) => (caller, scopes),
             Proof::Missing => return Err(challenge(shared, &parts, permission, None)),
             Proof::Wrong => {
                 return Err(challenge(shared, &parts, permission, Some("invalid_token")));
             }
         };
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        Ok(Self { shared: Arc::clone(shared), parts, query, state, now, caller })
+        Ok(Self { shared: Arc::clone(shared), parts, query, state, now, caller, scopes })
     }
 
     /// Whether the principal may. Who may not learns nothing: the repository is not known to them. Who holds too narrow a
@@ -94,7 +95,17 @@ impl RequestContext {
     }
 
     fn in_scope(&self, action: Action, resource: &Resource) -> bool {
-        self.caller.scopes.as_deref().is_none_or(|scopes| scope::cover(scopes, action, resource))
+        self.scopes.as_deref().is_none_or(|scopes| scope::cover(scopes, action, resource))
+    }
+
+    /// A write to one repository that changes nothing yet.
+    pub(crate) fn write(&self, operation: Operation, repository: &RepositoryName) -> Write {
+        Write::new(operation, Resource::repository(repository), self.now)
+    }
+
+    /// Commits a write in the name of who asks.
+    pub(crate) async fn commit(&self, write: Write) -> Result<State, CommitError> {
+        self.shared.control.commit(&self.caller, write).await
     }
 
     /// A header as text.
@@ -104,7 +115,7 @@ impl RequestContext {
 }
 
 enum Proof {
-    Of(Caller),
+    Of(Caller, Option<Arc<[Scope]>>),
     Missing,
     Wrong,
 }
@@ -112,25 +123,38 @@ enum Proof {
 /// The link proves its peers by certificate and says so in the request's extensions, which no client can reach. Anybody else
 /// brings a password, an API token or an access token.
 fn prove(shared: &Shared, state: &State, parts: &Parts, now: Timestamp) -> Proof {
-    let whole = |principal| Proof::Of(Caller { principal, scopes: None });
+    let whole = |proven| Proof::Of(caller(parts, proven), None);
     if let Some(principal) = parts.extensions.get::<Principal>() {
         return match principal {
             Principal::Anonymous => Proof::Missing,
             Principal::User(_) | Principal::Instance(_) | Principal::Router(_) => {
-                whole(principal.clone())
+                let peer = peer(parts, principal.clone());
+                Proof::Of(peer, None)
             }
         };
     }
     let Some(header) = parts.headers.get(AUTHORIZATION) else { return Proof::Missing };
     if let Some(login) = Login::read(header) {
-        return login.prove(state, now).map_or(Proof::Wrong, |proven| whole(proven.principal));
+        return login.prove(state, now).map_or(Proof::Wrong, whole);
     }
     let Some(token) = after_scheme(header, "bearer") else { return Proof::Wrong };
-    if let Some(caller) = shared.tokens.find(state, &token, now) {
-        return Proof::Of(caller);
+    if let Some((proven, scopes)) = shared.tokens.find(state, &token, now) {
+        return Proof::Of(caller(parts, proven), Some(scopes));
     }
-    access::authenticate(state, &token, CredentialKind::Token, now)
-        .map_or(Proof::Wrong, |proven| whole(proven.principal))
+    access::authenticate(state, &token, CredentialKind::Token, now).map_or(Proof::Wrong, whole)
+}
+
+/// Somebody whom a secret has proven, and how their request came.
+pub(crate) fn caller(parts: &Parts, proven: Proven) -> Caller {
+    let Proven { principal, credential } = proven;
+    Caller { credential: Some(credential), ..peer(parts, principal) }
+}
+
+/// Somebody whom a certificate has proven.
+fn peer(parts: &Parts, principal: Principal) -> Caller {
+    let source = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+    Caller { principal, credential: None, source, request_id: request_id.unwrap_or_default() }
 }
 
 /// The text behind the scheme of an `Authorization` header.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Digest, Platform, RepositoryName, RowWrite};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::Store;
+use store::Reader;
 
 use crate::error::RegistryError;
 
@@ -114,10 +114,10 @@ pub(crate) fn show(repository: &RepositoryName, digest: &Digest, size_bytes: u64
 
 /// Reads a row. One that cannot be understood counts as absent, and the next push writes it anew.
 pub(crate) async fn get<T: DeserializeOwned>(
-    store: &Store,
+    reader: &Reader,
     key: &[u8],
 ) -> Result<Option<T>, RegistryError> {
-    Ok(store.get(key).await?.and_then(|value| read(key, &value)))
+    Ok(reader.get(key).await?.and_then(|value| read(key, &value)))
 }
 
 pub(crate) fn read<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Option<T> {

@@ -1,7 +1,9 @@
 //! What the registry promises, asked of its router as clients ask.
 
 mod abuse;
+mod audit;
 mod auth;
+mod backend;
 mod blobs;
 mod deletes;
 mod faults;

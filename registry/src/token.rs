@@ -6,15 +6,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use access::Proven;
+use access::{Proven, Resource};
 use axum::body::Body;
 use axum::response::Response;
+use control::{Caller, Operation, Write};
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use model::{
-    AccessChange, Batch, Change, Credential, CredentialId, CredentialKind, Digest, Principal,
-    State, Timestamp,
+    AccessChange, Change, Credential, CredentialId, CredentialKind, Digest, Principal, State,
+    Timestamp,
 };
 use rand::Rng as _;
 use serde_json::json;
@@ -23,7 +24,7 @@ use crate::Shared;
 use crate::body;
 use crate::error::{ErrorCode, RegistryError};
 use crate::query::Query;
-use crate::request_context::{Caller, Login};
+use crate::request_context::{Login, caller};
 use crate::scope::{self, Scope};
 
 /// How long an access token lives. Clients fetch a new one by themselves.
@@ -75,15 +76,18 @@ impl Tokens {
     }
 
     /// Whom a token proves now.
-    pub(crate) fn find(&self, state: &State, token: &str, now: Timestamp) -> Option<Caller> {
+    pub(crate) fn find(
+        &self,
+        state: &State,
+        token: &str,
+        now: Timestamp,
+    ) -> Option<(Proven, Arc<[Scope]>)> {
         let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let held = tokens.get(&access::hash_secret(token)).filter(|held| now < held.expires_at)?;
         let credential = state.credential(held.credential)?;
         let lives = credential.expires_at.is_none_or(|end| now < end);
-        lives.then(|| Caller {
-            principal: held.principal.clone(),
-            scopes: Some(Arc::clone(&held.scopes)),
-        })
+        let (principal, credential) = (held.principal.clone(), held.credential);
+        lives.then(|| (Proven { principal, credential }, Arc::clone(&held.scopes)))
     }
 }
 
@@ -106,7 +110,8 @@ pub(crate) async fn answer(
         )
         .with(ALLOW, HeaderValue::from_static("GET, POST")));
     };
-    grant(shared, &asked).await
+    let caller = caller(parts, asked.proven.clone());
+    grant(shared, &asked, &caller).await
 }
 
 /// Who asks, what for, and whether a refresh token is wanted too.
@@ -120,7 +125,7 @@ fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, RegistryError> {
     let parameters = Query::parse(parts.uri.query().unwrap_or_default());
     let login = parts.headers.get(AUTHORIZATION).ok_or_else(nobody)?;
     let login = Login::read(login).ok_or_else(refused)?;
-    let (state, now) = (shared.store.state(), shared.clock.now());
+    let (state, now) = (shared.reader.state(), shared.clock.now());
     let proven = login.prove(&state, now).ok_or_else(refused)?;
     let offline = parameters.first("offline_token") == Some("true");
     Ok(Asked { proven, parameters, offline })
@@ -134,7 +139,7 @@ async fn by_form(shared: &Shared, body: Body) -> Result<Asked, RegistryError> {
     })?;
     let parameters = Query::parse(&String::from_utf8_lossy(&form));
     let given = |name| parameters.first(name).unwrap_or_default().to_owned();
-    let (state, now) = (shared.store.state(), shared.clock.now());
+    let (state, now) = (shared.reader.state(), shared.clock.now());
     let (proven, offline) = match parameters.first("grant_type") {
         Some("refresh_token") => {
             let kind = CredentialKind::RegistryRefresh;
@@ -171,9 +176,9 @@ fn unproven(message: &str) -> RegistryError {
         .with(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\""))
 }
 
-async fn grant(shared: &Shared, asked: &Asked) -> Result<Response, RegistryError> {
+async fn grant(shared: &Shared, asked: &Asked, caller: &Caller) -> Result<Response, RegistryError> {
     let Asked { proven, parameters, offline } = asked;
-    let (state, now) = (shared.store.state(), shared.clock.now());
+    let (state, now) = (shared.reader.state(), shared.clock.now());
     let scopes = scope::grant(&state, &proven.principal, parameters.all("scope"));
     let token = shared.tokens.issue(proven, scopes, now);
     let mut reply = json!({
@@ -183,7 +188,7 @@ async fn grant(shared: &Shared, asked: &Asked) -> Result<Response, RegistryError
         "issued_at": now.to_string(),
     });
     if *offline {
-        reply["refresh_token"] = remember(shared, &state, &proven.principal, now).await?.into();
+        reply["refresh_token"] = remember(shared, &state, caller, now).await?.into();
     }
     let mut response = Response::new(Body::from(reply.to_string()));
     let headers = response.headers_mut();
@@ -196,9 +201,10 @@ async fn grant(shared: &Shared, asked: &Asked) -> Result<Response, RegistryError
 async fn remember(
     shared: &Shared,
     state: &State,
-    principal: &Principal,
+    caller: &Caller,
     now: Timestamp,
 ) -> Result<String, RegistryError> {
+    let principal = &caller.principal;
     let secret = access::new_secret("berth_rrt");
     let mut random = [0; 10];
     rand::rng().fill_bytes(&mut random);
@@ -223,6 +229,13 @@ async fn remember(
         })
         .into(),
     );
-    shared.store.commit(Batch::of(changes, now)).await?;
+    let own = match principal {
+        Principal::User(name) => Resource::user(name),
+        Principal::Instance(_) | Principal::Router(_) | Principal::Anonymous => {
+            Resource::user(&principal.to_string())
+        }
+    };
+    let write = Write { changes, ..Write::new(Operation::LogIn, own, now) };
+    shared.control.commit(caller, write).await?;
     Ok(secret.text)
 }

@@ -3,13 +3,14 @@
 //! Ports are bound and the store is opened before anything is served, so what cannot run says so at once. When the store
 //! cannot write any more the process ends, and its supervisor starts it on what is on disk.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
-use model::{Clock, Observed};
+use control::{Control, Setup};
+use model::{Clock, Epoch, Observed};
 use store::Store;
 use supervisor::endpoints::{Endpoints, dialable, for_others};
 use supervisor::role::{self, Role, VERSION};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listen;
 
+mod backend;
 mod first_start;
 mod logs;
 mod planning;
@@ -95,20 +97,24 @@ impl Server {
             .map_err(RoleError::step(Step::OpenAuthority))?;
         let observed = watch::Sender::new(Observed::new(clock.now()));
         let streams = link::server::Streams::default();
-        let registry = registry::Registry::open(registry::Config {
+        let ready_parts = readiness::watch(store.watch(), observed.subscribe());
+        let backend = backend::ServerBackend {
             store: store.clone(),
-            dir: dir.join("registry"),
-            clock: Arc::clone(&clock),
-            service: "berth".to_owned(),
-        });
-        let registry = registry.map_err(RoleError::step(Step::OpenRegistry))?;
+            observed: observed.subscribe(),
+            readiness: ready_parts.clone(),
+            layout: layout.clone(),
+            router_port: config.router.listen.port(),
+        };
+        let setup = setup(config, &endpoints, &authority, store.epoch());
+        let control = backend.into_control(&clock, setup);
+        let registry = registry(store.reader(), &control, &dir, &clock)?;
         let admin = admin::Admin {
             store: store.clone(),
             observed: observed.subscribe(),
             clock: Arc::clone(&clock),
             lease: config.lease,
             logs: Arc::new(logs::FromAgents(streams.clone())),
-            ready: readiness::watch(store.watch(), observed.subscribe()),
+            ready: ready_parts,
             info: info(config, &endpoints, &authority, layout),
         };
         let link = link::server::Server {
@@ -145,12 +151,7 @@ impl Server {
         {
             parts.spawn(serve_http(listen::tokio(listener)?, app, shutdown.clone()));
         }
-        tracing::info!(
-            "registry at {}, admin API at {}, link at {}",
-            shown(endpoints.registry),
-            shown(endpoints.admin),
-            shown(endpoints.link)
-        );
+        announce(&endpoints);
         ready.send_replace(true);
         until_the_end(store, parts, &shutdown).await
     }
@@ -187,6 +188,8 @@ async fn serve_http(
     app: axum::Router,
     shutdown: CancellationToken,
 ) {
+    // Who asked from where is remembered.
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
     if let Err(error) = served.await {
         tracing::error!(%error, "a listener has ended");
@@ -216,6 +219,51 @@ fn info(
     }
 }
 
+fn registry(
+    reader: store::Reader,
+    control: &Control,
+    dir: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<registry::Registry, RoleError> {
+    let registry = registry::Registry::open(registry::Config {
+        reader,
+        control: control.clone(),
+        dir: dir.join("registry"),
+        clock: Arc::clone(clock),
+        service: "berth".to_owned(),
+    });
+    registry.map_err(RoleError::step(Step::OpenRegistry))
+}
+
+fn setup(
+    config: &Config,
+    endpoints: &Endpoints,
+    authority: &link::Authority,
+    epoch: Epoch,
+) -> Setup {
+    let link = config.link.advertised_address.clone();
+    let registry = endpoints.registry.map(|at| format!("localhost:{}", at.port()));
+    Setup {
+        version: VERSION.to_owned(),
+        epoch,
+        region: config.region.clone(),
+        lease: config.lease,
+        registry_address: registry.unwrap_or_default(),
+        link_address: link
+            .unwrap_or_else(|| shown(endpoints.link.map(|at| for_others(config.link.listen, at)))),
+        ca_fingerprint: authority.fingerprint(),
+    }
+}
+
+fn announce(endpoints: &Endpoints) {
+    tracing::info!(
+        "registry at {}, admin API at {}, link at {}",
+        shown(endpoints.registry),
+        shown(endpoints.admin),
+        shown(endpoints.link)
+    );
+}
+
 fn scheduler_settings(config: &Config) -> scheduler::Settings {
     scheduler::Settings {
         lease: config.lease,
@@ -224,6 +272,6 @@ fn scheduler_settings(config: &Config) -> scheduler::Settings {
     }
 }
 
-fn shown(address: Option<std::net::SocketAddr>) -> String {
+fn shown(address: Option<SocketAddr>) -> String {
     address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string())
 }

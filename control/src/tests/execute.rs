@@ -172,6 +172,9 @@ fn what_another_room_has_decided_is_authorised_and_remembered_as_well() {
     let blob = Write { operation: Operation::UploadBlob, ..write.clone() };
     assert!(commit(&world.admin, blob).is_ok());
     assert_eq!(world.server.remembered().len(), 1, "a blob is remembered with its manifest");
+    let part = Write { is_part: true, ..write.clone() };
+    assert!(commit(&world.admin, part).is_ok());
+    assert_eq!(world.server.remembered().len(), 1, "a part is remembered with the whole");
     world.rival(revoke());
     assert!(matches!(commit(&world.admin, write), Err(CommitError::Unmet(_))));
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::response::Response;
+use control::{Operation, Write};
 use http::StatusCode;
 use model::limits::FILL_ROWS;
 use model::{
-    Batch, Change, CommitError, Digest, Refusal, RepositoryChange, RepositoryName, RowGuard,
-    RowWrite, TagName,
+    Change, CommitError, Digest, Refusal, RepositoryChange, RepositoryName, RowGuard, RowWrite,
+    TagName,
 };
 
 use super::document::Document;
@@ -30,7 +31,9 @@ pub(crate) async fn tag(
         repository: repository.clone(),
         tag: tag.clone(),
     });
-    match context.shared.store.apply(vec![change], context.now).await {
+    let write =
+        Write { changes: vec![change], ..context.write(Operation::DeleteManifest, repository) };
+    match context.commit(write).await {
         Ok(_) => Ok(accepted()),
         Err(CommitError::Refused(Refusal::NotFound { kind: _, name: _ })) => {
             Err(RegistryError::manifest_unknown(tag))
@@ -46,11 +49,11 @@ pub(crate) async fn manifest(
     digest: &Digest,
 ) -> Result<Response, RegistryError> {
     let _alone = context.shared.repositories.alone(repository.clone()).await;
-    let store = &context.shared.store;
+    let reader = &context.shared.reader;
     let key = rows::manifest(repository, digest);
-    let row: Option<ManifestRow> = rows::get(store, &key).await?;
+    let row: Option<ManifestRow> = rows::get(reader, &key).await?;
     let row = row.ok_or_else(|| RegistryError::manifest_unknown(digest))?;
-    if let Some(parent) = parent(store, repository, digest).await? {
+    if let Some(parent) = parent(reader, repository, digest).await? {
         let message = format!("manifest `{parent}` of the repository names it; delete that first");
         return Err(RegistryError::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -65,11 +68,12 @@ pub(crate) async fn manifest(
         rows.push(RowWrite::Delete { key: rows::referrer(repository, subject, digest) });
     }
     let guards = vec![RowGuard::Present(key)];
-    store.commit(Batch { rows, guards, ..Batch::of(Vec::new(), context.now) }).await?;
+    let whole = || context.write(Operation::DeleteManifest, repository);
+    context.commit(Write { rows, guards, ..whole() }).await?;
     // Edges without a manifest count for nothing, so they may go one batch after the other.
     for edges in edges.chunks(FILL_ROWS) {
         let rows = edges.iter().map(|key| RowWrite::Delete { key: key.clone() }).collect();
-        store.commit(Batch { rows, ..Batch::of(Vec::new(), context.now) }).await?;
+        context.commit(Write { rows, is_part: true, ..whole() }).await?;
     }
     Ok(accepted())
 }
@@ -81,7 +85,7 @@ async fn remove_tags(
 ) -> Result<(), RegistryError> {
     // Read anew under the lock: no push moves a tag onto the manifest any more. Tags that go by themselves meanwhile are
     // gone, which is what is wanted.
-    let state = context.shared.store.state();
+    let state = context.shared.reader.state();
     let on_it = state.tags(repository).filter(|tag| tag.digest == *digest);
     let changes: Vec<Change> = on_it
         .map(|tag| {
@@ -92,7 +96,8 @@ async fn remove_tags(
         })
         .collect();
     for changes in changes.chunks(FILL_ROWS) {
-        context.shared.store.apply(changes.to_vec(), context.now).await?;
+        let write = context.write(Operation::DeleteManifest, repository);
+        context.commit(Write { changes: changes.to_vec(), is_part: true, ..write }).await?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) async fn get(
     };
     let digest = resolve(context, repository, reference).ok_or_else(unknown)?;
     let key = rows::manifest(repository, &digest);
-    let row: ManifestRow = rows::get(&context.shared.store, &key).await?.ok_or_else(unknown)?;
+    let row: ManifestRow = rows::get(&context.shared.reader, &key).await?.ok_or_else(unknown)?;
     let mut response = Response::new(Body::empty());
     describe(&mut response, &digest, &row);
     let (files, size) = (Arc::clone(&context.shared.files), row.size_bytes);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
+use control::{Operation, Write};
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 use model::limits::{FILL_ROWS, PUSH_TAGS};
 use model::{
-    Batch, Change, CommitError, Digest, Reference, Repository, RepositoryChange, RepositoryName,
-    RowGuard, RowWrite, Tag, TagName,
+    Change, CommitError, Digest, Reference, Repository, RepositoryChange, RepositoryName, RowGuard,
+    RowWrite, Tag, TagName,
 };
 
 use super::MOST_BYTES;
@@ -56,11 +57,12 @@ pub(crate) async fn put(
         exposed_ports: details.exposed_ports,
         subject: document.subject,
     };
-    let batch = Batch {
+    let write = Write {
+        changes: changes(context, repository, &digest, &row, &tags),
         rows: rows_of(repository, &digest, &row, &document),
-        ..Batch::of(changes(context, repository, &digest, &row, &tags), context.now)
+        ..context.write(Operation::PutManifest, repository)
     };
-    settle(context, &digest, bytes, batch).await?;
+    settle(context, &digest, bytes, write).await?;
     Ok(created(repository, &digest, &document, &tags))
 }
 
@@ -119,11 +121,11 @@ impl Children {
         repository: &RepositoryName,
         document: &Document,
     ) -> Result<Self, RegistryError> {
-        let store = &context.shared.store;
+        let reader = &context.shared.reader;
         let mut children = Self { blobs: BTreeMap::new(), manifests: BTreeMap::new() };
         for descriptor in document.config.iter().chain(&document.layers) {
             let key = rows::link(repository, &descriptor.digest);
-            match rows::get(store, &key).await? {
+            match rows::get(reader, &key).await? {
                 Some(BlobRow { size_bytes }) => {
                     check_size(descriptor, size_bytes)?;
                     children.blobs.insert(descriptor.digest, size_bytes);
@@ -134,7 +136,7 @@ impl Children {
         }
         for descriptor in &document.manifests {
             let key = rows::manifest(repository, &descriptor.digest);
-            let row: Option<ManifestRow> = rows::get(store, &key).await?;
+            let row: Option<ManifestRow> = rows::get(reader, &key).await?;
             let row = row.ok_or_else(|| missing(&descriptor.digest))?;
             check_size(descriptor, row.size_bytes)?;
             children.manifests.insert(descriptor.digest, row);
@@ -216,12 +218,13 @@ async fn write_edges(
     for children in children.rows(repository).chunks(FILL_ROWS) {
         let edge = |(child, _): &(Digest, _)| rows::mark(rows::edge(child, repository, digest));
         let guard = |(_, row): &(_, Vec<u8>)| RowGuard::Present(row.clone());
-        let batch = Batch {
+        let write = Write {
             rows: children.iter().map(edge).collect(),
             guards: children.iter().map(guard).collect(),
-            ..Batch::of(Vec::new(), context.now)
+            is_part: true,
+            ..context.write(Operation::PutManifest, repository)
         };
-        match context.shared.store.commit(batch).await {
+        match context.commit(write).await {
             Ok(_) => {}
             Err(CommitError::GuardFailed { key }) => {
                 let message = format!("`{}` went away meanwhile; push it again", rows::tail(&key));
@@ -284,7 +287,7 @@ async fn settle(
     context: &RequestContext,
     digest: &Digest,
     bytes: Vec<u8>,
-    batch: Batch,
+    committed: Write,
 ) -> Result<(), RegistryError> {
     let (id, size) = (UploadId::random(), bytes.len() as u64);
     let files = Arc::clone(&context.shared.files);
@@ -294,7 +297,7 @@ async fn settle(
     };
     let mut settled = blocking("a manifest cannot be written", write).await;
     if settled.is_ok() {
-        settled = blob::settle(&context.shared, id, digest, size, batch).await;
+        settled = blob::settle(context, id, digest, size, committed).await;
     }
     if settled.is_err() {
         let files = Arc::clone(&context.shared.files);

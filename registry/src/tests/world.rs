@@ -17,6 +17,7 @@ use store::Store;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use super::backend::control;
 use crate::files::faults::Faults;
 use crate::{Config, Registry, files};
 
@@ -164,7 +165,8 @@ impl World {
 
 fn open(store: &Store, dir: &TempDir, clock: &Arc<TestClock>) -> Registry {
     let config = Config {
-        store: store.clone(),
+        reader: store.reader(),
+        control: control(store, Arc::<TestClock>::clone(clock)),
         dir: dir.path().join("registry"),
         clock: Arc::<TestClock>::clone(clock),
         service: "berth".to_owned(),

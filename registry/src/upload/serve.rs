@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
+use control::{Operation, Write};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use http::{HeaderValue, StatusCode};
-use model::{Batch, Digest, RepositoryName};
+use model::{Digest, RepositoryName};
 use sha2::Digest as _;
 use tokio::sync::OwnedMutexGuard;
 
@@ -230,11 +231,11 @@ async fn settle(
         let message = format!("the bytes have the digest `{computed}`, not `{digest}`");
         return Err(RegistryError::bad_request(ErrorCode::DigestInvalid, message));
     }
-    let batch = Batch {
+    let write = Write {
         rows: rows::show(&upload.repository, digest, progress.length).into(),
-        ..Batch::of(Vec::new(), context.now)
+        ..context.write(Operation::UploadBlob, &upload.repository)
     };
-    blob::settle(&context.shared, upload.id, digest, progress.length, batch).await
+    blob::settle(context, upload.id, digest, progress.length, write).await
 }
 
 /// Forgets an upload, and removes its file where there still is one.
