@@ -81,6 +81,11 @@ impl fmt::Debug for Secret {
 pub fn new_secret(prefix: &str) -> Secret {
     let mut random = [0; 32];
     rand::rng().fill_bytes(&mut random);
+    secret_of(prefix, random)
+}
+
+/// The same of random bits that are given.
+pub fn secret_of(prefix: &str, random: [u8; 32]) -> Secret {
     let text = format!("{prefix}_{}", hex::encode(random));
     let hash = hash_secret(&text);
     Secret { text, hash }

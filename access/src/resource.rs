@@ -58,6 +58,16 @@ kinds! {
 }
 
 impl ResourceKind {
+    /// As people write it: `task definition`.
+    pub fn words(self) -> String {
+        self.as_str().replace('-', " ")
+    }
+
+    /// The kind that people write so.
+    pub fn of_words(words: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.words() == words)
+    }
+
     /// Whether there is one in each cluster, so that a resource of it names its cluster.
     pub const fn is_in_cluster(self) -> bool {
         matches!(self, Self::Instance | Self::Service | Self::Task | Self::TargetGroup)

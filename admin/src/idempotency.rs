@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use crate::Api;
-use crate::may::Somebody;
+use crate::authorized::Authenticated;
 use crate::problem::Problem;
 
 /// How long an answer is kept.
@@ -174,7 +174,7 @@ async fn once(
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let Somebody(principal) = Somebody::from_request_parts(&mut parts, api).await?;
+    let Authenticated(caller) = Authenticated::from_request_parts(&mut parts, api).await?;
     let key = key.to_str().unwrap_or_default().parse::<IdempotencyKey>();
     let key = key.map_err(|error| Problem::invalid(error.to_string()))?;
     let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await?;
@@ -183,8 +183,8 @@ async fn once(
     hash.update([0]);
     hash.update(&body);
 
-    let scope = Scope { principal, key };
-    let entry = answers.entry(&scope, hash.finalize().into(), api.now())?;
+    let scope = Scope { principal: caller.principal, key };
+    let entry = answers.entry(&scope, hash.finalize().into(), api.control.now())?;
     let mut answer = entry.answer.lock().await;
     if let Some(answer) = &*answer {
         return Ok(answer.replay());

@@ -1,41 +1,36 @@
-//! The REST API that people, the `berth` command and scripts call. Every operation names its action in its signature
-//! (`May<...>`), so none can be reached without `access` having said yes; what changes something is answered only after its
-//! commit is on disk.
+//! The REST API that people, the `berth` command and scripts call. Every handler names the request that it makes in its
+//! signature (`Authorized<...>`), so none can be reached without `control` having said yes, and only translates: what can
+//! be done is in `control`.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join_all};
+use control::Control;
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use model::{
-    Change, Clock, CommitError, ContainerName, InstanceId, LeaseTimes, Observed, Refusal, State,
-    TaskId, Timestamp,
-};
-use store::Store;
+use model::{ContainerName, InstanceId, TaskId};
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::may::Somebody;
+use crate::authorized::Authenticated;
 use crate::problem::Problem;
 
+mod authorized;
 mod cluster;
 mod deploy;
-mod describe;
 mod down;
-mod ecs;
 mod idempotency;
+mod if_match;
 mod image;
 mod instance;
-mod may;
-mod page;
-mod precondition;
 mod problem;
 mod request;
+mod request_id;
 mod router;
 mod routing;
 mod service;
@@ -52,25 +47,17 @@ const MOST_BODY_BYTES: usize = 1 << 20;
 /// What the API needs of the rest of the server.
 #[derive(Clone)]
 pub struct Admin {
-    /// The durable truth.
-    pub store: Store,
-    /// What peers report.
-    pub observed: watch::Receiver<Observed>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// How long silence means what.
-    pub lease: LeaseTimes,
+    /// What does what is asked for.
+    pub control: Control,
     /// Where logs of running tasks come from.
     pub logs: Arc<dyn Logs>,
     /// Whether registry and router accept and the local instance is ready, with a sentence where not.
     pub ready: watch::Receiver<Readiness>,
-    /// What does not change while the server runs.
-    pub info: Info,
 }
 
 impl std::fmt::Debug for Admin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("Admin").field("control", &self.control).finish_non_exhaustive()
     }
 }
 
@@ -85,29 +72,6 @@ impl Readiness {
     /// Whether every part is ready; false while none is known.
     pub fn all(&self) -> bool {
         !self.parts.is_empty() && self.parts.iter().all(|(_, state)| state.is_ok())
-    }
-}
-
-/// What does not change while the server runs.
-#[derive(Clone)]
-pub struct Info {
-    /// The version of the program.
-    pub version: String,
-    /// `host:port` of the registry, as people write it in image names.
-    pub registry_address: String,
-    /// The router's port, for the URLs of services; asked for each time, since the router may come after the server.
-    pub router_port: Arc<dyn Fn() -> u16 + Send + Sync>,
-    /// `host:port` that agents and routers dial.
-    pub link_address: String,
-    /// SHA-256 of the CA's public key in hexadecimal digits, for join tokens.
-    pub ca_fingerprint: String,
-}
-
-impl std::fmt::Debug for Info {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut shown = f.debug_struct("Info");
-        shown.field("version", &self.version).field("registry_address", &self.registry_address);
-        shown.field("link_address", &self.link_address).finish_non_exhaustive()
     }
 }
 
@@ -127,44 +91,6 @@ pub trait Logs: Send + Sync {
 /// What handlers share.
 pub(crate) type Api = Arc<Admin>;
 
-impl Admin {
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(crate) fn state(&self) -> State {
-        self.store.state()
-    }
-
-    pub(crate) fn seen(&self) -> Observed {
-        self.observed.borrow().clone()
-    }
-
-    /// The router's port, for the URLs of services.
-    pub(crate) fn router_port(&self) -> u16 {
-        (self.info.router_port)()
-    }
-
-    /// Commits changes; a refusal becomes the problem that it is.
-    pub(crate) async fn apply(&self, changes: Vec<Change>) -> Result<(), Problem> {
-        self.store.apply(changes, self.now()).await?;
-        Ok(())
-    }
-
-    /// Commits changes that do not need each other, however many: each by itself, so that one whose entity is gone by now
-    /// holds up no other. The store commits them together all the same.
-    pub(crate) async fn apply_each(&self, changes: Vec<Change>) -> Result<(), Problem> {
-        let applied = changes.into_iter().map(|change| self.store.apply(vec![change], self.now()));
-        for result in join_all(applied).await {
-            match result {
-                Ok(_) | Err(CommitError::Refused(Refusal::NotFound { .. })) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-}
-
 fn api() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(status::get))
@@ -177,7 +103,7 @@ fn api() -> OpenApiRouter<Api> {
         .routes(routes!(image::repositories))
         .routes(routes!(image::tags))
         .routes(routes!(routing::listeners))
-        .routes(routes!(routing::list_target_groups))
+        .routes(routes!(routing::target_groups))
         .routes(routes!(routing::rules, routing::create_rule))
         .routes(routes!(routing::remove_rule))
         .routes(routes!(task_definition::list, task_definition::register))
@@ -196,7 +122,7 @@ fn api() -> OpenApiRouter<Api> {
 
 /// The whole API, ready to be served.
 pub fn router(admin: Admin) -> Router {
-    let version = admin.info.version.clone();
+    let version = admin.control.setup().version.clone();
     let api_state: Api = Arc::new(admin);
     let answers = Arc::new(idempotency::Answers::default());
     let (routes, mut document) = OpenApiRouter::new().nest("/api/v1", api()).split_for_parts();
@@ -207,14 +133,15 @@ pub fn router(admin: Admin) -> Router {
     routes
         .route(
             "/api/v1/openapi.json",
-            axum::routing::get(move |_: Somebody| async move { (json, document) }),
+            axum::routing::get(move |_: Authenticated| async move { (json, document) }),
         )
         .route("/livez", axum::routing::get(|| async { "ok\n" }))
         .route("/readyz", axum::routing::get(status::readyz))
         .route("/", axum::routing::get(root))
-        .fallback(|_: Somebody| async { Problem::no_such_path() })
-        .method_not_allowed_fallback(|_: Somebody| async { Problem::method_not_allowed() })
+        .fallback(|_: Authenticated| async { Problem::no_such_path() })
+        .method_not_allowed_fallback(|_: Authenticated| async { Problem::method_not_allowed() })
         .layer(from_fn_with_state((Arc::clone(&api_state), answers), idempotency::layer))
+        .layer(from_fn(request_id::layer))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(api_state)
 }

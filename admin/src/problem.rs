@@ -6,8 +6,7 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::{CommitError, Refusal, Unmet};
-use store::ReadError;
+use control::Refused;
 
 /// A problem document as an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +21,6 @@ impl Problem {
         Self::new(ProblemCode::InvalidParameter, detail)
     }
 
-    pub(crate) fn unsupported(detail: impl Into<String>) -> Self {
-        Self::new(ProblemCode::Unsupported, detail)
-    }
-
     pub(crate) fn no_credential() -> Self {
         let detail = "this needs a token: send the header `Authorization: Bearer TOKEN`; the administrator's token is in \
                       `admin.token` in the data directory";
@@ -36,10 +31,6 @@ impl Problem {
         let detail = "the token is not valid: it is mistyped, revoked or over; the administrator's token is in `admin.token` \
                       in the data directory";
         Self::new(ProblemCode::Unauthenticated, detail)
-    }
-
-    pub(crate) fn denied(denied: &access::Denied) -> Self {
-        Self::new(ProblemCode::AccessDenied, denied.to_string())
     }
 
     pub(crate) fn no_such_path() -> Self {
@@ -54,25 +45,6 @@ impl Problem {
 
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(ProblemCode::Unavailable, detail)
-    }
-
-    /// An entity that is not there: its code, as ECS would say it, and where to see those that are.
-    pub(crate) fn missing(kind: &'static str, name: &str) -> Self {
-        let (code, list) = match kind {
-            "service" => (ProblemCode::ServiceNotFound, "berth service ls"),
-            "task" => (ProblemCode::TaskNotFound, "berth task ls"),
-            "cluster" => (ProblemCode::ClusterNotFound, "berth cluster ls"),
-            "task definition" => (ProblemCode::TaskDefinitionNotFound, "berth task-definition ls"),
-            "instance" => (ProblemCode::InstanceNotFound, "berth instance ls"),
-            "router" => (ProblemCode::RouterNotFound, "berth router ls"),
-            "rule" => (ProblemCode::RuleNotFound, "berth rule ls"),
-            "repository" => (ProblemCode::RepositoryNotFound, "berth image ls"),
-            "target group" => (ProblemCode::TargetGroupNotFound, "berth rule ls"),
-            "listener" => (ProblemCode::ListenerNotFound, "berth rule ls"),
-            _ => (ProblemCode::NotFound, "berth status"),
-        };
-        let detail = format!("{kind} `{name}` does not exist; `{list}` shows what does");
-        Self::new(code, detail)
     }
 }
 
@@ -90,55 +62,9 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let detail = refusal.to_string();
-        match refusal {
-            Refusal::NotFound { kind, name } => Self::missing(kind, &name),
-            Refusal::Exists { .. } | Refusal::ServiceExists { .. } => {
-                Self::new(ProblemCode::AlreadyExists, detail)
-            }
-            Refusal::WrongStatus { .. } => Self::new(ProblemCode::WrongStatus, detail),
-            Refusal::InUse { .. } => Self::new(ProblemCode::InUse, detail),
-            Refusal::NotNext { .. } => {
-                let detail = format!("{detail}: somebody else was faster, try again");
-                Self::new(ProblemCode::Conflict, detail)
-            }
-            Refusal::RuleConflict { other, .. } => {
-                let next =
-                    format!("choose another, or remove that rule with `berth rule rm {other}`");
-                Self::new(ProblemCode::RuleConflict, format!("{detail}; {next}"))
-            }
-            Refusal::JoinTokenOver(_) => Self::new(ProblemCode::JoinTokenOver, detail),
-            Refusal::NoRoom { .. } => Self::new(ProblemCode::NoRoom, detail),
-            Refusal::Definition { .. } => Self::new(ProblemCode::InvalidTaskDefinition, detail),
-            Refusal::Invalid(_) => Self::invalid(detail),
-        }
-    }
-}
-
-impl From<CommitError> for Problem {
-    fn from(error: CommitError) -> Self {
-        let detail = error.to_string();
-        match error {
-            CommitError::Refused(refusal) => refusal.into(),
-            CommitError::Unmet(Unmet::CredentialEnded(_)) => Self::wrong_credential(),
-            CommitError::Unmet(Unmet::Denied { .. }) => {
-                Self::new(ProblemCode::AccessDenied, detail)
-            }
-            CommitError::Unmet(Unmet::Modified { .. }) => {
-                Self::new(ProblemCode::PreconditionFailed, detail)
-            }
-            CommitError::GuardFailed { .. } => Self::new(ProblemCode::Conflict, detail),
-            CommitError::TooLarge(_) => Self::invalid(detail),
-            CommitError::Unavailable(_) => Self::unavailable(detail),
-        }
-    }
-}
-
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        Self::unavailable(error.to_string())
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self(api::Problem::new(refused.code(), refused.to_string()))
     }
 }
 

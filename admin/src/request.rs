@@ -3,7 +3,6 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
-use model::{ClusterName, Service, ServiceName, State};
 use serde::de::DeserializeOwned;
 
 use crate::Api;
@@ -38,7 +37,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 }
 
 /// Where in a document, for a sentence; nothing where it is the document itself.
-pub(crate) fn place(path: &serde_path_to_error::Path) -> String {
+fn place(path: &serde_path_to_error::Path) -> String {
     match path.to_string() {
         whole if whole == "." => String::new(),
         place => format!(" at `{place}`"),
@@ -69,27 +68,4 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Parameters<T> {
         let query = axum::extract::Query::from_request_parts(parts, api).await?;
         Ok(Self(query.0))
     }
-}
-
-/// The service of that name, or the problem that there is none.
-pub(crate) fn service<'a>(
-    state: &'a State,
-    cluster: &ClusterName,
-    name: &ServiceName,
-) -> Result<&'a Service, Problem> {
-    known_cluster(state, cluster)?;
-    state.service_named(cluster, name).ok_or_else(|| Problem::missing("service", name.as_str()))
-}
-
-/// A problem where there is no such cluster, so that a mistyped one does not look empty.
-pub(crate) fn known_cluster(state: &State, name: &ClusterName) -> Result<(), Problem> {
-    match state.cluster(name) {
-        Some(_) => Ok(()),
-        None => Err(Problem::missing("cluster", name.as_str())),
-    }
-}
-
-/// Ten random bytes, for an id.
-pub(crate) fn random() -> [u8; 10] {
-    rand::random()
 }

@@ -4,32 +4,19 @@ use api::Status;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use control::GetStatus;
 
 use crate::Api;
-use crate::describe::instance::{instance, router};
-use crate::describe::service::service;
-use crate::may::{May, StatusGet};
+use crate::authorized::Authorized;
+use crate::problem::Problem;
 
 /// How everything is: instances, routers and services with their counts.
-#[utoipa::path(get, path = "/status", responses((status = 200, body = Status), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("status:Get"))))]
-pub(crate) async fn get(_: May<StatusGet>, State(api): State<Api>) -> Json<Status> {
-    let (state, observed, now) = (api.state(), api.seen(), api.now());
-    let describe_instance = |one| instance(&state, &observed, &api.lease, now, one);
-    let describe_router = |one| router(&observed, &api.lease, now, one);
-    let port = api.router_port();
-    Json(Status {
-        version: api.info.version.clone(),
-        installation: state.installation(),
-        epoch: api.store.epoch(),
-        revision: state.revision(),
-        ready: api.ready.borrow().all(),
-        registry_address: api.info.registry_address.clone(),
-        router_url: (port != 0).then(|| format!("http://localhost:{port}")),
-        link_address: api.info.link_address.clone(),
-        instances: state.instances().map(describe_instance).collect(),
-        routers: state.routers().map(describe_router).collect(),
-        services: state.services().map(|one| service(&state, one, port)).collect(),
-    })
+#[utoipa::path(get, path = "/status", operation_id = "GetStatus", responses((status = 200, body = Status), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("status:Get"))))]
+pub(crate) async fn get(
+    who: Authorized<GetStatus>,
+    State(api): State<Api>,
+) -> Result<Json<Status>, Problem> {
+    who.execute(&api, GetStatus).await.map(Json)
 }
 
 /// 200 once every part is ready; names each part either way.

@@ -16,9 +16,10 @@ use store::Store;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-use crate::{Admin, Info, Logs, Readiness, router};
+use crate::{Admin, Logs, Readiness, router};
 
 mod access;
+mod backend;
 mod definition;
 mod deploy;
 mod idempotency;
@@ -107,7 +108,7 @@ impl Answer {
 }
 
 fn id_bytes() -> [u8; 10] {
-    crate::request::random()
+    rand::random()
 }
 
 fn instance_id(n: u8) -> InstanceId {
@@ -178,19 +179,14 @@ impl World {
         let (observed, seen) = watch::channel(Observed::new(now()));
         let (ready, readiness) = watch::channel(Readiness::default());
         let app = router(Admin {
-            store: store.clone(),
-            observed: seen,
-            clock: Arc::new(Ticks(AtomicI64::new(1))),
-            lease: LeaseTimes::default(),
+            control: backend::control(
+                &store,
+                seen,
+                readiness.clone(),
+                Arc::new(Ticks(AtomicI64::new(1))),
+            ),
             logs: Arc::new(Lines(instance_id(1))),
             ready: readiness,
-            info: Info {
-                version: "1.2.3".to_owned(),
-                registry_address: "localhost:5000".to_owned(),
-                router_port: Arc::new(|| 8080),
-                link_address: "127.0.0.1:7071".to_owned(),
-                ca_fingerprint: "ab".repeat(32),
-            },
         });
         Self { store, observed, ready, app, admin, other }
     }

@@ -162,10 +162,15 @@ impl Control {
         state: &State,
     ) -> Result<R::Answer, Refused> {
         let (observed, now) = (self.backend.observed(), self.clock.now());
-        let past = self.past(request, state).await?;
+        let reads = R::OPERATION.entry().effect == Effect::Reads;
+        let past = if reads || R::DECIDES_ON_HISTORY {
+            self.past(request, state).await?
+        } else {
+            Past::default()
+        };
         let view = self.view(caller, state, &observed, &past, now);
         let (permissions, decision) = decide(&Context { view, fill: &self.fill }, request)?;
-        if R::OPERATION.entry().effect == Effect::Reads {
+        if reads {
             return (decision.answer)(&view);
         }
         let resource = resource_of(&permissions);

@@ -10,19 +10,59 @@
 
 mod audit;
 mod caller;
+mod cluster;
 mod context;
 mod control;
+mod deploy;
+mod deployment;
+mod describe;
+mod ecs;
+mod entity_tag;
+mod event;
+mod find;
+mod image;
+mod installation;
+mod instance;
+mod join_token;
 pub mod operation;
-mod refused;
+mod page;
+pub mod refused;
 mod request;
+mod resolve;
+mod router;
+mod routing;
+mod run_task;
 mod sentence;
+mod service;
+mod status;
+mod stopped;
+mod task;
+mod task_definition;
 
 pub use caller::{Caller, Permission, request_id};
+pub use cluster::ListClusters;
 pub use context::{Context, Past, Setup, View};
 pub use control::{Backend, Control, Write};
+pub use deploy::DeployService;
+pub use entity_tag::Tagged;
+pub use event::ListServiceEvents;
+pub use image::{ListRepositories, ListTags};
+pub use installation::{GetStopProgress, StopInstallation};
+pub use instance::{GetInstance, ListInstances, RemoveInstance, UpdateInstance};
+pub use join_token::CreateJoinToken;
 pub use operation::Operation;
 pub use refused::Refused;
 pub use request::{Decision, Request, decide};
+pub use router::{ListRouters, RemoveRouter};
+pub use routing::{CreateRule, DeleteRule, ListListeners, ListRules, ListTargetGroups};
+pub use run_task::RunTask;
+pub use service::{
+    CreateService, DeleteService, GetService, ListServices, NamedService, RollbackService,
+    UpdateService,
+};
+pub use status::GetStatus;
+pub use task::{GetTask, GetTaskLogs, ListTasks, LogSource, StopTask};
+pub use task_definition::{GetTaskDefinition, ListTaskDefinitions, RegisterTaskDefinition};
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
-//! Why a request was not done: a closed set, rendered for people in one place.
+//! Why a request was not done: a closed set, with the code that each has on the wire.
 
-use std::fmt;
-
-use model::{CommitError, Unmet};
-
-use crate::sentence;
+use access::ResourceKind;
+use api::ProblemCode;
+use model::definition::DefinitionError;
+use model::{
+    CommitError, ContainerName, ImageReference, Refusal, Revision, ServiceName, TaskId, Unmet,
+};
 
 /// Why a request was not done. Nothing of it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,275 @@ pub enum Refused {
     Contended,
     /// History cannot be read.
     HistoryUnreadable(String),
+    /// What is named is not there.
+    Missing {
+        /// What it would be.
+        kind: ResourceKind,
+        /// How it was named.
+        name: String,
+    },
+    /// Several instances have the name.
+    AmbiguousInstance(String),
+    /// The agent of an instance that should be removed is on the line.
+    InstanceConnected(String),
+    /// A join token that would live too long or be used too often.
+    JoinTokenBounds {
+        /// Seconds at most.
+        seconds: u32,
+        /// Uses at most.
+        uses: u32,
+    },
+    /// A page token that the list did not give.
+    ForeignToken,
+    /// A rule for a service without a target group.
+    NoTargetGroup(ServiceName),
+    /// A rule that does nothing, or several things.
+    NotOneAction,
+    /// A path that could never match.
+    PathWithoutSlash(String),
+    /// A host that could never match.
+    HostWithPort {
+        /// What was given.
+        host: String,
+        /// What would match.
+        name: String,
+    },
+    /// The service never completed an earlier deployment.
+    NothingToRollBackTo(ServiceName),
+    /// Too many tasks, or none.
+    CountOutOfRange {
+        /// What was given.
+        count: u32,
+        /// How many at once.
+        most: u32,
+    },
+    /// A text that is too long.
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// Characters at most.
+        most: usize,
+    },
+    /// Overrides that are too large.
+    OverridesTooLarge {
+        /// What was given.
+        bytes: usize,
+        /// Bytes at most.
+        most: usize,
+    },
+    /// Overrides of a container that the definition does not have.
+    NoContainerToOverride {
+        /// The definition.
+        definition: Revision,
+        /// The container.
+        container: ContainerName,
+    },
+    /// Overrides that make an impossible definition.
+    Overrides(DefinitionError),
+    /// It cannot be deployed as it was asked for.
+    Deploy(DeployError),
+    /// The document is no task definition of Berth's.
+    Document(DocumentError),
+    /// The task has no such container.
+    ContainerMissing {
+        /// The task.
+        task: TaskId,
+        /// The container.
+        container: ContainerName,
+    },
+}
+
+/// Why an image or a task definition cannot be deployed as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeployError {
+    /// An image of another registry.
+    ForeignRegistry {
+        /// The image.
+        image: Box<ImageReference>,
+        /// `host:port` of Berth's own registry.
+        own: String,
+    },
+    /// An image that the registry does not have.
+    ImageMissing {
+        /// The image.
+        image: Box<ImageReference>,
+        /// `host:port` of Berth's own registry.
+        own: String,
+    },
+    /// What a task definition says itself cannot be said beside it.
+    DefinitionSaysItself,
+    /// The port of a service that is there follows its task definition.
+    PortOfKnownService(ServiceName),
+    /// The definition does not map the port.
+    PortNotMapped {
+        /// The definition.
+        definition: Revision,
+        /// The port.
+        port: u16,
+    },
+    /// The service's tasks have several containers, so it is not known which one is meant.
+    SeveralContainers {
+        /// The service.
+        service: ServiceName,
+        /// How many.
+        count: usize,
+    },
+    /// Port 0.
+    PortZero,
+    /// The image exposes no port, and none was given.
+    NoPort,
+    /// A task definition without a container.
+    NoContainer,
+    /// A TCP check with a path.
+    TcpCheckWithPath,
+    /// The server has not made its listener yet.
+    NoListenerYet,
+}
+
+/// Why a document is no task definition of Berth's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentError {
+    /// A document that is no task definition.
+    NotADefinition,
+    /// A task definition that cannot be read.
+    UnreadableDefinition {
+        /// Where in it; `.` for all of it.
+        place: String,
+        /// Why.
+        cause: String,
+    },
+    /// A value that should be a number.
+    NotANumber {
+        /// The field.
+        field: &'static str,
+        /// What was given.
+        text: String,
+    },
+    /// A launch type that ECS does not have.
+    LaunchType(String),
+    /// A network mode that Berth does not have.
+    NetworkMode(String),
+    /// Fields of ECS's that Berth does not have.
+    Unsupported(Vec<UnsupportedField>),
+}
+
+/// A field of ECS's that Berth does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsupportedField {
+    /// Where it stands, with its name.
+    pub place: String,
+    /// Its name.
+    pub field: String,
+}
+
+impl Refused {
+    /// What is named is not there.
+    pub(crate) fn missing(kind: ResourceKind, name: &impl ToString) -> Self {
+        Self::Missing { kind, name: name.to_string() }
+    }
+
+    /// Its code on the wire.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::Unmet(Unmet::CredentialEnded(_)) => ProblemCode::Unauthenticated,
+            Self::Unmet(Unmet::Denied { .. }) => ProblemCode::AccessDenied,
+            Self::Unmet(Unmet::Modified { .. }) => ProblemCode::PreconditionFailed,
+            Self::Commit(error) => code_of(error),
+            Self::Contended => ProblemCode::Conflict,
+            Self::HistoryUnreadable(_) => ProblemCode::Unavailable,
+            Self::Missing { kind, name: _ } => missing(*kind),
+            Self::AmbiguousInstance(_) => ProblemCode::AmbiguousName,
+            Self::InstanceConnected(_) => ProblemCode::InstanceConnected,
+            Self::Deploy(error) => error.code(),
+            Self::Document(DocumentError::Unsupported(_)) => ProblemCode::Unsupported,
+            Self::NoTargetGroup(_) => ProblemCode::NoTargetGroup,
+            Self::NothingToRollBackTo(_) => ProblemCode::NothingToRollBackTo,
+            Self::ContainerMissing { .. } => ProblemCode::ContainerNotFound,
+            Self::JoinTokenBounds { .. }
+            | Self::ForeignToken
+            | Self::NotOneAction
+            | Self::PathWithoutSlash(_)
+            | Self::HostWithPort { .. }
+            | Self::CountOutOfRange { .. }
+            | Self::TooLong { .. }
+            | Self::OverridesTooLarge { .. }
+            | Self::NoContainerToOverride { .. }
+            | Self::Document(_)
+            | Self::Overrides(_) => ProblemCode::InvalidParameter,
+        }
+    }
+}
+
+impl DeployError {
+    fn code(&self) -> ProblemCode {
+        match self {
+            Self::ImageMissing { .. } => ProblemCode::ImageNotFound,
+            Self::SeveralContainers { .. } => ProblemCode::SeveralContainers,
+            Self::NoPort => ProblemCode::NoPort,
+            Self::NoListenerYet => ProblemCode::Unavailable,
+            Self::ForeignRegistry { .. }
+            | Self::DefinitionSaysItself
+            | Self::PortOfKnownService(_)
+            | Self::PortNotMapped { .. }
+            | Self::PortZero
+            | Self::NoContainer
+            | Self::TcpCheckWithPath => ProblemCode::InvalidParameter,
+        }
+    }
+}
+
+fn code_of(error: &CommitError) -> ProblemCode {
+    match error {
+        CommitError::Refused(refusal) => match refusal {
+            Refusal::NotFound { kind, name: _ } => {
+                ResourceKind::of_words(kind).map_or(ProblemCode::NotFound, missing)
+            }
+            Refusal::Exists { .. } | Refusal::ServiceExists { .. } => ProblemCode::AlreadyExists,
+            Refusal::WrongStatus { .. } => ProblemCode::WrongStatus,
+            Refusal::InUse { .. } => ProblemCode::InUse,
+            Refusal::NotNext { .. } => ProblemCode::Conflict,
+            Refusal::RuleConflict { .. } => ProblemCode::RuleConflict,
+            Refusal::JoinTokenOver(_) => ProblemCode::JoinTokenOver,
+            Refusal::NoRoom { .. } => ProblemCode::NoRoom,
+            Refusal::Definition { .. } => ProblemCode::InvalidTaskDefinition,
+            Refusal::Invalid(_) => ProblemCode::InvalidParameter,
+        },
+        CommitError::Unmet(Unmet::CredentialEnded(_)) => ProblemCode::Unauthenticated,
+        CommitError::Unmet(Unmet::Denied { .. }) => ProblemCode::AccessDenied,
+        CommitError::Unmet(Unmet::Modified { .. }) => ProblemCode::PreconditionFailed,
+        CommitError::GuardFailed { .. } => ProblemCode::Conflict,
+        CommitError::TooLarge(_) => ProblemCode::InvalidParameter,
+        CommitError::Unavailable(_) => ProblemCode::Unavailable,
+    }
+}
+
+/// The code of what is not there, as ECS would say it.
+fn missing(kind: ResourceKind) -> ProblemCode {
+    match kind {
+        ResourceKind::Cluster => ProblemCode::ClusterNotFound,
+        ResourceKind::Instance => ProblemCode::InstanceNotFound,
+        ResourceKind::Router => ProblemCode::RouterNotFound,
+        ResourceKind::TaskDefinition => ProblemCode::TaskDefinitionNotFound,
+        ResourceKind::Service => ProblemCode::ServiceNotFound,
+        ResourceKind::Task => ProblemCode::TaskNotFound,
+        ResourceKind::Listener => ProblemCode::ListenerNotFound,
+        ResourceKind::TargetGroup => ProblemCode::TargetGroupNotFound,
+        ResourceKind::Rule => ProblemCode::RuleNotFound,
+        ResourceKind::Repository => ProblemCode::RepositoryNotFound,
+        ResourceKind::Installation | ResourceKind::User => ProblemCode::NotFound,
+    }
+}
+
+impl From<DeployError> for Refused {
+    fn from(error: DeployError) -> Self {
+        Self::Deploy(error)
+    }
+}
+
+impl From<DocumentError> for Refused {
+    fn from(error: DocumentError) -> Self {
+        Self::Document(error)
+    }
 }
 
 impl From<Unmet> for Refused {
@@ -34,12 +304,6 @@ impl From<CommitError> for Refused {
             | CommitError::TooLarge(_)
             | CommitError::Unavailable(_) => Self::Commit(error),
         }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&sentence::refused(self))
     }
 }
 

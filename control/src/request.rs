@@ -12,6 +12,8 @@ use crate::{Context, Operation, Permission, Refused, View};
 pub trait Request: Sync {
     /// Which row of the table it is.
     const OPERATION: Operation;
+    /// Whether a change is decided on history, not only answered with it.
+    const DECIDES_ON_HISTORY: bool = false;
     /// What they get.
     type Answer: Send;
 
@@ -24,7 +26,7 @@ pub trait Request: Sync {
         Ok(vec![Permission { action: Self::OPERATION.action(), resource }])
     }
 
-    /// Which history to read, behind what was read already, before it is decided and before it is answered.
+    /// Which history to read, behind what was read already, for the answer.
     fn history(&self, _state: &State, _past: &Past) -> Option<HistoryQuery> {
         None
     }

@@ -1,19 +1,274 @@
 //! Every sentence of this room. Nothing decides on one: with the feature `reworded` each is another.
 
-use crate::Refused;
+use std::fmt;
 
-/// Why a request was not done, with what to do next.
-pub(crate) fn refused(refused: &Refused) -> String {
-    let sentence = match refused {
-        Refused::Unmet(unmet) => unmet.to_string(),
-        Refused::Commit(error) => error.to_string(),
-        Refused::Contended => "somebody else was faster each time: try again".to_owned(),
-        Refused::HistoryUnreadable(why) => format!("history cannot be read: {why}"),
-    };
-    reword(sentence)
+use access::ResourceKind;
+use model::{CommitError, ImageReference, Principal, Refusal, Unmet};
+
+use crate::Refused;
+use crate::refused::{DeployError, DocumentError, UnsupportedField};
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&reword(&refused(self)))
+    }
 }
 
 /// The sentence, or another one where a test wants to know that nothing reads it.
-fn reword(sentence: String) -> String {
-    if cfg!(feature = "reworded") { format!("[{}]", sentence.len()) } else { sentence }
+fn reword(sentence: &str) -> String {
+    if cfg!(feature = "reworded") { sentence.chars().rev().collect() } else { sentence.to_owned() }
+}
+
+/// Cause and next step.
+fn refused(refused: &Refused) -> String {
+    match refused {
+        Refused::Unmet(unmet) => self::unmet(unmet),
+        Refused::Commit(error) => commit(error),
+        Refused::Contended => "somebody else was faster each time: try again".to_owned(),
+        Refused::HistoryUnreadable(why) => format!("history cannot be read: {why}"),
+        Refused::Missing { kind, name } => missing(*kind, name),
+        Refused::AmbiguousInstance(name) => {
+            format!(
+                "several instances are named `{name}`: say the id that `berth instance ls` shows"
+            )
+        }
+        Refused::InstanceConnected(name) => format!(
+            "instance `{name}` is connected: end its agent first; `berth instance drain {name}` moves its tasks elsewhere"
+        ),
+        Refused::JoinTokenBounds { seconds, uses } => {
+            format!("expiresInSeconds is 1 to {seconds} and uses is 1 to {uses}")
+        }
+        Refused::ForeignToken => {
+            "nextToken is not one that this list gave: begin again without it".to_owned()
+        }
+        Refused::NoTargetGroup(service) => {
+            format!("service `{service}` takes no traffic: it has no target group")
+        }
+        Refused::NotOneAction => {
+            "a rule has exactly one of serviceName, targetGroupName and fixedResponse".to_owned()
+        }
+        Refused::PathWithoutSlash(path) => format!("path `{path}` does not begin with `/`"),
+        Refused::HostWithPort { host, name } => {
+            format!("host `{host}` has a port: a rule holds on the listener's port, write `{name}`")
+        }
+        Refused::NothingToRollBackTo(service) => {
+            format!("service `{service}` has no earlier completed deployment to go back to")
+        }
+        Refused::CountOutOfRange { count, most } => format!("count is {count}; use 1 to {most}"),
+        Refused::TooLong { field: "reason", most } => {
+            format!("the reason is longer than {most} characters")
+        }
+        Refused::TooLong { field, most } => format!("{field} is longer than {most} characters"),
+        Refused::OverridesTooLarge { bytes, most } => {
+            format!("the overrides have {bytes} bytes in all; {most} at most")
+        }
+        Refused::NoContainerToOverride { definition, container } => {
+            format!("`{definition}` has no container `{container}` to override")
+        }
+        Refused::Overrides(error) => format!("the overrides cannot be: {error}"),
+        Refused::ContainerMissing { task, container } => {
+            format!("task `{task}` has no container `{container}`")
+        }
+        Refused::Deploy(error) => deploy(error),
+        Refused::Document(error) => document(error),
+    }
+}
+
+/// Why an image cannot be deployed as it was asked for.
+fn deploy(error: &DeployError) -> String {
+    match error {
+        DeployError::ForeignRegistry { image, own } => foreign_registry(image, own),
+        DeployError::ImageMissing { image, own } => image_missing(image, own),
+        DeployError::DefinitionSaysItself => {
+            "a task definition says image, environment, cpu, memory and command itself: register a revision that says \
+             them otherwise with `berth task-definition register`"
+                .to_owned()
+        }
+        DeployError::PortOfKnownService(service) => format!(
+            "service `{service}` takes its traffic at the port that the task definition maps: say no port"
+        ),
+        DeployError::PortNotMapped { definition, port } => {
+            format!("task definition `{definition}` maps no TCP port {port}")
+        }
+        DeployError::SeveralContainers { service, count } => format!(
+            "service `{service}` runs {count} containers per task: register a task definition with `berth task-definition \
+             register` and deploy it with `berth deploy {service} --task-definition FAMILY`; `berth service scale \
+             {service}` changes how many tasks it keeps"
+        ),
+        DeployError::PortZero => "port 0 is no port; use 1 to 65535".to_owned(),
+        DeployError::NoPort => {
+            "the image exposes no port: say which one the application listens on with `--port`, or add EXPOSE to its \
+             Dockerfile"
+                .to_owned()
+        }
+        DeployError::NoContainer => "the task definition has no container".to_owned(),
+        DeployError::TcpCheckWithPath => {
+            "a TCP check has no path: say healthPath, or healthProtocol TCP, not both".to_owned()
+        }
+        DeployError::NoListenerYet => {
+            "there is no listener yet: the server is still starting".to_owned()
+        }
+    }
+}
+
+/// Why a document is no task definition.
+fn document(error: &DocumentError) -> String {
+    match error {
+        DocumentError::NotADefinition => {
+            "the body is no task definition: it is not a JSON object".to_owned()
+        }
+        DocumentError::UnreadableDefinition { place, cause } if place == "." => {
+            format!("the task definition cannot be read: {cause}")
+        }
+        DocumentError::UnreadableDefinition { place, cause } => {
+            format!("the task definition cannot be read at `{place}`: {cause}")
+        }
+        DocumentError::NotANumber { field, text } => {
+            format!("`{field}` is `{text}`; write a whole number")
+        }
+        DocumentError::LaunchType(launch_type) => {
+            format!("`requiresCompatibilities` holds {launch_type}, which is no launch type")
+        }
+        DocumentError::NetworkMode(mode) => {
+            format!("`networkMode` is {mode}; Berth knows `bridge` and `awsvpc`")
+        }
+        DocumentError::Unsupported(fields) => {
+            let fields: Vec<String> = fields.iter().map(unsupported).collect();
+            format!(
+                "Berth does not have {}. Take out what is not needed, or let `berth task-definition register --leave-out` \
+                 do it",
+                fields.join(", ")
+            )
+        }
+    }
+}
+
+fn unmet(unmet: &Unmet) -> String {
+    match unmet {
+        Unmet::CredentialEnded(_) => {
+            "the token is not valid: it is mistyped, revoked or over; the administrator's token is in `admin.token` in \
+             the data directory"
+                .to_owned()
+        }
+        Unmet::Denied { .. } => unmet.to_string(),
+        Unmet::Modified { .. } => {
+            "it has changed since the state that If-Match names: read it again, and decide again"
+                .to_owned()
+        }
+    }
+}
+
+fn commit(error: &CommitError) -> String {
+    match error {
+        CommitError::Refused(Refusal::NotFound { kind, name }) => {
+            match ResourceKind::of_words(kind) {
+                Some(kind) => missing(kind, name),
+                None => format!("{kind} `{name}` does not exist; `berth status` shows what does"),
+            }
+        }
+        CommitError::Refused(refusal @ Refusal::NotNext { .. }) => {
+            format!("{refusal}: somebody else was faster, try again")
+        }
+        CommitError::Refused(refusal @ Refusal::RuleConflict { other, .. }) => {
+            format!("{refusal}; choose another, or remove that rule with `berth rule rm {other}`")
+        }
+        CommitError::Unmet(unmet) => self::unmet(unmet),
+        CommitError::Refused(_)
+        | CommitError::GuardFailed { .. }
+        | CommitError::TooLarge(_)
+        | CommitError::Unavailable(_) => error.to_string(),
+    }
+}
+
+/// What is not there, and where to see what is.
+fn missing(kind: ResourceKind, name: &str) -> String {
+    let list = match kind {
+        ResourceKind::Service => "berth service ls",
+        ResourceKind::Task => "berth task ls",
+        ResourceKind::Cluster => "berth cluster ls",
+        ResourceKind::TaskDefinition => "berth task-definition ls",
+        ResourceKind::Instance => "berth instance ls",
+        ResourceKind::Router => "berth router ls",
+        ResourceKind::Repository => "berth image ls",
+        ResourceKind::Rule | ResourceKind::TargetGroup | ResourceKind::Listener => "berth rule ls",
+        ResourceKind::Installation | ResourceKind::User => "berth status",
+    };
+    format!("{} `{name}` does not exist; `{list}` shows what does", kind.words())
+}
+
+fn foreign_registry(image: &ImageReference, own: &str) -> String {
+    let (registry, repository) = (image.registry.as_deref().unwrap_or_default(), &image.repository);
+    format!(
+        "image `{image}` is of registry `{registry}`; Berth runs images of its own registry only: push it there with \
+         `docker tag {image} {own}/{repository} && docker push {own}/{repository}`"
+    )
+}
+
+fn image_missing(image: &ImageReference, own: &str) -> String {
+    let name = ImageReference { registry: Some(own.to_owned()), ..image.clone() };
+    let plain = ImageReference { registry: None, ..image.clone() };
+    format!("image `{plain}` does not exist in the registry; push it first: `docker push {name}`")
+}
+
+/// A field that Berth does not have, and what to do instead, where there is something.
+pub(crate) fn unsupported(unsupported: &UnsupportedField) -> String {
+    let UnsupportedField { place, field } = unsupported;
+    let hint = match field.as_str() {
+        "logConfiguration" => " (it keeps the log of every container: `berth task logs`)",
+        "healthCheck" => " (its routers check health: `berth deploy --health-path`)",
+        "secrets" | "environmentFiles" => " (give the values in `environment`)",
+        _ => "",
+    };
+    format!("`{place}`{hint}")
+}
+
+/// Why a deployment is where it is when it begins.
+pub(crate) fn tasks_are_being_started() -> String {
+    reword("tasks are being started")
+}
+
+/// Why a deployment goes back.
+pub(crate) fn rolled_back_by_a_person() -> String {
+    reword("rolled back by a person")
+}
+
+/// Why a task stops that somebody stopped.
+pub(crate) fn stopped_by(principal: &Principal) -> String {
+    reword(&format!("stopped by {principal}"))
+}
+
+/// Why everything stops.
+pub(crate) fn stopped_by_down() -> String {
+    reword("stopped by `berth down`")
+}
+
+/// Where a value comes from that was not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    AsBefore,
+    ServiceName,
+    Expose,
+    LowestOfExpose,
+    FirstMapped,
+    Default,
+    DefaultCpu,
+    DefaultMemory,
+    DefaultCheck,
+}
+
+impl Origin {
+    /// In words.
+    pub(crate) fn sentence(self) -> String {
+        reword(match self {
+            Self::AsBefore => "as before",
+            Self::ServiceName => "the service's name",
+            Self::Expose => "the image's EXPOSE",
+            Self::LowestOfExpose => "the lowest port of the image's EXPOSE",
+            Self::FirstMapped => "the first that the task definition maps",
+            Self::Default => "the default",
+            Self::DefaultCpu => "the default; 1024 is one core",
+            Self::DefaultMemory => "the default, in MiB",
+            Self::DefaultCheck => "the default: a GET of it answers 200 to 399",
+        })
+    }
 }

@@ -109,13 +109,9 @@ impl Server {
         let control = backend.into_control(&clock, setup);
         let registry = registry(store.reader(), &control, &dir, &clock)?;
         let admin = admin::Admin {
-            store: store.clone(),
-            observed: observed.subscribe(),
-            clock: Arc::clone(&clock),
-            lease: config.lease,
+            control,
             logs: Arc::new(logs::FromAgents(streams.clone())),
             ready: ready_parts,
-            info: info(config, &endpoints, &authority, layout),
         };
         let link = link::server::Server {
             authority,
@@ -193,29 +189,6 @@ async fn serve_http(
     let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
     if let Err(error) = served.await {
         tracing::error!(%error, "a listener has ended");
-    }
-}
-
-fn info(
-    config: &Config,
-    endpoints: &Endpoints,
-    authority: &link::Authority,
-    layout: Layout,
-) -> admin::Info {
-    let link = config.link.advertised_address.clone();
-    let router = config.router.listen;
-    admin::Info {
-        version: VERSION.to_owned(),
-        registry_address: endpoints
-            .registry
-            .map_or_else(String::new, |at| format!("localhost:{}", at.port())),
-        // The local router may come later than the server, and chooses its port itself where that is left open.
-        router_port: Arc::new(move || {
-            Endpoints::read(&layout).router.map_or(router.port(), |at| at.port())
-        }),
-        link_address: link
-            .unwrap_or_else(|| shown(endpoints.link.map(|at| for_others(config.link.listen, at)))),
-        ca_fingerprint: authority.fingerprint(),
     }
 }
 

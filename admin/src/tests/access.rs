@@ -1,5 +1,9 @@
 //! Who may ask for what, and that nothing else can be asked for.
 
+use ::access::Resource;
+use control::Operation;
+use model::history::About;
+
 use super::*;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -8,16 +12,18 @@ async fn document(world: &World) -> Value {
     world.get("/openapi.json").await.ok()
 }
 
-/// Path, method and action of every operation in the document.
-fn operations(document: &Value) -> Vec<(String, String, String)> {
+/// Path, method and id of every operation in the document; its action is that of the table.
+fn operations(document: &Value) -> Vec<(String, String, Operation)> {
     let paths = document["paths"].as_object().unwrap();
     let of_path = |(path, item): (&String, &Value)| {
         let path = path.clone();
         let methods = item.as_object().unwrap().clone().into_iter();
         methods.map(move |(method, operation)| {
-            let action = operation["x-action"].as_str();
-            let action = action.unwrap_or_else(|| panic!("{method} {path} declares no action"));
-            (path.clone(), method.to_uppercase(), action.to_owned())
+            let id = operation["operationId"].as_str().unwrap();
+            let known = Operation::ALL.iter().find(|known| known.as_str() == id);
+            let known = known.unwrap_or_else(|| panic!("{method} {path} is no operation: {id}"));
+            assert_eq!(operation["x-action"], known.action().as_str(), "{method} {path}");
+            (path.clone(), method.to_uppercase(), *known)
         })
     };
     paths.iter().flat_map(of_path).collect()
@@ -41,17 +47,65 @@ async fn every_operation_enforces_the_action_that_it_declares() {
     let world = World::new().await;
     let operations = operations(&document(&world).await);
     assert!(operations.len() >= 30, "{} operations", operations.len());
-    for (path, method, action) in operations {
+    for (path, method, operation) in operations {
         assert!(path.starts_with("/api/v1/"), "{path}");
-        assert!(::access::Action::ALL.iter().any(|known| known.as_str() == action), "{action}");
         let path = fill(&path);
         let nobody = ask(&world, &method, &path, None).await;
         nobody.problem(401, "Unauthenticated");
         assert_eq!(nobody.headers["www-authenticate"], "Bearer");
         let other = ask(&world, &method, &path, Some(&world.other)).await;
         let detail = other.problem(403, "AccessDenied");
-        assert_eq!(detail, format!("`user/other` may not `{action}` on `*`"), "{method} {path}");
+        let (action, resource) = (operation.action(), Resource::any(operation.kind()));
+        let expected = format!("`user/other` may not `{action}` on `{resource}`");
+        assert_eq!(detail, expected, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn every_route_is_one_operation_and_every_operation_but_the_registrys_one_route() {
+    let world = World::new().await;
+    let mut routed: Vec<Operation> = operations(&document(&world).await)
+        .into_iter()
+        .map(|(_, _, operation)| operation)
+        .collect();
+    routed.sort();
+    let registry = [
+        Operation::Pull,
+        Operation::UploadBlob,
+        Operation::PutManifest,
+        Operation::DeleteManifest,
+        Operation::DeleteBlob,
+        Operation::LogIn,
+    ];
+    let all = Operation::ALL.iter().copied();
+    let expected: Vec<Operation> = all.filter(|one| !registry.contains(one)).collect();
+    assert_eq!(routed, expected);
+}
+
+#[tokio::test]
+async fn who_did_what_is_remembered_under_the_id_of_the_answer() {
+    let world = World::with_hello().await;
+    let answer = world.patch("/services/hello", json!({"desiredCount": 5})).await;
+    let query = HistoryQuery { about: About::Audit, limit: 1, after: None };
+    let row = world.store.history(query).await.unwrap().remove(0);
+    let History::Audit(event) = row else { panic!("{row:?}") };
+    assert_eq!(answer.headers["x-request-id"], event.request_id);
+    assert_eq!(event.principal.to_string(), "user/admin");
+    assert_eq!(
+        (event.operation.as_str(), event.action.as_str()),
+        ("UpdateService", "service:Update")
+    );
+    assert_eq!(
+        (event.resource.as_str(), event.outcome),
+        ("service/default/hello", AuditOutcome::Succeeded)
+    );
+    let denied = ask(&world, "DELETE", "/api/v1/services/hello", Some(&world.other)).await;
+    let row = world.store.history(query).await.unwrap().remove(0);
+    let History::Audit(event) = row else { panic!("{row:?}") };
+    assert_eq!(denied.headers["x-request-id"], event.request_id);
+    let expected = ("user/other", "DeleteService", AuditOutcome::Denied);
+    let principal = event.principal.to_string();
+    assert_eq!((principal.as_str(), event.operation.as_str(), event.outcome), expected);
 }
 
 #[tokio::test]

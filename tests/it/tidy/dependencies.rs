@@ -85,7 +85,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("rustls", &["berth", "link"]),
-    ("serde_path_to_error", &["admin"]),
+    ("serde_path_to_error", &["admin", "control"]),
     ("strsim", &["config"]),
     ("tar", &["demo"]),
     ("tempfile", &["demo"]),

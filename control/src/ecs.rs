@@ -7,8 +7,8 @@
 use api::{Amount, RegisterTaskDefinitionRequest};
 use serde_json::{Map, Value};
 
-use crate::problem::Problem;
-use crate::request::place;
+use crate::refused::{DocumentError, UnsupportedField};
+use crate::sentence;
 
 /// Fields that only describe a definition: whatever they hold, registering one does not need them.
 const DESCRIPTION: [&str; 11] = [
@@ -75,12 +75,13 @@ const NOT_IN_CONTAINERS: [&str; 29] = [
 ];
 
 /// A number, also where it is text.
-pub(crate) fn number(amount: Amount, field: &str) -> Result<u64, Problem> {
+pub(crate) fn number(amount: &Amount, field: &'static str) -> Result<u64, DocumentError> {
     match amount {
-        Amount::Number(number) => Ok(number),
-        Amount::Text(text) => text.trim().parse().ok().ok_or_else(|| {
-            Problem::invalid(format!("`{field}` is `{text}`; write a whole number"))
-        }),
+        Amount::Number(number) => Ok(*number),
+        Amount::Text(text) => {
+            let number = text.trim().parse().ok();
+            number.ok_or_else(|| DocumentError::NotANumber { field, text: text.clone() })
+        }
     }
 }
 
@@ -88,9 +89,9 @@ pub(crate) fn number(amount: Amount, field: &str) -> Result<u64, Problem> {
 pub(crate) fn read(
     document: Value,
     leave_out: bool,
-) -> Result<(RegisterTaskDefinitionRequest, Vec<String>), Problem> {
+) -> Result<(RegisterTaskDefinitionRequest, Vec<String>), DocumentError> {
     let Value::Object(document) = document else {
-        return Err(Problem::invalid("the body is no task definition: it is not a JSON object"));
+        return Err(DocumentError::NotADefinition);
     };
     let mut definition = unwrap(document);
     let mut unsupported = Vec::new();
@@ -103,21 +104,15 @@ pub(crate) fn read(
         }
     }
     if !unsupported.is_empty() && !leave_out {
-        return Err(refused(&unsupported));
+        return Err(DocumentError::Unsupported(unsupported));
     }
     let definition = Value::Object(definition);
     let definition = serde_path_to_error::deserialize(definition).map_err(|error| {
-        let place = place(error.path());
-        Problem::invalid(format!("the task definition cannot be read{place}: {}", error.inner()))
+        let place = error.path().to_string();
+        DocumentError::UnreadableDefinition { place, cause: error.inner().to_string() }
     })?;
-    Ok((definition, unsupported))
-}
-
-fn refused(unsupported: &[String]) -> Problem {
-    Problem::unsupported(format!(
-        "Berth does not have {}. Take out what is not needed, or let `berth task-definition register --leave-out` do it",
-        unsupported.join(", ")
-    ))
+    let shown = unsupported.iter().map(sentence::unsupported).collect();
+    Ok((definition, shown))
 }
 
 /// `aws ecs describe-task-definition` prints a definition inside an object, with its tags beside it.
@@ -134,8 +129,8 @@ fn unwrap(mut document: Map<String, Value>) -> Map<String, Value> {
 /// Takes out what says nothing here; whether its network mode was `awsvpc`.
 fn simplify(
     definition: &mut Map<String, Value>,
-    unsupported: &mut Vec<String>,
-) -> Result<bool, Problem> {
+    unsupported: &mut Vec<UnsupportedField>,
+) -> Result<bool, DocumentError> {
     for field in DESCRIPTION {
         definition.remove(field);
     }
@@ -149,9 +144,7 @@ fn simplify(
     for launch_type in launch_types.as_array().into_iter().flatten() {
         if !["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"].iter().any(|one| launch_type == one)
         {
-            let detail =
-                format!("`requiresCompatibilities` holds {launch_type}, which is no launch type");
-            return Err(Problem::invalid(detail));
+            return Err(DocumentError::LaunchType(launch_type.to_string()));
         }
     }
     let mode = definition.remove("networkMode").unwrap_or_default();
@@ -161,8 +154,7 @@ fn simplify(
         // The containers of a task share one address here as they do there.
         Some("awsvpc") => true,
         _ => {
-            let detail = format!("`networkMode` is {mode}; Berth knows `bridge` and `awsvpc`");
-            return Err(Problem::invalid(detail));
+            return Err(DocumentError::NetworkMode(mode.to_string()));
         }
     };
     take_out(definition, &NOT_HERE, "", unsupported);
@@ -173,7 +165,7 @@ fn simplify_container(
     container: &mut Map<String, Value>,
     index: usize,
     awsvpc: bool,
-    unsupported: &mut Vec<String>,
+    unsupported: &mut Vec<UnsupportedField>,
 ) {
     let place = format!("containerDefinitions[{index}].");
     if container.get("versionConsistency").is_some_and(|word| word == "enabled") {
@@ -201,11 +193,12 @@ fn take_out(
     object: &mut Map<String, Value>,
     fields: &[&str],
     place: &str,
-    unsupported: &mut Vec<String>,
+    unsupported: &mut Vec<UnsupportedField>,
 ) {
     for field in fields {
         if object.remove(*field).is_some_and(|value| !says_nothing(&value)) {
-            unsupported.push(format!("`{place}{field}`{}", hint(field)));
+            let (place, field) = (format!("{place}{field}"), (*field).to_owned());
+            unsupported.push(UnsupportedField { place, field });
         }
     }
 }
@@ -218,15 +211,5 @@ fn says_nothing(value: &Value) -> bool {
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
-    }
-}
-
-/// What to do instead, where there is something.
-fn hint(field: &str) -> &'static str {
-    match field {
-        "logConfiguration" => " (it keeps the log of every container: `berth task logs`)",
-        "healthCheck" => " (its routers check health: `berth deploy --health-path`)",
-        "secrets" | "environmentFiles" => " (give the values in `environment`)",
-        _ => "",
     }
 }

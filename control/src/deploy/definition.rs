@@ -1,46 +1,47 @@
 //! What `berth deploy` runs: the definition as it is with what was said put in, or a first one made from the image.
 
-use api::{DeployRequest, ProblemCode, TaskDefinitionReference};
+use api::{DeployRequest, TaskDefinitionReference};
 use model::{
     ContainerDefinition, ContainerName, ImageReference, KeyValue, PortMapping, Reference,
     ServiceName, Tag, TaskDefinition, TaskDefinitionChange, TransportProtocol,
 };
 
-use super::{Context, Draft};
-use crate::problem::Problem;
-use crate::task_definition::{check_registry, find, no_image};
+use super::{Changeset, Inputs};
+use crate::refused::DeployError;
+use crate::sentence::Origin;
+use crate::{Refused, resolve, task_definition};
 
 /// CPU units of a task that says nothing: a quarter of a core under contention.
 const DEFAULT_CPU: u64 = 256;
 /// MiB of memory of a task that says nothing.
 const DEFAULT_MEMORY: u64 = 256;
 
-impl Context<'_> {
+impl Inputs<'_> {
     /// The definition that this deployment runs: a new revision, or the one that runs now where it says the same.
-    pub(super) fn definition(&self, draft: &mut Draft) -> Result<TaskDefinition, Problem> {
+    pub(super) fn definition(&self, changeset: &mut Changeset) -> Result<TaskDefinition, Refused> {
         if let Some(reference) = &self.request.task_definition {
             return self.registered(reference);
         }
         let before = self.container()?;
-        let image = draft.choose("image", self.request.image.clone(), || match before {
-            Some(before) => (before.image.clone(), "as before"),
-            None => (named_after(&self.request.name), "the service's name"),
+        let image = changeset.choose("image", self.request.image.clone(), || match before {
+            Some(before) => (before.image.clone(), Origin::AsBefore),
+            None => (named_after(&self.request.name), Origin::ServiceName),
         });
-        check_registry(self.api, &image)?;
+        resolve::check_registry(self.context.view.setup, &image)?;
         let image = ImageReference { registry: None, ..image };
         let tag = self.tag(&image)?;
-        let port = self.port(before, tag, draft)?;
-        let container = self.put_in(before, image, port, draft);
+        let port = self.port(before, tag, changeset)?;
+        let container = self.put_in(before, image, port, changeset);
         if let Some(old) = self.old.filter(|old| old.container_definitions == [container.clone()]) {
             return Ok(old.clone());
         }
         let definition = self.next_revision(container);
-        draft.changes.push(TaskDefinitionChange::Register(definition.clone()).into());
+        changeset.changes.push(TaskDefinitionChange::Register(definition.clone()).into());
         Ok(definition)
     }
 
     /// A definition that was registered before, as it is.
-    fn registered(&self, reference: &TaskDefinitionReference) -> Result<TaskDefinition, Problem> {
+    fn registered(&self, reference: &TaskDefinitionReference) -> Result<TaskDefinition, Refused> {
         let DeployRequest { image, environment, cpu, memory, command, .. } = self.request;
         let says_more = image.is_some()
             || environment.is_some()
@@ -48,26 +49,20 @@ impl Context<'_> {
             || memory.is_some()
             || command.is_some();
         if says_more {
-            let detail = "a task definition says image, environment, cpu, memory and command itself: register a revision that \
-                          says them otherwise with `berth task-definition register`";
-            return Err(Problem::invalid(detail));
+            return Err(DeployError::DefinitionSaysItself.into());
         }
         if self.known.is_some() && self.request.port.is_some() {
-            let detail = format!(
-                "service `{}` takes its traffic at the port that the task definition maps: say no port",
-                self.request.name
-            );
-            return Err(Problem::invalid(detail));
+            return Err(DeployError::PortOfKnownService(self.request.name.clone()).into());
         }
-        find(self.state, reference).cloned()
+        task_definition::find(self.state, reference).cloned()
     }
 
     /// Which container of a new service takes its traffic, and at which port.
     pub(super) fn taker(
         &self,
         definition: &TaskDefinition,
-        draft: &mut Draft,
-    ) -> Result<Option<(ContainerName, u16)>, Problem> {
+        changeset: &mut Changeset,
+    ) -> Result<Option<(ContainerName, u16)>, DeployError> {
         let containers = definition.container_definitions.iter();
         let mut ports = containers.flat_map(|container| {
             let tcp = |port: &&PortMapping| port.protocol == TransportProtocol::Tcp;
@@ -78,38 +73,32 @@ impl Context<'_> {
             let first = ports.next();
             if let (Some((container, port)), Some(_)) = (&first, &self.request.task_definition) {
                 let value = format!("{port} of container {container}");
-                draft.infer("port", &value, "the first that the task definition maps");
+                changeset.infer("port", &value, Origin::FirstMapped);
             }
             return Ok(first);
         };
         let found = ports.find(|(_, port)| *port == wanted);
-        found.map(Some).ok_or_else(|| {
-            let key = definition.key();
-            Problem::invalid(format!("task definition `{key}` maps no TCP port {wanted}"))
+        found.map(Some).ok_or_else(|| DeployError::PortNotMapped {
+            definition: definition.key(),
+            port: wanted,
         })
     }
 
     /// The one container that `berth deploy` is about; None where the service is new.
-    fn container(&self) -> Result<Option<&ContainerDefinition>, Problem> {
+    fn container(&self) -> Result<Option<&ContainerDefinition>, DeployError> {
         match self.old.map(|old| old.container_definitions.as_slice()) {
             None | Some([]) => Ok(None),
             Some([only]) => Ok(Some(only)),
             Some(several) => {
-                let detail = format!(
-                    "service `{name}` runs {} containers per task: register a task definition with `berth task-definition \
-                     register` and deploy it with `berth deploy {name} --task-definition FAMILY`; `berth service scale {name}` \
-                     changes how many tasks it keeps",
-                    several.len(),
-                    name = self.request.name,
-                );
-                Err(Problem::new(ProblemCode::SeveralContainers, detail))
+                let (service, count) = (self.request.name.clone(), several.len());
+                Err(DeployError::SeveralContainers { service, count })
             }
         }
     }
 
     /// What the registry knows of the image; of one by digest, what the tags of its repository say.
-    fn tag(&self, image: &ImageReference) -> Result<Option<&Tag>, Problem> {
-        let missing = || no_image(self.api, image);
+    fn tag(&self, image: &ImageReference) -> Result<Option<&Tag>, DeployError> {
+        let missing = || resolve::missing(self.context.view.setup, image);
         match &image.reference {
             Reference::Tag(tag) => {
                 self.state.tag(&image.repository, tag).map(Some).ok_or_else(missing)
@@ -125,10 +114,10 @@ impl Context<'_> {
         &self,
         before: Option<&ContainerDefinition>,
         tag: Option<&Tag>,
-        draft: &mut Draft,
-    ) -> Result<Option<u16>, Problem> {
+        changeset: &mut Changeset,
+    ) -> Result<Option<u16>, DeployError> {
         if let Some(0) = self.request.port {
-            return Err(Problem::invalid("port 0 is no port; use 1 to 65535"));
+            return Err(DeployError::PortZero);
         }
         let takes_traffic = self.known.is_none_or(|known| !known.load_balancers.is_empty());
         if !takes_traffic && self.request.port.is_none() {
@@ -142,21 +131,16 @@ impl Context<'_> {
         ) {
             (Some(port), _, _) => Ok(Some(port)),
             (None, Some(port), _) => {
-                draft.infer("port", &port, "as before");
+                changeset.infer("port", &port, Origin::AsBefore);
                 Ok(Some(port))
             }
             (None, None, Some(port)) => {
                 let several = exposed.is_some_and(|ports| ports.len() > 1);
-                let lowest = "the lowest port of the image's EXPOSE";
-                let origin = if several { lowest } else { "the image's EXPOSE" };
-                draft.infer("port", port, origin);
+                let origin = if several { Origin::LowestOfExpose } else { Origin::Expose };
+                changeset.infer("port", port, origin);
                 Ok(Some(*port))
             }
-            (None, None, None) => {
-                let detail = "the image exposes no port: say which one the application listens on with `--port`, or add \
-                              EXPOSE to its Dockerfile";
-                Err(Problem::new(ProblemCode::NoPort, detail))
-            }
+            (None, None, None) => Err(DeployError::NoPort),
         }
     }
 
@@ -173,27 +157,27 @@ impl Context<'_> {
         before: Option<&ContainerDefinition>,
         image: ImageReference,
         port: Option<u16>,
-        draft: &mut Draft,
+        changeset: &mut Changeset,
     ) -> ContainerDefinition {
         let mut container = match before {
             Some(before) => ContainerDefinition { image, ..before.clone() },
             None => new_container(self.request.name.as_str(), image),
         };
         let (cpu, origin) = match before {
-            Some(before) => (before.cpu, "as before"),
-            None => (DEFAULT_CPU, "the default; 1024 is one core"),
+            Some(before) => (before.cpu, Origin::AsBefore),
+            None => (DEFAULT_CPU, Origin::DefaultCpu),
         };
-        container.cpu = draft.choose("cpu", self.request.cpu, || (cpu, origin));
+        container.cpu = changeset.choose("cpu", self.request.cpu, || (cpu, origin));
         match (self.request.memory, before.map(|before| before.memory)) {
             (Some(memory), _) => {
                 container.memory = Some(memory);
                 let soft = container.memory_reservation.filter(|soft| *soft <= memory);
                 container.memory_reservation = soft;
             }
-            (None, Some(Some(memory))) => draft.infer("memory", &memory, "as before"),
-            (None, Some(None)) => draft.infer("memory", &"no limit", "as before"),
+            (None, Some(Some(memory))) => changeset.infer("memory", &memory, Origin::AsBefore),
+            (None, Some(None)) => changeset.infer("memory", &"no limit", Origin::AsBefore),
             (None, None) => {
-                draft.infer("memory", &DEFAULT_MEMORY, "the default, in MiB");
+                changeset.infer("memory", &DEFAULT_MEMORY, Origin::DefaultMemory);
                 container.memory = Some(DEFAULT_MEMORY);
             }
         }
@@ -225,7 +209,7 @@ impl Context<'_> {
             container_definitions: vec![container],
             cpu: kept(self.request.cpu, |old| old.cpu),
             memory: kept(self.request.memory, |old| old.memory),
-            registered_at: self.api.now(),
+            registered_at: self.context.view.now,
         }
     }
 }

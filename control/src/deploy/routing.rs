@@ -5,33 +5,32 @@ use model::{
     TargetGroup,
 };
 
-use super::{Context, Draft};
-use crate::problem::Problem;
-use crate::request::random;
+use super::{Changeset, Inputs};
+use crate::Refused;
+use crate::refused::DeployError;
 use crate::routing::host_and_path;
+use crate::sentence::Origin;
 
-impl Context<'_> {
+impl Inputs<'_> {
     /// The check as it is or the default one, with what was said put in.
     pub(super) fn health_check(
         &self,
         known: Option<&HealthCheck>,
-        draft: &mut Draft,
-    ) -> Result<HealthCheck, Problem> {
+        changeset: &mut Changeset,
+    ) -> Result<HealthCheck, DeployError> {
         let (said, path) = (self.request.health_protocol, self.request.health_path.as_ref());
         let mut check = known.cloned().unwrap_or_default();
         check.protocol = said.or(path.map(|_| HealthCheckProtocol::Http)).unwrap_or(check.protocol);
         match (check.protocol, path) {
             (HealthCheckProtocol::Http, Some(path)) => check.path.clone_from(path),
             (HealthCheckProtocol::Http, None) if known.is_some() => {
-                draft.infer("health", &check.path, "as before");
+                changeset.infer("health", &check.path, Origin::AsBefore);
             }
             (HealthCheckProtocol::Http, None) => {
-                draft.infer("health", &check.path, "the default: a GET of it answers 200 to 399");
+                changeset.infer("health", &check.path, Origin::DefaultCheck);
             }
             (HealthCheckProtocol::Tcp, Some(_)) => {
-                let detail =
-                    "a TCP check has no path: say healthPath, or healthProtocol TCP, not both";
-                return Err(Problem::invalid(detail));
+                return Err(DeployError::TcpCheckWithPath);
             }
             (HealthCheckProtocol::Tcp, None) => {}
         }
@@ -39,13 +38,17 @@ impl Context<'_> {
     }
 
     /// The rule of a new service; of a known one, what was said of its check, its host and its path.
-    pub(super) fn routing(&self, service: &Service, draft: &mut Draft) -> Result<(), Problem> {
+    pub(super) fn routing(
+        &self,
+        service: &Service,
+        changeset: &mut Changeset,
+    ) -> Result<(), Refused> {
         let Some(balancer) = service.load_balancers.first() else { return Ok(()) };
         let request = self.request;
         let checks = request.health_path.is_some() || request.health_protocol.is_some();
         if let Some(known) = self.state.target_group(balancer.target_group).filter(|_| checks) {
-            let health_check = self.health_check(Some(&known.health_check), draft)?;
-            draft.changes.push(
+            let health_check = self.health_check(Some(&known.health_check), changeset)?;
+            changeset.changes.push(
                 RoutingChange::PutTargetGroup(TargetGroup { health_check, ..known.clone() }).into(),
             );
         }
@@ -55,32 +58,32 @@ impl Context<'_> {
         let own = |rule: &&Rule| rule.service == Some(service.id) && rule.priority.is_none();
         let before = self.state.rules().find(own);
         let host = before.and_then(|rule| rule.conditions.host_header.first());
-        let host = draft.choose("host", request.host.clone(), || match host {
-            Some(host) => (host.clone(), "as before"),
-            None => (format!("{}.localhost", service.name), "the service's name"),
+        let host = changeset.choose("host", request.host.clone(), || match host {
+            Some(host) => (host.clone(), Origin::AsBefore),
+            None => (format!("{}.localhost", service.name), Origin::ServiceName),
         });
         let path = before.and_then(|rule| rule.conditions.path_pattern.first());
-        let path = draft.choose("path", request.path.clone(), || match path {
-            Some(path) => (path.clone(), "as before"),
-            None => ("/".to_owned(), "the default"),
+        let path = changeset.choose("path", request.path.clone(), || match path {
+            Some(path) => (path.clone(), Origin::AsBefore),
+            None => ("/".to_owned(), Origin::Default),
         });
         let conditions = host_and_path(&host, &path)?;
         if before.is_some_and(|rule| rule.conditions == conditions) {
             return Ok(());
         }
-        draft.changes.extend(before.map(|rule| Change::from(RoutingChange::RemoveRule(rule.id))));
-        let listener = self.state.listeners().next().ok_or_else(|| {
-            Problem::unavailable("there is no listener yet: the server is still starting")
-        })?;
-        draft.changes.push(
+        changeset
+            .changes
+            .extend(before.map(|rule| Change::from(RoutingChange::RemoveRule(rule.id))));
+        let listener = self.state.listeners().next().ok_or(DeployError::NoListenerYet)?;
+        changeset.changes.push(
             RoutingChange::CreateRule(Rule {
-                id: RuleId::new(self.api.now(), random()),
+                id: RuleId::new(self.context.view.now, self.context.random()),
                 listener: listener.id,
                 priority: None,
                 conditions,
                 action: Action::Forward { target_group: balancer.target_group },
                 service: Some(service.id),
-                created_at: self.api.now(),
+                created_at: self.context.view.now,
             })
             .into(),
         );

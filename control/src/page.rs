@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::problem::Problem;
+use crate::Refused;
 
 /// The page of `items` behind `token`, in the order of their keys. Only its own items are described.
 pub(crate) fn page<T, K, U>(
@@ -16,7 +16,7 @@ pub(crate) fn page<T, K, U>(
     limit: Limit,
     token: Option<&NextToken>,
     describe: impl FnMut(T) -> U,
-) -> Result<Page<U>, Problem>
+) -> Result<Page<U>, Refused>
 where
     K: Ord + Serialize + DeserializeOwned,
 {
@@ -38,11 +38,9 @@ pub(crate) fn write<K: Serialize>(key: &K) -> NextToken {
 }
 
 /// The key of a token that this list gave.
-pub(crate) fn read<K: DeserializeOwned>(token: &NextToken) -> Result<K, Problem> {
+pub(crate) fn read<K: DeserializeOwned>(token: &NextToken) -> Result<K, Refused> {
     let json = BASE64_URL_SAFE_NO_PAD.decode(&token.0).ok();
-    json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| {
-        Problem::invalid("nextToken is not one that this list gave: begin again without it")
-    })
+    json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or(Refused::ForeignToken)
 }
 
 #[cfg(test)]

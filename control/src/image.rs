@@ -1,0 +1,55 @@
+//! Repositories and tags of the registry.
+
+use access::{Resource, ResourceKind};
+use api::{ListTagsQuery, Page, PageQuery};
+
+use crate::describe::image::{repository, tag};
+use crate::page::page;
+use crate::{Context, Decision, Operation, Refused, Request, View};
+
+/// Repositories by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListRepositories(pub PageQuery);
+
+/// The tags of a repository in byte order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListTags(pub ListTagsQuery);
+
+impl Request for ListRepositories {
+    const OPERATION: Operation = Operation::ListRepositories;
+    type Answer = Page<api::Repository>;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::any(ResourceKind::Repository))
+    }
+
+    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        Ok(Decision::read(|view| {
+            let seen = view.state.repositories().filter(|one| view.shows(Self::OPERATION, *one));
+            let key = |one: &&model::Repository| one.name.clone();
+            let describe = |one| repository(view.state, one);
+            page(seen, key, self.0.limit, self.0.next_token.as_ref(), describe)
+        }))
+    }
+}
+
+impl Request for ListTags {
+    const OPERATION: Operation = Operation::ListTags;
+    type Answer = Page<api::Tag>;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::repository(&self.0.repository))
+    }
+
+    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        Ok(Decision::read(|view| {
+            let query = &self.0;
+            if view.state.repository(&query.repository).is_none() {
+                return Err(Refused::missing(ResourceKind::Repository, &query.repository));
+            }
+            let key = |one: &&model::Tag| one.name.clone();
+            let tags = view.state.tags(&query.repository);
+            page(tags, key, query.limit, query.next_token.as_ref(), tag)
+        }))
+    }
+}

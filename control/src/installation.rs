@@ -1,0 +1,71 @@
+//! The installation as a whole: `berth down` stops everything that runs, cleanly.
+
+use access::Resource;
+use api::Remaining;
+use model::{
+    Change, Lease, Service, ServiceChange, State, StopCause, Stopped, Task, TaskChange, TaskStatus,
+};
+
+use crate::describe::count;
+use crate::{Context, Decision, Operation, Refused, Request, View, sentence};
+
+/// How many services and tasks are still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetStopProgress;
+
+/// Removes all services and stops all tasks; answers at once with how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StopInstallation;
+
+impl Request for GetStopProgress {
+    const OPERATION: Operation = Operation::GetStopProgress;
+    type Answer = Remaining;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::installation())
+    }
+
+    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        Ok(Decision::read(|view| Ok(remaining(view))))
+    }
+}
+
+impl Request for StopInstallation {
+    const OPERATION: Operation = Operation::StopInstallation;
+    type Answer = Remaining;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::installation())
+    }
+
+    fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        let state = context.view.state;
+        let drain = state.services().map(|service| Change::from(ServiceChange::Drain(service.id)));
+        let stopped = Stopped::new(StopCause::InstallationDown, sentence::stopped_by_down());
+        let alone = state.tasks().filter(|task| task.wanted() && task.service.is_none());
+        let stop = alone
+            .map(|task| Change::from(TaskChange::Stop { task: task.id, stopped: stopped.clone() }));
+        let each = drain.chain(stop).collect();
+        Ok(Decision { each, ..Decision::change(Vec::new(), |view| Ok(remaining(view))) })
+    }
+}
+
+/// What stays in State only for a router that is away, to keep its address from others, is not waited for: nothing of it
+/// runs, and that router may never come back.
+fn remaining(view: &View<'_>) -> Remaining {
+    let state = view.state;
+    let lease = |id| view.observed.router_lease(id, &view.setup.lease, view.now);
+    let some_away = state.routers().any(|router| lease(router.id) >= Lease::Disconnected);
+    let counts = |task: &&Task| !some_away || may_have_containers(state, task);
+    let has_left =
+        |service: &&Service| !some_away || state.tasks_of(service.id).any(|task| counts(&task));
+    Remaining {
+        services: count(state.services().filter(has_left)),
+        tasks: count(state.tasks().filter(counts)),
+    }
+}
+
+fn may_have_containers(state: &State, task: &Task) -> bool {
+    let is_on_a_host = task.instance().is_some_and(|id| state.instance(id).is_some());
+    task.last_status != TaskStatus::Stopped || (is_on_a_host && !task.reaped)
+}

@@ -1,0 +1,222 @@
+//! Tasks: those that run, those that have stopped, and their logs.
+
+use std::cmp::Reverse;
+
+use access::{Resource, ResourceKind};
+use api::{ListTasksQuery, LogsQuery, Page, StopTaskRequest};
+use model::{
+    ContainerName, DesiredStatus, History, HistoryQuery, InstanceId, ServiceId, ServiceName, State,
+    StopCause, Stopped, Task, TaskChange, TaskContainer, TaskId, TaskStatus,
+};
+
+use crate::describe::task::task;
+use crate::page::page;
+use crate::{Context, Decision, Operation, Past, Refused, Request, View, find, sentence, stopped};
+
+/// ECS's bound on the reason of a stop.
+const LONGEST_REASON: usize = 1_024;
+
+/// Tasks that should run, or those that should not and those that have stopped, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListTasks(pub ListTasksQuery);
+
+/// One task, also after it has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetTask(pub TaskId);
+
+/// Stops a task: routers are done with it first, then its containers get SIGTERM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopTask {
+    /// Which.
+    pub task: TaskId,
+    /// Why.
+    pub request: StopTaskRequest,
+}
+
+/// A task's log; after its end, its last lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetTaskLogs {
+    /// Of which task.
+    pub task: TaskId,
+    /// Which lines.
+    pub query: LogsQuery,
+}
+
+/// Where the lines of a task's log are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogSource {
+    /// At the agent of this instance.
+    Agent {
+        /// The instance.
+        instance: InstanceId,
+        /// Only this container.
+        container: Option<ContainerName>,
+    },
+    /// Kept with the task, each line as `CONTAINER TEXT`.
+    Kept(String),
+}
+
+/// What to read where State does not know a task.
+fn history(state: &State, id: TaskId, past: &Past) -> Option<HistoryQuery> {
+    let is_asked_for = state.task(id).is_none() && past.rows.is_empty();
+    is_asked_for.then(|| HistoryQuery::of_task(id))
+}
+
+/// A task that State or history knows, and the name of its service as history remembers it.
+fn known(view: &View<'_>, id: TaskId) -> Result<(Task, Option<ServiceName>), Refused> {
+    if let Some(task) = view.state.task(id) {
+        return Ok((task.clone(), None));
+    }
+    let found = view.past.rows.iter().find_map(|(_, row)| match row {
+        History::Task { task, service_name } => Some((task.as_ref().clone(), service_name.clone())),
+        History::Event(_) | History::Deployment(_) | History::Audit(_) => None,
+    });
+    found.ok_or_else(|| Refused::missing(ResourceKind::Task, &id))
+}
+
+/// What is meant, as far as it is known.
+fn resource(view: &View<'_>, id: TaskId) -> Resource {
+    match known(view, id) {
+        Ok((task, _)) => Resource::from(&task),
+        Err(_) => Resource::unknown(ResourceKind::Task, &id),
+    }
+}
+
+fn describe(view: &View<'_>, id: TaskId) -> Result<api::Task, Refused> {
+    let (found, service_name) = known(view, id)?;
+    Ok(task(view.state, view.observed, &found, service_name))
+}
+
+impl ListTasks {
+    /// The service that is asked about, where one is.
+    fn service(&self, state: &State) -> Result<Option<ServiceId>, Refused> {
+        let named = self.0.service_name.as_ref();
+        let found = named.map(|name| find::service(state, &self.0.cluster, name)).transpose()?;
+        Ok(found.map(|service| service.id))
+    }
+}
+
+impl Request for ListTasks {
+    const OPERATION: Operation = Operation::ListTasks;
+    type Answer = Page<api::Task>;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::any_in(ResourceKind::Task, &self.0.cluster))
+    }
+
+    fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
+        match self.0.desired_status {
+            DesiredStatus::Running => None,
+            DesiredStatus::Stopped => {
+                stopped::history(state, &self.0, self.service(state).ok()?, past)
+            }
+        }
+    }
+
+    fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        let (state, query) = (context.view.state, &self.0);
+        find::cluster(state, &query.cluster)?;
+        let of = self.service(state)?;
+        Ok(Decision::read(move |view| {
+            let shows = |task: &Task| view.shows(Self::OPERATION, task);
+            if query.desired_status == DesiredStatus::Stopped {
+                return stopped::page_of(view, query, of, shows);
+            }
+            let is_asked_for = |task: &&Task| {
+                task.cluster == query.cluster && (of.is_none() || task.service == of)
+            };
+            let tasks = view.state.tasks().filter(|task| task.wanted()).filter(is_asked_for);
+            let describe = |one| task(view.state, view.observed, one, None);
+            let key = |one: &&Task| Reverse(one.id);
+            let seen = tasks.filter(|one| shows(one));
+            page(seen, key, query.limit, query.next_token.as_ref(), describe)
+        }))
+    }
+}
+
+impl Request for GetTask {
+    const OPERATION: Operation = Operation::GetTask;
+    type Answer = api::Task;
+
+    fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
+        Ok(resource(view, self.0))
+    }
+
+    fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
+        history(state, self.0, past)
+    }
+
+    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        Ok(Decision::read(|view| describe(view, self.0)))
+    }
+}
+
+impl Request for StopTask {
+    const OPERATION: Operation = Operation::StopTask;
+    const DECIDES_ON_HISTORY: bool = true;
+    type Answer = api::Task;
+
+    fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
+        Ok(resource(view, self.task))
+    }
+
+    fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
+        history(state, self.task, past)
+    }
+
+    fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        let (view, task) = (&context.view, self.task);
+        let said = self.request.reason.clone();
+        let reason = said.unwrap_or_else(|| sentence::stopped_by(&view.caller.principal));
+        if reason.chars().count() > LONGEST_REASON {
+            return Err(Refused::TooLong { field: "reason", most: LONGEST_REASON });
+        }
+        known(view, task)?;
+        let stopped = Stopped::new(StopCause::UserRequest, reason);
+        let change = view.state.task(task).map(|_| TaskChange::Stop { task, stopped }.into());
+        let changes = change.into_iter().collect();
+        Ok(Decision::change(changes, move |view| describe(view, task)))
+    }
+}
+
+impl Request for GetTaskLogs {
+    const OPERATION: Operation = Operation::GetTaskLogs;
+    type Answer = LogSource;
+
+    fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
+        Ok(resource(view, self.task))
+    }
+
+    fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
+        history(state, self.task, past)
+    }
+
+    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        Ok(Decision::read(|view| {
+            let (task, _) = known(view, self.task)?;
+            let container = self.query.container.clone();
+            let has = |name: &ContainerName| task.containers.iter().any(|one| one.name == *name);
+            if let Some(name) = container.as_ref().filter(|name| !has(name)) {
+                let (task, container) = (self.task, name.clone());
+                return Err(Refused::ContainerMissing { task, container });
+            }
+            Ok(match task.instance() {
+                Some(instance) if task.last_status != TaskStatus::Stopped => {
+                    LogSource::Agent { instance, container }
+                }
+                _ => LogSource::Kept(kept_lines(&task, &self.query)),
+            })
+        }))
+    }
+}
+
+fn kept_lines(task: &Task, query: &LogsQuery) -> String {
+    let wanted =
+        |one: &&TaskContainer| query.container.as_ref().is_none_or(|name| one.name == *name);
+    let lines = task.containers.iter().filter(wanted).flat_map(|container| {
+        let all = container.log_tail.len();
+        let skip = all.saturating_sub(query.tail.map_or(all, |tail| tail as usize));
+        container.log_tail.iter().skip(skip).map(|line| format!("{} {line}\n", container.name))
+    });
+    lines.collect()
+}
