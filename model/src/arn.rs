@@ -169,10 +169,7 @@ impl fmt::Display for Arn {
 
 /// Text that is no ARN of an entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not an ARN of ECS, ECR or ELB: write it as arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/NAME"
-)]
-pub struct ArnError(String);
+pub struct ArnError(pub(crate) String);
 
 impl FromStr for Arn {
     type Err = ArnError;

@@ -104,10 +104,8 @@ impl Eq for Precondition {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unmet {
     /// The secret that proved who asks has been revoked or has ended.
-    #[error("the credential of `{0}` has ended")]
     CredentialEnded(Principal),
     /// Who asks may not do it.
-    #[error("`{principal}` may not `{action}` on `{resource}`")]
     Denied {
         /// Who asks.
         principal: Principal,
@@ -117,7 +115,6 @@ pub enum Unmet {
         resource: String,
     },
     /// Somebody has changed it since it was read.
-    #[error("`{resource}` has changed since it was read")]
     Modified {
         /// What, as in `service/default/hello`.
         resource: String,
@@ -128,21 +125,16 @@ pub enum Unmet {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// A Change does not fit. Nothing of the batch was applied.
-    #[error(transparent)]
     Refused(#[from] Refusal),
     /// Its precondition does not hold. Nothing of the batch was applied.
-    #[error(transparent)]
     Unmet(#[from] Unmet),
     /// A guard does not hold. Nothing of the batch was applied.
-    #[error("a row that the batch relies on has changed: `{}`", String::from_utf8_lossy(key))]
     GuardFailed {
         /// The row's key.
         key: Vec<u8>,
     },
     /// The batch touches more than one commit may. Nothing of it was applied.
-    #[error("the batch cannot be committed at once: it {0}")]
     TooLarge(&'static str),
     /// The store cannot write. Whether the batch is on disk is known once the store is opened again.
-    #[error("the store cannot write: {0}; see the server's log and restart it")]
     Unavailable(String),
 }

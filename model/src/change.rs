@@ -1,7 +1,5 @@
 //! Every way in which [`State`](crate::State) may change, by noun, and why one may be refused.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{DefinitionError, Revision};
@@ -87,20 +85,10 @@ pub enum JoinTokenEnd {
     UsedUp,
 }
 
-impl fmt::Display for JoinTokenEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Expired => "expired",
-            Self::UsedUp => "been used up",
-        })
-    }
-}
-
 /// Why a Change does not fit. Each is a sentence that a person can act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// An entity that the Change names is not there.
-    #[error("{kind} `{name}` does not exist")]
     NotFound {
         /// `service`, `task`, ...
         kind: &'static str,
@@ -108,7 +96,6 @@ pub enum Refusal {
         name: String,
     },
     /// An entity that should be new is there.
-    #[error("{kind} `{name}` already exists")]
     Exists {
         /// `service`, `task`, ...
         kind: &'static str,
@@ -116,7 +103,6 @@ pub enum Refusal {
         name: String,
     },
     /// The entity is not in the status that the Change needs.
-    #[error("{kind} `{name}` is {status}")]
     WrongStatus {
         /// `service`, `task`, ...
         kind: &'static str,
@@ -126,7 +112,6 @@ pub enum Refusal {
         status: String,
     },
     /// Somebody else uses it.
-    #[error("{kind} `{name}` is in use by {by}")]
     InUse {
         /// `service`, `address`, ...
         kind: &'static str,
@@ -136,7 +121,6 @@ pub enum Refusal {
         by: String,
     },
     /// A revision that is not the next one: somebody else was faster.
-    #[error("task definition `{given}` is not the next revision, `{next}`")]
     NotNext {
         /// What was given.
         given: Revision,
@@ -144,7 +128,6 @@ pub enum Refusal {
         next: Revision,
     },
     /// A task definition that cannot be.
-    #[error("task definition `{family}`: {source}")]
     Definition {
         /// The family.
         family: String,
@@ -153,7 +136,6 @@ pub enum Refusal {
         source: DefinitionError,
     },
     /// The instance has too little left.
-    #[error("instance `{instance}` has no room for the task: {}", sentence(.shortfalls))]
     NoRoom {
         /// The instance.
         instance: InstanceId,
@@ -161,7 +143,6 @@ pub enum Refusal {
         shortfalls: Vec<Shortfall>,
     },
     /// A service's name is taken.
-    #[error("service `{name}` already exists in cluster `{cluster}`")]
     ServiceExists {
         /// The cluster.
         cluster: ClusterName,
@@ -169,7 +150,6 @@ pub enum Refusal {
         name: ServiceName,
     },
     /// A rule that would never be reached, or whose order is not defined.
-    #[error("rule conflicts with rule `{other}`: {why}")]
     RuleConflict {
         /// The other rule.
         other: RuleId,
@@ -177,13 +157,7 @@ pub enum Refusal {
         why: String,
     },
     /// A join token that is over.
-    #[error("join token has {0}; make a new one with `berth instance join-token`")]
     JoinTokenOver(JoinTokenEnd),
     /// A value that makes no sense.
-    #[error("{0}")]
     Invalid(String),
-}
-
-fn sentence(shortfalls: &[Shortfall]) -> String {
-    shortfalls.iter().map(Shortfall::to_string).collect::<Vec<_>>().join(", ")
 }

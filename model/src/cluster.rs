@@ -121,8 +121,7 @@ pub struct Subnet(Ipv4Net);
 
 /// Text that is not an IPv4 subnet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an IPv4 subnet: write it as 10.90.3.0/24")]
-pub struct SubnetError(String);
+pub struct SubnetError(pub(crate) String);
 
 impl Subnet {
     /// The subnet that `address` lies in, with a mask of `prefix` bits (32 at most).

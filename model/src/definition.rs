@@ -173,21 +173,14 @@ pub const DEFAULT_MEMORY_MIB: u64 = 128;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
     /// No containers.
-    #[error("a task definition needs at least one container")]
     NoContainers,
     /// More than ECS's ten.
-    #[error("a task definition has {0} containers; 10 at most")]
     TooManyContainers(usize),
     /// None is essential.
-    #[error("no container is essential; set `essential` to true on at least one")]
     NoEssential,
     /// Two containers of one name.
-    #[error("two containers are named `{0}`; container names must be unique")]
     DuplicateContainer(ContainerName),
     /// The same port twice in a task, whose containers share one address.
-    #[error(
-        "container port {port}/{protocol} is mapped twice; the containers of a task share one address"
-    )]
     DuplicatePort {
         /// The port.
         port: u16,
@@ -195,7 +188,6 @@ pub enum DefinitionError {
         protocol: TransportProtocol,
     },
     /// A value out of its range.
-    #[error("`{field}` of container `{container}` is {value}; {rule}")]
     OutOfRange {
         /// The container.
         container: ContainerName,
@@ -324,8 +316,7 @@ impl fmt::Display for Revision {
 
 /// Text that is not `family:revision`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a task definition: write it as family:revision, for example hello:3")]
-pub struct RevisionError(String);
+pub struct RevisionError(pub(crate) String);
 
 impl FromStr for Revision {
     type Err = RevisionError;

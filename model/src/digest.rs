@@ -17,11 +17,8 @@ pub enum Digest {
 
 /// Text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is not a digest: write `sha256:` and 64, or `sha512:` and 128, lowercase hexadecimal digits"
-)]
 pub struct DigestError {
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Digest {

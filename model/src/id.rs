@@ -12,9 +12,8 @@ use crate::time::Timestamp;
 
 /// Text that is not 32 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an id: an id is 32 hexadecimal digits, as the `ls` commands show")]
 pub struct IdError {
-    text: String,
+    pub(crate) text: String,
 }
 
 macro_rules! ids {

@@ -99,10 +99,9 @@ pub struct ImageReference {
 
 /// Text that does not name an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` does not name an image: {reason}")]
 pub struct ImageReferenceError {
-    text: String,
-    reason: String,
+    pub(crate) text: String,
+    pub(crate) reason: String,
 }
 
 impl FromStr for ImageReference {

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 /// Text that is not a name of its kind; says which rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {kind}: {rule}")]
 pub struct NameError {
     /// What was given, cut to a length that can be shown.
     pub text: String,

@@ -61,24 +61,6 @@ pub struct Shortfall {
     pub free: u64,
 }
 
-impl fmt::Display for Shortfall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = match self.dimension {
-            Dimension::Cpu => " CPU units",
-            Dimension::Memory => " MiB of memory",
-            Dimension::Named(_) => "",
-        };
-        match &self.dimension {
-            Dimension::Named(name) => {
-                write!(f, "needs {} of {name}, {} free", self.needed, self.free)
-            }
-            Dimension::Cpu | Dimension::Memory => {
-                write!(f, "needs {}{unit}, {} free", self.needed, self.free)
-            }
-        }
-    }
-}
-
 impl Resources {
     /// CPU units and MiB of memory.
     pub fn new(cpu: u64, memory: u64) -> Self {

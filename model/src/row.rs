@@ -19,12 +19,8 @@ pub(crate) type Schema<T> = (u8, Decode<T>);
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
     /// A key of a kind that this version does not know.
-    #[error("the store holds a row `{0}` that this version of Berth does not know")]
     UnknownKey(String),
     /// A schema that this version does not know.
-    #[error(
-        "row `{key}` of the store has schema {schema}, which this version of Berth does not know"
-    )]
     UnknownSchema {
         /// Its key.
         key: String,
@@ -32,7 +28,6 @@ pub enum RowError {
         schema: u8,
     },
     /// A value that this version cannot read.
-    #[error("row `{key}` of the store cannot be read")]
     Unreadable {
         /// Its key.
         key: String,
@@ -41,7 +36,6 @@ pub enum RowError {
         source: serde_json::Error,
     },
     /// A value that belongs under another key.
-    #[error("row `{key}` of the store holds what belongs in row `{owner}`")]
     Misplaced {
         /// Its key.
         key: String,
