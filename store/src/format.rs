@@ -7,9 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::counts::Counts;
 use crate::key;
 use crate::kv::{Kv, KvError, Range, Write};
-use crate::migration::Counts;
 
 /// The format that this program writes, and the highest one that it reads.
 pub(crate) const CURRENT: u32 = 2;

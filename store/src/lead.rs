@@ -2,6 +2,7 @@
 
 use model::Epoch;
 
+use crate::counts::Difference;
 use crate::format::{self, FormatError, Found};
 use crate::kv::Kv;
 use crate::migration::{Migration, MigrationError, Pace};
@@ -43,7 +44,7 @@ fn stopped(error: MigrationError, path: &str) -> OpenError {
     match error {
         MigrationError::Engine(source) => OpenError::Engine { path, source },
         MigrationError::Row(source) => OpenError::Row { path, source },
-        MigrationError::Counts { kind, before, after } => {
+        MigrationError::Counts(Difference { kind, before, after }) => {
             OpenError::Upgrade { path, kind, before, after }
         }
     }

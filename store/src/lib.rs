@@ -19,6 +19,7 @@ use crate::kv::redb::RedbKv;
 use crate::kv::{Kv, KvError};
 use crate::writer::{Queue, Request, Writer};
 
+mod counts;
 mod format;
 mod history;
 mod key;

@@ -4,12 +4,11 @@
 //! store that this program reads, since it reads rows of both forms; the last batch writes the number. Whatever cuts it
 //! off, the next opening goes on with the rows that are still in the older form, and the end is the same.
 
-use std::collections::BTreeMap;
-
 use model::limits::{BATCH_BYTES, BATCH_ROWS};
 use model::state::RowError;
 use model::{Epoch, History};
 
+use crate::counts::{self, Counts, Difference};
 use crate::format::{Format, copy_name};
 use crate::key;
 use crate::kv::{Kv, KvError, Range, Write};
@@ -19,9 +18,6 @@ const PAGE: usize = 500;
 /// Batches in one commit: they share its `fsync`.
 const BATCHES_PER_COMMIT: usize = 16;
 
-/// How many rows there are of each kind: an upgrade changes none of them.
-pub(crate) type Counts = BTreeMap<String, u64>;
-
 /// Why an upgrade did not come to its end. The store is as it was, or in the middle; the next opening goes on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MigrationError {
@@ -30,8 +26,8 @@ pub(crate) enum MigrationError {
     #[error(transparent)]
     Row(#[from] RowError),
     /// The rows are not those that there were.
-    #[error("there were {before} rows `{kind}`, and now there are {after}")]
-    Counts { kind: String, before: u64, after: u64 },
+    #[error(transparent)]
+    Counts(#[from] Difference),
 }
 
 /// How much is written at once.
@@ -72,7 +68,7 @@ impl Migration {
             if let Some(copy) = kv.keep_copy(&copy_name(from.number)).await? {
                 tracing::info!("the store as it was is kept as `{}`", copy.display());
             }
-            count(kv).await?
+            counts::count(kv).await?
         };
         Ok(Self { from, counts, pace })
     }
@@ -80,14 +76,14 @@ impl Migration {
     /// Rewrites what is in an older form, then writes the number.
     pub(crate) async fn run(self, kv: &dyn Kv, epoch: Epoch) -> Result<(), MigrationError> {
         let begun = self.from.upgrading(self.counts.clone());
-        if self.from.upgrade.is_none() {
+        if self.from.upgrade != begun.upgrade {
             kv.commit(epoch, vec![vec![begun.write()]]).await?;
         }
         for prefix in [key::STATE, key::HISTORY] {
             self.rewrite_all(kv, epoch, prefix).await?;
         }
-        let after = count(kv).await?;
-        compare(&self.counts, &after)?;
+        let after = counts::count(kv).await?;
+        counts::compare(&self.counts, &after)?;
         kv.commit(epoch, vec![vec![Format::current().write()]]).await?;
         let rows: Vec<String> = after.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         let (from, to) = (self.from.number, Format::current().number);
@@ -162,33 +158,5 @@ impl Batches {
             self.whole.push(self.last);
         }
         self.whole
-    }
-}
-
-/// Counts all rows: those of State by entity, history, what finds it, and what stands beside State.
-pub(crate) async fn count(kv: &dyn Kv) -> Result<Counts, KvError> {
-    let mut counts = Counts::new();
-    let mut after = None;
-    loop {
-        let range = Range { after, limit: PAGE, ..Range::default() };
-        let pairs = kv.range(range).await?;
-        let Some((last, _)) = pairs.last() else { return Ok(counts) };
-        after = Some(last.clone());
-        for kind in pairs.iter().filter_map(|(key, _)| key::counted_as(key)) {
-            *counts.entry(kind).or_default() += 1;
-        }
-    }
-}
-
-fn compare(before: &Counts, after: &Counts) -> Result<(), MigrationError> {
-    let of = |counts: &Counts, kind: &String| counts.get(kind).copied().unwrap_or_default();
-    let mut kinds = before.keys().chain(after.keys());
-    match kinds.find(|kind| of(before, kind) != of(after, kind)) {
-        None => Ok(()),
-        Some(kind) => Err(MigrationError::Counts {
-            kind: kind.clone(),
-            before: of(before, kind),
-            after: of(after, kind),
-        }),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::format::{self, Format, Found};
-use crate::migration::{self, Pace};
+use crate::migration::Pace;
 use crate::{FILE, lead};
 
 /// A server's directory as the commit before formats had numbers left it: see the fixture's README.
@@ -60,7 +60,7 @@ fn without_format(pairs: Vec<Pair>) -> Vec<Pair> {
 async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
     let dir = fixture();
     let old = open(dir.path());
-    let (before, counts) = (pairs(&old).await, migration::count(&old).await.unwrap());
+    let (before, counts) = (pairs(&old).await, counts::count(&old).await.unwrap());
     assert!(matches!(format::read(&old).await, Ok(Found::Older(Format { number: 1, .. }))));
     drop(old);
 
@@ -80,7 +80,7 @@ async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
     assert_eq!(pairs(&copy).await, before);
     let new = open(dir.path());
     assert_eq!(format::read(&new).await, Ok(Found::Current));
-    assert_eq!(migration::count(&new).await.unwrap(), counts);
+    assert_eq!(counts::count(&new).await.unwrap(), counts);
     let after = without_format(pairs(&new).await);
     assert_eq!(after.len(), before.len());
     let rewritten = |key: &[u8]| key.starts_with(key::STATE) || key.starts_with(key::HISTORY);
