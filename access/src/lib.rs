@@ -45,7 +45,7 @@ pub fn authorize(
         (Principal::Instance(id), Action::RepositoryPull, ResourceKind::Repository) => state
             .tasks_on(*id)
             .filter(|task| task.reserves())
-            .flat_map(|task| &task.containers)
+            .flat_map(model::Task::containers)
             .any(|container| names(container.image.repository.as_str())),
         (
             Principal::User(_)

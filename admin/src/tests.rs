@@ -284,9 +284,8 @@ impl World {
         let deployment = state.deployment(service.deployment.unwrap()).unwrap();
         let definition = state.task_definition(&service.task_definition).unwrap();
         let container = &definition.container_definitions[0];
-        let task = Task {
-            service: Some(service.id),
-            deployment: service.deployment,
+        let task = NewTask {
+            service: service.deployment.map(|deployment| (service.id, deployment)),
             started_by: "deployment".to_owned(),
             resources: definition.resources(),
             placement: Some(Placement {
@@ -299,12 +298,8 @@ impl World {
                     host_port: 20_000 + u16::from(n),
                 }],
             }),
-            containers: vec![TaskContainer::new(
-                container.name.clone(),
-                deployment.images[&container.name].clone(),
-            )],
-            last_status: TaskStatus::Pending,
-            ..Task::new(
+            images: vec![(container.name.clone(), deployment.images[&container.name].clone())],
+            ..NewTask::new(
                 TaskId::new(now(), [n; 10]),
                 service.cluster.clone(),
                 definition.key(),

@@ -8,8 +8,8 @@ use access::Resource;
 use api::{DeployRequest, DeployResponse, InferredValue};
 use model::change::ServiceUpdate;
 use model::{
-    Change, Deployment, DeploymentChange, LoadBalancer, RolloutState, RoutingChange, Service,
-    ServiceChange, ServiceId, State, TargetGroup, TargetGroupId, TaskDefinition,
+    Change, Deployment, DeploymentChange, LoadBalancer, NewService, RolloutState, RoutingChange,
+    Service, ServiceChange, ServiceId, State, TargetGroup, TargetGroupId, TaskDefinition,
 };
 
 use crate::refused::DeployError;
@@ -137,11 +137,11 @@ impl Inputs<'_> {
         let (now, request) = (self.context.view.now, self.request);
         let balancer = self.balancer(definition, changeset)?;
         let count = request.desired_count;
-        let service = Service {
+        let service = NewService {
             desired_count: changeset.choose("replicas", count, || (1, Origin::Default)),
             load_balancers: balancer.into_iter().collect(),
             created_by: self.context.view.caller.principal.to_string(),
-            ..Service::new(
+            ..NewService::new(
                 ServiceId::new(now, self.context.random()),
                 request.cluster_name.clone(),
                 request.name.clone(),
@@ -150,7 +150,7 @@ impl Inputs<'_> {
             )
         };
         changeset.changes.push(ServiceChange::Create(service.clone()).into());
-        Ok(service)
+        Ok(service.into())
     }
 
     /// Where the traffic of a new service goes, with a target group of its own; None where its definition maps no port.

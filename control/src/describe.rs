@@ -15,13 +15,13 @@ pub(crate) fn count(items: impl Iterator) -> u32 {
 
 /// How many of the tasks run.
 pub(crate) fn running<'a>(tasks: impl Iterator<Item = &'a Task>) -> u32 {
-    count(tasks.filter(|task| task.last_status == TaskStatus::Running))
+    count(tasks.filter(|task| task.last_status() == TaskStatus::Running))
 }
 
 /// How many of the tasks do not run yet.
 pub(crate) fn pending<'a>(tasks: impl Iterator<Item = &'a Task>) -> u32 {
     use TaskStatus::{Activating, Pending, Provisioning};
-    count(tasks.filter(|task| matches!(task.last_status, Provisioning | Pending | Activating)))
+    count(tasks.filter(|task| matches!(task.last_status(), Provisioning | Pending | Activating)))
 }
 
 /// The URL under which people reach a service: its first rule with a host that can be dialled. None while no router has

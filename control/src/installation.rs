@@ -67,5 +67,5 @@ fn remaining(view: &View<'_>) -> Remaining {
 
 fn may_have_containers(state: &State, task: &Task) -> bool {
     let is_on_a_host = task.instance().is_some_and(|id| state.instance(id).is_some());
-    task.last_status != TaskStatus::Stopped || (is_on_a_host && !task.reaped)
+    task.last_status() != TaskStatus::Stopped || (is_on_a_host && !task.reaped())
 }

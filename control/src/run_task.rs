@@ -2,9 +2,7 @@
 
 use access::Resource;
 use api::{RunTaskRequest, RunTaskResponse};
-use model::{
-    ContainerOverride, Overrides, Task, TaskChange, TaskContainer, TaskDefinition, TaskId,
-};
+use model::{ContainerOverride, NewTask, Overrides, TaskChange, TaskDefinition, TaskId};
 
 use crate::describe::task::task;
 use crate::{Context, Decision, Operation, Permission, Refused, Request, View};
@@ -46,8 +44,8 @@ impl Request for RunTask {
             return Err(Refused::TooLong { field: "startedBy", most: LONGEST_STARTED_BY });
         }
         let template = template(context, &self.0, started_by)?;
-        let made: Vec<Task> = (0..*count)
-            .map(|_| Task {
+        let made: Vec<NewTask> = (0..*count)
+            .map(|_| NewTask {
                 id: TaskId::new(template.created_at, context.random()),
                 ..template.clone()
             })
@@ -55,7 +53,9 @@ impl Request for RunTask {
         let changes = made.iter().map(|task| TaskChange::Create(task.clone()).into()).collect();
         Ok(Decision::change(changes, move |view| {
             // The scheduler may have gone on with them by now.
-            let now = |one: &Task| view.state.task(one.id).cloned().unwrap_or_else(|| one.clone());
+            let now = |one: &NewTask| {
+                view.state.task(one.id).cloned().unwrap_or_else(|| one.clone().into())
+            };
             let describe = |one| task(view.state, view.observed, &now(one), None);
             Ok(RunTaskResponse { tasks: made.iter().map(describe).collect() })
         }))
@@ -66,22 +66,20 @@ fn template(
     context: &Context<'_>,
     request: &RunTaskRequest,
     started_by: String,
-) -> Result<Task, Refused> {
+) -> Result<NewTask, Refused> {
     let (view, now) = (&context.view, context.view.now);
     let definition = task_definition::find(view.state, &request.task_definition)?;
     check_overrides(definition, &request.overrides)?;
     let mut images = resolve::images(view, definition)?;
-    let containers = definition.container_definitions.iter().filter_map(|container| {
-        let image = images.remove(&container.name)?;
-        Some(TaskContainer::new(container.name.clone(), image))
-    });
+    let containers = definition.container_definitions.iter();
+    let images = containers.filter_map(|container| images.remove_entry(&container.name)).collect();
     let id = TaskId::new(now, context.random());
-    Ok(Task {
+    Ok(NewTask {
         started_by,
         overrides: request.overrides.clone(),
         resources: definition.resources(),
-        containers: containers.collect(),
-        ..Task::new(id, request.cluster_name.clone(), definition.key(), now)
+        images,
+        ..NewTask::new(id, request.cluster_name.clone(), definition.key(), now)
     })
 }
 

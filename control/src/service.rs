@@ -7,8 +7,8 @@ use api::{
 };
 use model::change::ServiceUpdate;
 use model::{
-    Change, ClusterName, CompletedDeployment, DeploymentChange, HistoryQuery, Precondition,
-    RolloutState, Service, ServiceChange, ServiceId, ServiceName, State,
+    Change, ClusterName, CompletedDeployment, DeploymentChange, HistoryQuery, NewService,
+    Precondition, RolloutState, Service, ServiceChange, ServiceId, ServiceName, State,
 };
 
 use crate::describe::service::service;
@@ -154,12 +154,12 @@ impl Request for CreateService {
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         let (request, now) = (&self.0, context.view.now);
         let definition = task_definition::find(context.view.state, &request.task_definition)?;
-        let made = Service {
+        let made = NewService {
             desired_count: request.desired_count,
             deployment_configuration: request.deployment_configuration.clone(),
             follow_tags: request.follow_tags,
             created_by: context.view.caller.principal.to_string(),
-            ..Service::new(
+            ..NewService::new(
                 ServiceId::new(now, context.random()),
                 request.cluster_name.clone(),
                 request.service_name.clone(),

@@ -195,13 +195,13 @@ impl Request for GetTaskLogs {
         Ok(Decision::read(|view| {
             let (task, _) = known(view, self.task)?;
             let container = self.query.container.clone();
-            let has = |name: &ContainerName| task.containers.iter().any(|one| one.name == *name);
+            let has = |name: &ContainerName| task.containers().iter().any(|one| one.name == *name);
             if let Some(name) = container.as_ref().filter(|name| !has(name)) {
                 let (task, container) = (self.task, name.clone());
                 return Err(Refused::ContainerMissing { task, container });
             }
             Ok(match task.instance() {
-                Some(instance) if task.last_status != TaskStatus::Stopped => {
+                Some(instance) if task.last_status() != TaskStatus::Stopped => {
                     LogSource::Agent { instance, container }
                 }
                 _ => LogSource::Kept(kept_lines(&task, &self.query)),
@@ -213,7 +213,7 @@ impl Request for GetTaskLogs {
 fn kept_lines(task: &Task, query: &LogsQuery) -> String {
     let wanted =
         |one: &&TaskContainer| query.container.as_ref().is_none_or(|name| one.name == *name);
-    let lines = task.containers.iter().filter(wanted).flat_map(|container| {
+    let lines = task.containers().iter().filter(wanted).flat_map(|container| {
         let all = container.log_tail.len();
         let skip = all.saturating_sub(query.tail.map_or(all, |tail| tail as usize));
         container.log_tail.iter().skip(skip).map(|line| format!("{} {line}\n", container.name))

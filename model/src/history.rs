@@ -224,7 +224,7 @@ impl History {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event(event) => event.at,
-            Self::Task { task, service_name: _ } => task.stopped_at.unwrap_or(task.created_at),
+            Self::Task { task, service_name: _ } => task.stopped_at().unwrap_or(task.created_at),
             Self::Deployment(deployment) => deployment.updated_at,
             Self::Audit(event) => event.at,
         }

@@ -69,13 +69,13 @@ pub use routing::{
 };
 pub use service::{
     CircuitBreaker, CompletedDeployment, Deployment, DeploymentConfiguration, DeploymentFailure,
-    LoadBalancer, RolloutState, SchedulingStrategy, Service, ServiceStatus,
+    LoadBalancer, NewService, RolloutState, SchedulingStrategy, Service, ServiceStatus,
 };
 pub use state::{RowKey, State, Touched};
 pub use stop::{StopCause, StopCode, Stopped};
 pub use task::{
-    ContainerOverride, DesiredStatus, Overrides, Placement, PortBinding, Task, TaskContainer,
-    TaskStatus,
+    ContainerOverride, DesiredStatus, NewTask, Overrides, Placement, PortBinding, Task,
+    TaskContainer, TaskPhase, TaskStatus,
 };
 pub use time::{Clock, Timestamp};
 pub use view::{AgentView, AssignedContainer, AssignedTask, InstanceView, RouterView, Wanted};

@@ -14,6 +14,10 @@ use crate::stop::Stopped;
 use crate::task::Task;
 use crate::time::Timestamp;
 
+mod new;
+
+pub use new::NewService;
+
 /// Keeps `desired_count` tasks of a task definition running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,38 +58,6 @@ pub struct Service {
     pub created_at: Timestamp,
     /// By whom.
     pub created_by: String,
-}
-
-impl Service {
-    /// A service that keeps one task without traffic, with the default bounds; it has no deployment yet.
-    pub fn new(
-        id: ServiceId,
-        cluster: ClusterName,
-        name: ServiceName,
-        task_definition: Revision,
-        created_at: Timestamp,
-    ) -> Self {
-        Self {
-            id,
-            cluster,
-            name,
-            status: ServiceStatus::Active,
-            scheduling_strategy: SchedulingStrategy::Replica,
-            task_definition,
-            desired_count: 1,
-            deployment_configuration: DeploymentConfiguration::default(),
-            health_check_grace_period_seconds: 0,
-            load_balancers: Vec::new(),
-            follow_tags: true,
-            deployment: None,
-            last_tried: BTreeMap::new(),
-            last_completed: None,
-            previous_completed: None,
-            placement_failure: None,
-            created_at,
-            created_by: String::new(),
-        }
-    }
 }
 
 /// What a completed deployment ran, kept after its record is gone.
@@ -230,7 +202,7 @@ impl Deployment {
     pub fn owns(&self, task: &Task) -> bool {
         let runs_the_same = || {
             task.task_definition == self.task_definition
-                && task.containers.iter().all(|c| self.images.get(&c.name) == Some(&c.image))
+                && task.containers().iter().all(|c| self.images.get(&c.name) == Some(&c.image))
         };
         task.deployment == Some(self.id) || (self.rollback_of.is_some() && runs_the_same())
     }

@@ -5,6 +5,8 @@
 //!   no instance    placed     pull, create   routed     draining        SIGTERM     exited
 //! ```
 //! The status only moves to the right. A container that exits by itself moves its task to STOPPED from wherever it is.
+//!
+//! What moves is for [`State::apply`](crate::State::apply) alone to set. Others read it as [`Task::phase`], or by itself.
 
 use std::net::Ipv4Addr;
 
@@ -18,6 +20,14 @@ use crate::name::{ClusterName, ContainerName};
 use crate::resources::Resources;
 use crate::stop::Stopped;
 use crate::time::Timestamp;
+
+mod lifecycle;
+mod new;
+mod phase;
+
+pub(crate) use lifecycle::Moment;
+pub use new::NewTask;
+pub use phase::{Run, Stop, TaskPhase};
 
 /// One running copy of a task definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,63 +50,76 @@ pub struct Task {
     pub overrides: Overrides,
     /// What it reserves on its instance until it has stopped.
     pub resources: Resources,
-    /// Where it runs. None while PROVISIONING.
-    pub placement: Option<Placement>,
-    /// Its containers, in the order of the definition.
-    pub containers: Vec<TaskContainer>,
-    /// Where it is.
-    pub last_status: TaskStatus,
-    /// Where it should be.
-    pub desired_status: DesiredStatus,
-    /// Why it stops or stopped.
-    pub stopped: Option<Stopped>,
+    placement: Option<Placement>,
+    containers: Vec<TaskContainer>,
+    last_status: TaskStatus,
+    desired_status: DesiredStatus,
+    stopped: Option<Stopped>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it reached RUNNING.
-    pub started_at: Option<Timestamp>,
-    /// When it was first healthy.
-    pub healthy_at: Option<Timestamp>,
-    /// When it was told to stop.
-    pub stopping_at: Option<Timestamp>,
-    /// When it had stopped.
-    pub stopped_at: Option<Timestamp>,
-    /// The revision that took it out of the routing table, if it ever was in it. Its address is free again once every
-    /// registered router has acknowledged that revision.
-    pub unrouted_at: Option<StateRevision>,
-    /// Whether its agent has removed its containers.
-    pub reaped: bool,
+    started_at: Option<Timestamp>,
+    healthy_at: Option<Timestamp>,
+    stopping_at: Option<Timestamp>,
+    stopped_at: Option<Timestamp>,
+    unrouted_at: Option<StateRevision>,
+    reaped: bool,
 }
 
 impl Task {
-    /// A task that waits for an instance; it has no container yet and reserves nothing.
-    pub fn new(
-        id: TaskId,
-        cluster: ClusterName,
-        task_definition: Revision,
-        created_at: Timestamp,
-    ) -> Self {
-        Self {
-            id,
-            cluster,
-            task_definition,
-            service: None,
-            deployment: None,
-            started_by: String::new(),
-            overrides: Overrides::default(),
-            resources: Resources::default(),
-            placement: None,
-            containers: Vec::new(),
-            last_status: TaskStatus::Provisioning,
-            desired_status: DesiredStatus::Running,
-            stopped: None,
-            created_at,
-            started_at: None,
-            healthy_at: None,
-            stopping_at: None,
-            stopped_at: None,
-            unrouted_at: None,
-            reaped: false,
-        }
+    /// Where it runs. None while PROVISIONING, and where it was stopped before it had a place.
+    pub fn placement(&self) -> Option<&Placement> {
+        self.placement.as_ref()
+    }
+
+    /// Its containers, in the order of the definition.
+    pub fn containers(&self) -> &[TaskContainer] {
+        &self.containers
+    }
+
+    /// Where it is.
+    pub fn last_status(&self) -> TaskStatus {
+        self.last_status
+    }
+
+    /// Where it should be.
+    pub fn desired_status(&self) -> DesiredStatus {
+        self.desired_status
+    }
+
+    /// Why it stops or stopped.
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.stopped.as_ref()
+    }
+
+    /// When it reached RUNNING.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    /// When it was first healthy.
+    pub fn healthy_at(&self) -> Option<Timestamp> {
+        self.healthy_at
+    }
+
+    /// When it was told to stop, or began to by itself.
+    pub fn stopping_at(&self) -> Option<Timestamp> {
+        self.stopping_at
+    }
+
+    /// When it had stopped.
+    pub fn stopped_at(&self) -> Option<Timestamp> {
+        self.stopped_at
+    }
+
+    /// The revision that took it out of the routing table, if it ever was in it. Its address is free again once every
+    /// registered router has acknowledged that revision.
+    pub fn unrouted_at(&self) -> Option<StateRevision> {
+        self.unrouted_at
+    }
+
+    /// Whether its agent has removed its containers.
+    pub fn reaped(&self) -> bool {
+        self.reaped
     }
 
     /// Whether it holds resources of its instance.

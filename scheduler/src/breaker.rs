@@ -42,8 +42,8 @@ fn last_failure(state: &State, deployment: &Deployment) -> Option<Stopped> {
     let tasks = state.tasks_of(deployment.service);
     let failed = tasks.filter(|task| {
         task.deployment == Some(deployment.id)
-            && task.healthy_at.is_none()
-            && task.stopped.is_some()
+            && task.healthy_at().is_none()
+            && task.stopped().is_some()
     });
-    failed.max_by_key(|task| (task.stopping_at, task.id))?.stopped.clone()
+    failed.max_by_key(|task| (task.stopping_at(), task.id))?.stopped().cloned()
 }

@@ -14,7 +14,7 @@ use crate::situation::Situation;
 /// Lets agents stop what routers are done with.
 pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
     let leaving =
-        situation.state.tasks().filter(|task| task.last_status == TaskStatus::Deactivating);
+        situation.state.tasks().filter(|task| task.last_status() == TaskStatus::Deactivating);
     leaving
         .map(|task| {
             let waits = waits_until(situation.facts.inputs, situation.state, task);
@@ -37,7 +37,7 @@ fn waits_until(inputs: Inputs<'_>, state: &State, task: &Task) -> Vec<Timestamp>
     let Some(delay) = groups.iter().map(|group| group.deregistration_delay_seconds).max() else {
         return Vec::new();
     };
-    let stopping_at = task.stopping_at.unwrap_or(task.created_at);
+    let stopping_at = task.stopping_at().unwrap_or(task.created_at);
     let over_at = stopping_at.plus(Duration::from_secs(u64::from(delay)));
     let targets: Vec<_> = groups.iter().map(|group| (group.id, task.id)).collect();
     let routers = state.routers();

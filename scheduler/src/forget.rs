@@ -13,11 +13,11 @@ pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
     let routers = state.routers().map(|router| router.id).collect();
     let is_gone = |task: &&Task| {
         let is_removed =
-            task.reaped || task.instance().is_none_or(|id| state.instance(id).is_none());
+            task.reaped() || task.instance().is_none_or(|id| state.instance(id).is_none());
         let observed = facts.inputs.observed;
-        is_removed && task.unrouted_at.is_none_or(|at| observed.all_applied(&routers, at))
+        is_removed && task.unrouted_at().is_none_or(|at| observed.all_applied(&routers, at))
     };
-    let stopped = state.tasks().filter(|task| task.last_status == TaskStatus::Stopped);
+    let stopped = state.tasks().filter(|task| task.last_status() == TaskStatus::Stopped);
     stopped
         .filter(is_gone)
         .map(|task| match relaunch::remembered_until(state, task) {

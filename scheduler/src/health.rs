@@ -57,11 +57,11 @@ pub(crate) fn assess(
     task: &Task,
     is_available: bool,
 ) -> Assessed {
-    let Some(started_at) = task.started_at.filter(|_| task.last_status == TaskStatus::Running)
+    let Some(started_at) = task.started_at().filter(|_| task.last_status() == TaskStatus::Running)
     else {
         return TaskHealth::Starting.into();
     };
-    let is_proven = task.healthy_at.is_some();
+    let is_proven = task.healthy_at().is_some();
     if service.load_balancers.is_empty() {
         let steady_at = started_at.plus(inputs.settings.steady_after);
         return if is_proven {
@@ -121,7 +121,7 @@ fn unproven(
         .unwrap_or_default();
     let allowed = grace(service) + checks + inputs.settings.start_allowance;
     let allowed = if reason.is_some() { allowed } else { allowed * 2 };
-    let from = task.started_at.unwrap_or(task.created_at).max(inputs.observed.since);
+    let from = task.started_at().unwrap_or(task.created_at).max(inputs.observed.since);
     let reason = reason.unwrap_or_else(sentence::no_check_passed);
     until(inputs, from.plus(allowed), TaskHealth::Failing(reason))
 }
@@ -189,7 +189,7 @@ pub(crate) fn is_checked(inputs: Inputs<'_>) -> bool {
 /// finds fault with it. One that has only just started knows nothing, and says nothing against it.
 pub(crate) fn is_vouched_for(inputs: Inputs<'_>, task: &Task) -> bool {
     let Some(service) = task.service.and_then(|id| inputs.state.service(id)) else { return false };
-    if task.last_status != TaskStatus::Running {
+    if task.last_status() != TaskStatus::Running {
         return false;
     }
     let mut is_healthy = false;

@@ -2,8 +2,8 @@
 //! is recorded.
 
 use model::{
-    Deployment, Placement, PlacementFailure, RolloutState, Service, ServiceChange, Task,
-    TaskContainer, TaskDefinition, TaskId, TaskStatus, Timestamp,
+    Deployment, NewTask, Placement, PlacementFailure, RolloutState, Service, ServiceChange,
+    TaskDefinition, TaskId, Timestamp,
 };
 
 use crate::place::{self, Unplaceable};
@@ -17,7 +17,7 @@ use crate::situation::Situation;
 #[derive(Debug, Default)]
 pub(crate) struct Launch {
     /// Those that start.
-    pub(crate) tasks: Vec<Task>,
+    pub(crate) tasks: Vec<NewTask>,
     /// How many could not be started for lack of room.
     pub(crate) shortage: usize,
     /// How many of them the maximum alone forbids.
@@ -135,7 +135,7 @@ fn start(
     service: &Service,
     deployment: &Deployment,
     count: usize,
-) -> (Vec<Task>, Option<Unplaceable>) {
+) -> (Vec<NewTask>, Option<Unplaceable>) {
     let state = situation.state;
     let definition = state.task_definition(&deployment.task_definition);
     let Some(definition) = definition.filter(|_| count > 0) else { return (Vec::new(), None) };
@@ -157,18 +157,15 @@ fn task(
     deployment: &Deployment,
     definition: &TaskDefinition,
     now: Timestamp,
-) -> Task {
+) -> NewTask {
     let in_order = definition.container_definitions.iter();
     let images = in_order.filter_map(|known| deployment.images.get_key_value(&known.name));
-    let containers = images.map(|(name, image)| TaskContainer::new(name.clone(), image.clone()));
-    Task {
-        service: Some(service.id),
-        deployment: Some(deployment.id),
+    NewTask {
+        service: Some((service.id, deployment.id)),
         started_by: format!("deployment/{}", deployment.id),
         resources: definition.resources(),
         placement: Some(placement),
-        containers: containers.collect(),
-        last_status: TaskStatus::Pending,
-        ..Task::new(id, service.cluster.clone(), definition.key(), now)
+        images: images.map(|(name, image)| (name.clone(), image.clone())).collect(),
+        ..NewTask::new(id, service.cluster.clone(), definition.key(), now)
     }
 }

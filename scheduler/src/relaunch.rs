@@ -20,15 +20,15 @@ pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timest
     let let_down =
         tasks.filter(|task| task.deployment == Some(deployment.id) && was_let_down(task));
     let (count, last) = let_down
-        .fold((0, None), |(count, last): (u32, _), task| (count + 1, last.max(task.stopped_at)));
+        .fold((0, None), |(count, last): (u32, _), task| (count + 1, last.max(task.stopped_at())));
     own.max(last.and_then(|at| pause(count, at)))
 }
 
 /// Whether its instance could not give the task what it had promised. No deployment is blamed for that.
 fn was_let_down(task: &Task) -> bool {
-    task.healthy_at.is_none()
-        && task.last_status == TaskStatus::Stopped
-        && task.stopped.as_ref().is_some_and(|s| s.code == StopCode::InfrastructureHealth)
+    task.healthy_at().is_none()
+        && task.last_status() == TaskStatus::Stopped
+        && task.stopped().is_some_and(|s| s.code == StopCode::InfrastructureHealth)
 }
 
 /// Until when a stopped task is kept in State although it is gone: others then avoid its instance and its ports, and
@@ -36,5 +36,5 @@ fn was_let_down(task: &Task) -> bool {
 pub(crate) fn remembered_until(state: &State, task: &Task) -> Option<Timestamp> {
     let service = state.service(task.service?)?;
     let counts = service.status == ServiceStatus::Active && service.deployment == task.deployment;
-    (counts && was_let_down(task)).then_some(task.stopped_at?.plus(LAUNCHES.longest()))
+    (counts && was_let_down(task)).then_some(task.stopped_at()?.plus(LAUNCHES.longest()))
 }

@@ -46,7 +46,7 @@ impl Request {
             deployment: task.deployment,
             resources: task.resources.clone(),
             mappings: mappings(definition),
-            platforms: platforms(state, task.containers.iter().map(|container| &container.image)),
+            platforms: platforms(state, task.containers().iter().map(|container| &container.image)),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Room {
     }
 
     fn take_ports(&mut self, state: &State, id: InstanceId, host: usize) {
-        let placements = state.tasks_on(id).filter_map(|task| task.placement.as_ref());
+        let placements = state.tasks_on(id).filter_map(|task| task.placement());
         let ports = placements.flat_map(|placement| &placement.ports);
         Arc::make_mut(&mut self.ports[host])
             .extend(ports.map(|port| (port.protocol, port.host_port)));
@@ -155,7 +155,7 @@ impl Place {
         };
         let may_open_at =
             facts.may_return_until(id).filter(|_| closed == Some(FilterReason::NotConnected));
-        let placements = state.tasks_on(id).filter_map(|task| task.placement.as_ref());
+        let placements = state.tasks_on(id).filter_map(|task| task.placement());
         let range = &facts.inputs.settings.port_range;
         Self {
             id,

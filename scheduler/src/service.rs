@@ -40,7 +40,7 @@ fn wind_down(situation: &Situation<'_>, id: ServiceId) -> Proposals {
 fn unproven<'a>(situation: &Situation<'a>, id: ServiceId) -> impl Iterator<Item = &'a Task> {
     let state = situation.state;
     let tasks = situation.active(id).into_iter().flat_map(|service| state.tasks_of(service.id));
-    tasks.filter(|task| task.wanted() && task.healthy_at.is_none())
+    tasks.filter(|task| task.wanted() && task.healthy_at().is_none())
 }
 
 /// Notes the tasks that are healthy for the first time.
@@ -90,7 +90,7 @@ fn tasks(situation: &Situation<'_>, service: &Service, deployment: &Deployment) 
         state.tasks_of(service.id).partition(|task| task.wanted());
     let is_available = |task: &Task| task.instance().is_some_and(|id| facts.is_available(id));
     // One on an instance that is away may hold its room for long.
-    let ends_soon = |task: &&&Task| task.last_status != TaskStatus::Stopped && is_available(task);
+    let ends_soon = |task: &&&Task| task.last_status() != TaskStatus::Stopped && is_available(task);
     let (fresh, stale) = wanted
         .into_iter()
         .map(|task| {
@@ -102,7 +102,7 @@ fn tasks(situation: &Situation<'_>, service: &Service, deployment: &Deployment) 
                 id: task.id,
                 created_at: task.created_at,
                 health: facts.health(task.id).clone(),
-                runs: task.last_status == TaskStatus::Running,
+                runs: task.last_status() == TaskStatus::Running,
                 is_replaceable: keeps && is_available(task),
                 is_own: deployment.owns(task),
             };

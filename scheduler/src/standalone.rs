@@ -13,7 +13,7 @@ use crate::situation::Situation;
 pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
     let tasks = situation.state.tasks();
     let mut waiting = tasks
-        .filter(|task| task.last_status == TaskStatus::Provisioning && task.wanted())
+        .filter(|task| task.last_status() == TaskStatus::Provisioning && task.wanted())
         .peekable();
     if waiting.peek().is_none() {
         return Proposals::default();

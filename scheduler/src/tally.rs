@@ -27,7 +27,7 @@ pub(crate) fn tally(state: &State, request: &Request) -> BTreeMap<InstanceId, Ta
         if task.wanted() {
             tally.service += 1;
             tally.deployment += usize::from(task.deployment == request.deployment);
-        } else if task.healthy_at.is_none() && blames_instance(task) {
+        } else if task.healthy_at().is_none() && blames_instance(task) {
             tally.failed += 1;
         }
     }
@@ -35,7 +35,7 @@ pub(crate) fn tally(state: &State, request: &Request) -> BTreeMap<InstanceId, Ta
 }
 
 fn blames_instance(task: &Task) -> bool {
-    task.stopped.as_ref().is_some_and(|stopped| match stopped.code {
+    task.stopped().is_some_and(|stopped| match stopped.code {
         StopCode::TaskFailedToStart
         | StopCode::EssentialContainerExited
         | StopCode::InfrastructureHealth => true,

@@ -107,7 +107,7 @@ async fn an_instance_goes_however_many_tasks_it_had() {
     world.delete("/instances/host-1").await.ok();
     let state = world.state();
     assert_eq!(state.instances().count(), 0);
-    assert!(state.tasks().all(|task| task.last_status == TaskStatus::Stopped));
+    assert!(state.tasks().all(|task| task.last_status() == TaskStatus::Stopped));
     assert_eq!(state.tasks().count(), 120);
 }
 

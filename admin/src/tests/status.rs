@@ -79,9 +79,7 @@ async fn down_stops_every_task_and_may_be_asked_for_again() {
     assert_eq!(world.service("hello").status, ServiceStatus::Draining);
     let state = world.state();
     let alone: Vec<_> = state.tasks().filter(|task| task.service.is_none()).collect();
-    assert!(
-        alone.iter().all(|task| task.stopped.as_ref().unwrap().reason == "stopped by `berth down`")
-    );
+    assert!(alone.iter().all(|task| task.stopped().unwrap().reason == "stopped by `berth down`"));
     for task in alone {
         world.apply(vec![TaskChange::Forget(task.id).into()]).await;
     }

@@ -28,24 +28,24 @@ pub(crate) fn task(
         started_by: task.started_by.clone(),
         instance_id: task.instance(),
         instance_name: instance.map(|instance| instance.name.clone()),
-        address: task.placement.as_ref().map(|placement| placement.address),
-        last_status: task.last_status,
-        desired_status: task.desired_status,
+        address: task.placement().map(|placement| placement.address),
+        last_status: task.last_status(),
+        desired_status: task.desired_status(),
         health_status,
         health_reason,
-        stop_code: task.stopped.as_ref().map(|stopped| stopped.code),
-        stopped_reason: task.stopped.as_ref().map(|stopped| stopped.reason.clone()),
-        containers: task.containers.iter().map(|one| container(task, one)).collect(),
+        stop_code: task.stopped().map(|stopped| stopped.code),
+        stopped_reason: task.stopped().map(|stopped| stopped.reason.clone()),
+        containers: task.containers().iter().map(|one| container(task, one)).collect(),
         created_at: task.created_at,
-        started_at: task.started_at,
-        healthy_at: task.healthy_at,
-        stopping_at: task.stopping_at,
-        stopped_at: task.stopped_at,
+        started_at: task.started_at(),
+        healthy_at: task.healthy_at(),
+        stopping_at: task.stopping_at(),
+        stopped_at: task.stopped_at(),
     }
 }
 
 fn container(task: &Task, container: &TaskContainer) -> api::Container {
-    let ports = task.placement.iter().flat_map(|placement| &placement.ports);
+    let ports = task.placement().into_iter().flat_map(|placement| &placement.ports);
     api::Container {
         name: container.name.clone(),
         image: container.image.clone().into(),

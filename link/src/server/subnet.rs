@@ -54,7 +54,7 @@ impl SubnetAllocator {
 
 /// Addresses of tasks whose instance was removed: a router that does not know it yet may still send requests there.
 fn left_behind(state: &State) -> impl Iterator<Item = Subnet> {
-    let places = state.tasks().filter_map(|task| task.placement.as_ref());
+    let places = state.tasks().filter_map(|task| task.placement());
     let orphans = places.filter(|place| state.instance(place.instance).is_none());
     orphans.map(|place| Subnet::new(place.address, 32))
 }

@@ -113,7 +113,7 @@ async fn peers_come_back_to_a_server_that_restarts_and_say_everything_again() {
     world.run(2).await;
     world
         .until_state("what was seen meanwhile", |state| {
-            (state.task(task)?.last_status == TaskStatus::Running).then_some(())
+            (state.task(task)?.last_status() == TaskStatus::Running).then_some(())
         })
         .await;
     until("a view of the new epoch", &session.view, |view| {

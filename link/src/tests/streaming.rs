@@ -84,7 +84,7 @@ async fn an_agents_report_is_recorded_once_however_often_it_is_said() {
     let session: Session<Agent> = world.joined("a").await;
     let instance = world.settled(&session.id).await;
     let task = world.place(instance, 1);
-    let status = |state: &model::State| state.task(task).map(|task| task.last_status);
+    let status = |state: &model::State| state.task(task).map(model::Task::last_status);
     for wanted in [TaskStatus::Activating, TaskStatus::Running] {
         session.report.send(report(vec![seen(task, wanted)])).unwrap();
         world.until_state("recorded", |state| (status(state)? == wanted).then_some(())).await;
@@ -103,12 +103,12 @@ async fn an_agents_report_is_recorded_once_however_often_it_is_said() {
         .until_state("stopped", |state| (status(state)? == TaskStatus::Stopped).then_some(()))
         .await;
     assert_eq!(world.store.count(is_report), 3, "what is known is not recorded again");
-    let stopped = world.store.state().task(task).unwrap().stopped.clone().unwrap();
+    let stopped = world.store.state().task(task).unwrap().stopped().cloned().unwrap();
     assert_eq!(stopped.reason.len(), 1024, "a sentence has an end");
 
     end.reaped = true;
     again.report.send(report(vec![end])).unwrap();
-    world.until_state("reaped", |state| state.task(task)?.reaped.then_some(())).await;
+    world.until_state("reaped", |state| state.task(task)?.reaped().then_some(())).await;
 }
 
 #[tokio::test]
@@ -128,12 +128,12 @@ async fn an_agent_says_nothing_about_another_instances_task() {
     own.report.send(AgentReport { tasks: said, unknown: vec![invented] }).unwrap();
     world
         .until_state("the truth", |state| {
-            (state.task(mine)?.last_status == TaskStatus::Running).then_some(())
+            (state.task(mine)?.last_status() == TaskStatus::Running).then_some(())
         })
         .await;
     let state = world.store.state();
     let foreign = state.task(foreign).unwrap();
-    assert_eq!((foreign.last_status, foreign.reaped), (TaskStatus::Pending, false));
+    assert_eq!((foreign.last_status(), foreign.reaped()), (TaskStatus::Pending, false));
     assert!(state.task(invented).is_none());
 }
 
@@ -157,7 +157,7 @@ async fn what_could_not_be_written_is_tried_again_without_being_said_again() {
     world.store.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
     world
         .until_state("recorded", |state| {
-            (state.task(task)?.last_status == TaskStatus::Running).then_some(())
+            (state.task(task)?.last_status() == TaskStatus::Running).then_some(())
         })
         .await;
 }
@@ -188,7 +188,7 @@ async fn no_new_host_gets_addresses_that_routers_may_still_know_of_a_removed_one
     let session: Session<Agent> = world.joined("a").await;
     let removed = world.settled(&session.id).await;
     let task = world.place(removed, 1);
-    let address = world.store.state().task(task).unwrap().placement.as_ref().unwrap().address;
+    let address = world.store.state().task(task).unwrap().placement().unwrap().address;
     world
         .store
         .apply(&[TaskChange::Lose(task).into(), InstanceChange::Remove(removed).into()])

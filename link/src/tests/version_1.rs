@@ -96,14 +96,14 @@ async fn an_agent_of_the_version_before_is_welcomed_sees_its_tasks_and_is_heard(
     assert_eq!(tasks, [&task(1).to_string(), &task(2).to_string()]);
     assert_eq!(document["tasks"][0]["wanted"], "run");
 
-    let status = |state: &model::State, n| Some(state.task(task(n))?.last_status);
+    let status = |state: &model::State, n| Some(state.task(task(n))?.last_status());
     world
         .until_state("what it reported", |state| {
             let seen = (status(state, 1)?, status(state, 2)?);
             (seen == (TaskStatus::Running, TaskStatus::Stopped)).then_some(())
         })
         .await;
-    let stopped = world.store.state().task(task(2)).unwrap().stopped.clone().unwrap();
+    let stopped = world.store.state().task(task(2)).unwrap().stopped().cloned().unwrap();
     assert_eq!(stopped.code, StopCode::EssentialContainerExited);
 }
 

@@ -10,9 +10,9 @@ use axum::Router as Mount;
 use axum::routing::get;
 use model::{
     AccessChange, Change, Clock, Cluster, ClusterChange, ClusterId, Digest, Epoch, HostIdentity,
-    InstallationId, InstanceId, JoinToken, JoinTokenId, Observed, PeerRole, PinnedImage, Placement,
-    Platform, Principal, Resources, State, StateRevision, Task, TaskChange, TaskContainer,
-    TaskDefinition, TaskDefinitionChange, TaskId, TaskStatus, Timestamp,
+    InstallationId, InstanceId, JoinToken, JoinTokenId, NewTask, Observed, PeerRole, PinnedImage,
+    Placement, Platform, Principal, Resources, State, StateRevision, TaskChange, TaskDefinition,
+    TaskDefinitionChange, TaskId, Timestamp,
 };
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -342,17 +342,15 @@ fn definition() -> TaskDefinition {
     .unwrap()
 }
 
-fn task(id: TaskId, now: Timestamp, placement: Placement) -> Task {
-    Task {
+fn task(id: TaskId, now: Timestamp, placement: Placement) -> NewTask {
+    let image =
+        PinnedImage { repository: "hello".parse().unwrap(), digest: Digest::Sha256([1; 32]) };
+    NewTask {
         started_by: "user/admin".to_owned(),
         resources: definition().resources(),
         placement: Some(placement),
-        containers: vec![TaskContainer::new(
-            "web".parse().unwrap(),
-            PinnedImage { repository: "hello".parse().unwrap(), digest: Digest::Sha256([1; 32]) },
-        )],
-        last_status: TaskStatus::Pending,
-        ..Task::new(id, "default".parse().unwrap(), definition().key(), now)
+        images: vec![("web".parse().unwrap(), image)],
+        ..NewTask::new(id, "default".parse().unwrap(), definition().key(), now)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::id::{ClusterId, ServiceId};
 use crate::resources::Resources;
 use crate::routing::{Action, Conditions, HealthCheck};
 use crate::time::Timestamp;
-use crate::{HostIdentity, InstanceStatus, Platform, RolloutState};
+use crate::{HostIdentity, InstanceStatus, NewService, NewTask, Platform, RolloutState};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_421_734_120);
 
@@ -33,7 +33,7 @@ fn check(entity: impl Into<ArnResource>, ids: &[&dyn fmt::Display], expected: &s
 
 fn service() -> Service {
     let id = ServiceId::new(NOW, [2; 10]);
-    Service::new(id, name("default"), name("hello"), name("hello:3"), NOW)
+    NewService::new(id, name("default"), name("hello"), name("hello:3"), NOW).into()
 }
 
 fn listener() -> Listener {
@@ -54,7 +54,8 @@ fn every_entity_of_ecs_has_its_arn() {
     check(&definition, &[], "arn:aws:ecs:HOME:task-definition/hello:3");
 
     check(&service(), &[], "arn:aws:ecs:HOME:service/default/hello");
-    let task = Task::new(TaskId::new(NOW, [5; 10]), name("default"), name("hello:3"), NOW);
+    let id = TaskId::new(NOW, [5; 10]);
+    let task = Task::from(NewTask::new(id, name("default"), name("hello:3"), NOW));
     check(&task, &[&task.id], "arn:aws:ecs:HOME:task/default/#");
 
     let deployment = Deployment {

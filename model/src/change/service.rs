@@ -8,15 +8,14 @@ use crate::digest::Digest;
 use crate::id::ServiceId;
 use crate::name::ContainerName;
 use crate::placement::PlacementFailure;
-use crate::service::{DeploymentConfiguration, Service};
+use crate::service::{DeploymentConfiguration, NewService};
 
 /// What may happen to a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "Changes are made, applied and gone: few at a time")]
 pub enum ServiceChange {
-    /// A new one, without a deployment yet. Refused when the name is taken or what it names does not exist.
-    Create(Service),
+    /// A new one; its deployment comes next. Refused when the name is taken or what it names does not exist.
+    Create(NewService),
     /// New settings. A new revision takes a deployment of its own.
     Update(ServiceUpdate),
     /// People no longer want it: its status becomes DRAINING, its tasks are stopped, then it goes.

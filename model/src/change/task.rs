@@ -4,15 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{InstanceId, TaskId};
 use crate::stop::Stopped;
-use crate::task::{Placement, Task, TaskContainer, TaskStatus};
+use crate::task::{NewTask, Placement, TaskContainer, TaskStatus};
 
 /// What may happen to a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "Changes are made, applied and gone: few at a time")]
 pub enum TaskChange {
     /// A new one: placed, or PROVISIONING for the scheduler to place.
-    Create(Task),
+    Create(NewTask),
     /// Gives a PROVISIONING task its place. Refused when it does not fit.
     Place {
         /// The task.

@@ -11,7 +11,7 @@ use crate::id::{InstallationId, InstanceId, TaskId};
 use crate::image::PinnedImage;
 use crate::name::{ClusterName, ContainerName, ServiceName};
 use crate::state::State;
-use crate::task::{PortBinding, Task, TaskStatus};
+use crate::task::{PortBinding, Task, TaskPhase};
 
 view! {
     /// What an agent should see. Nothing of it lies on the agent's disk: it begins anew from its containers and this.
@@ -146,16 +146,16 @@ fn task_sources(state: &State, id: InstanceId) -> impl Iterator<Item = usize> {
 }
 
 fn assigned(state: &State, task: &Task) -> Option<AssignedTask> {
-    if task.reaped {
+    if task.reaped() {
         return None;
     }
-    let placement = task.placement.as_ref()?;
+    let placement = task.placement()?;
     let definition = state.task_definition(&task.task_definition)?;
     let containers = definition
         .container_definitions
         .iter()
         .filter_map(|container| {
-            let image = task.containers.iter().find(|c| c.name == container.name)?.image.clone();
+            let image = task.containers().iter().find(|c| c.name == container.name)?.image.clone();
             let overrides =
                 task.overrides.container_overrides.iter().find(|o| o.name == container.name);
             let mut environment = container.environment.clone();
@@ -183,16 +183,16 @@ fn assigned(state: &State, task: &Task) -> Option<AssignedTask> {
         .collect();
     Some(AssignedTask {
         id: task.id,
-        wanted: match task.last_status {
-            TaskStatus::Provisioning
-            | TaskStatus::Pending
-            | TaskStatus::Activating
-            | TaskStatus::Running
-            | TaskStatus::Deactivating => Wanted::Run,
-            TaskStatus::Stopping => Wanted::Stop,
-            TaskStatus::Stopped => Wanted::Reap,
+        wanted: match task.phase() {
+            TaskPhase::Provisioning
+            | TaskPhase::Pending { .. }
+            | TaskPhase::Activating { .. }
+            | TaskPhase::Running { .. }
+            | TaskPhase::Deactivating { .. } => Wanted::Run,
+            TaskPhase::Stopping { .. } => Wanted::Stop,
+            TaskPhase::Stopped { .. } => Wanted::Reap,
         },
-        started: task.started_at.is_some(),
+        started: task.started_at().is_some(),
         cluster: task.cluster.clone(),
         service: task.service.and_then(|id| state.service(id)).map(|s| s.name.clone()),
         task_definition: task.task_definition.clone(),

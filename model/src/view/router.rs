@@ -12,7 +12,7 @@ use crate::name::TargetGroupName;
 use crate::routing::{HealthCheck, Listener, Rule};
 use crate::service::{LoadBalancer, Service};
 use crate::state::State;
-use crate::task::{Task, TaskStatus};
+use crate::task::{Task, TaskPhase};
 
 view! {
     /// What a router should see: everything that it routes by. All routers see the same.
@@ -154,7 +154,15 @@ fn balancers(state: &State) -> impl Iterator<Item = (&Service, &LoadBalancer)> {
 
 fn target(state: &State, balancer: &LoadBalancer, task: &Task) -> Option<TargetView> {
     let container = &balancer.container_name;
-    let placement = task.placement.as_ref()?;
+    let (placement, draining) = match task.phase() {
+        TaskPhase::Running { placement, .. } => (placement, false),
+        TaskPhase::Deactivating { placement, .. } => (placement, true),
+        TaskPhase::Provisioning
+        | TaskPhase::Pending { .. }
+        | TaskPhase::Activating { .. }
+        | TaskPhase::Stopping { .. }
+        | TaskPhase::Stopped { .. } => return None,
+    };
     let instance = state.instance(placement.instance)?;
     // A task of another revision than the newest keeps serving on its own port.
     let definition = state.task_definition(&task.task_definition)?;
@@ -169,6 +177,6 @@ fn target(state: &State, balancer: &LoadBalancer, task: &Task) -> Option<TargetV
         published: binding
             .map(|binding| SocketAddr::new(instance.advertised_address, binding.host_port)),
         host: instance.host.clone(),
-        draining: task.last_status == TaskStatus::Deactivating,
+        draining,
     })
 }

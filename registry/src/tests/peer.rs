@@ -54,19 +54,16 @@ fn instance(id: InstanceId, now: Timestamp) -> Instance {
     }
 }
 
-fn task(instance: InstanceId, repository: &str, now: Timestamp) -> Task {
+fn task(instance: InstanceId, repository: &str, now: Timestamp) -> NewTask {
     let address = Ipv4Addr::new(10, 90, 1, 2);
     let digest = Digest::Sha256([1; 32]);
-    Task {
+    let image = PinnedImage { repository: repository.parse().unwrap(), digest };
+    NewTask {
         started_by: "admin".to_owned(),
         resources: Resources::new(100, 100),
         placement: Some(Placement { instance, address, ports: Vec::new() }),
-        containers: vec![TaskContainer::new(
-            "web".parse().unwrap(),
-            PinnedImage { repository: repository.parse().unwrap(), digest },
-        )],
-        last_status: TaskStatus::Pending,
-        ..Task::new(
+        images: vec![("web".parse().unwrap(), image)],
+        ..NewTask::new(
             TaskId::new(now, [1; 10]),
             "default".parse().unwrap(),
             Revision { family: "web".parse().unwrap(), number: 1 },

@@ -78,7 +78,7 @@ fn a_task_that_never_becomes_healthy_does_not_replace_the_old_one_and_is_rolled_
     for _ in 0..400 {
         world.run(service);
         for id in world.wanted(service) {
-            let image = world.state.task(id).unwrap().containers[0].image.digest;
+            let image = world.state.task(id).unwrap().containers()[0].image.digest;
             if image == digest(2) {
                 world.see(id, TargetHealth::Initial, Some("GET / answered 500"));
             }
@@ -87,7 +87,7 @@ fn a_task_that_never_becomes_healthy_does_not_replace_the_old_one_and_is_rolled_
         log.push_str(&world.settle());
         log.push('\n');
         world.reap();
-        let old = world.state.tasks_of(service).filter(|t| t.wanted() && t.healthy_at.is_some());
+        let old = world.state.tasks_of(service).filter(|t| t.wanted() && t.healthy_at().is_some());
         assert_eq!(old.count(), 1, "the old task stays");
     }
     let lines: Vec<_> =
@@ -123,7 +123,7 @@ fn going_back_starts_what_is_missing_of_what_ran_before() {
         log.push_str(&world.settle());
         let bad = world.wanted(service).into_iter().find(|id| {
             let task = world.state.task(*id).unwrap();
-            task.containers[0].image.digest == digest(2)
+            task.containers()[0].image.digest == digest(2)
         });
         if let Some(bad) = bad {
             world.report(bad, TaskStatus::Running, None);
@@ -136,7 +136,7 @@ fn going_back_starts_what_is_missing_of_what_ran_before() {
     let images: Vec<_> = world
         .wanted(service)
         .iter()
-        .map(|id| world.state.task(*id).unwrap().containers[0].image.digest)
+        .map(|id| world.state.task(*id).unwrap().containers()[0].image.digest)
         .collect();
     assert_eq!(images, [digest(1), digest(1)]);
     assert!(log.contains("the last one: ContainerExited"), "{log}");
@@ -154,7 +154,8 @@ fn a_new_push_supersedes_a_bad_one() {
     assert_eq!(plan.matches("(Replaced)").count(), 2, "{plan}");
     world.grow(service);
     let running: Vec<_> = world.wanted(service);
-    let images = running.iter().map(|id| world.state.task(*id).unwrap().containers[0].image.digest);
+    let images =
+        running.iter().map(|id| world.state.task(*id).unwrap().containers()[0].image.digest);
     assert_eq!(images.collect::<Vec<_>>(), [digest(3), digest(3)]);
 }
 
@@ -297,7 +298,7 @@ fn a_task_that_its_instance_let_down_is_nobodys_failure_and_tried_elsewhere_afte
     for span in [250, 500, 1000, 2000] {
         world.settle();
         let id = world.wanted(service)[0];
-        let place = world.state.task(id).unwrap().placement.clone().unwrap();
+        let place = world.state.task(id).unwrap().placement().cloned().unwrap();
         places.push((place.instance, place.ports[0].host_port));
         world.fail_with(id, model::StopCause::PortTaken);
         assert_eq!(world.settle(), "");

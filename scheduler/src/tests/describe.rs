@@ -24,7 +24,7 @@ impl World {
             Change::Task(TaskChange::Create(task)) => {
                 let place = task.placement.clone().unwrap();
                 let name = self.task_name(task.id);
-                let image = self.name("image", &task.containers[0].image.digest.to_string());
+                let image = self.name("image", &task.images[0].1.digest.to_string());
                 format!(
                     "create {name} of {image} on {}",
                     self.name("i", &place.instance.to_string())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Change, InstanceChange, InstanceStatus, ServiceId, Task, TaskChange, TaskStatus};
+use model::{Change, InstanceChange, InstanceStatus, NewTask, ServiceId, TaskChange};
 use serde_json::json;
 
 use super::world::World;
@@ -133,7 +133,7 @@ fn every_mapping_of_every_protocol_gets_a_host_port() {
     world.scale(service, 1);
     world.settle();
     let task = world.state.tasks_of(service).next().unwrap();
-    let ports = &task.placement.as_ref().unwrap().ports;
+    let ports = &task.placement().unwrap().ports;
     assert_eq!(ports.len(), 4);
     assert_eq!(ports[3].host_port, 9000);
     let chosen: BTreeSet<_> = ports[..3].iter().map(|port| port.host_port).collect();
@@ -150,7 +150,7 @@ fn addresses_and_ports_rotate() {
     let (mut addresses, mut ports) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         let id = world.wanted(service)[0];
-        let place = world.state.task(id).unwrap().placement.clone().unwrap();
+        let place = world.state.task(id).unwrap().placement().cloned().unwrap();
         addresses.push(u32::from(place.address) & 0xff);
         ports.push(place.ports[0].host_port);
         world.fail(id);
@@ -178,13 +178,13 @@ fn instances_of_one_host_share_its_ports() {
     let ports: BTreeSet<_> = world
         .state
         .tasks_of(service)
-        .map(|task| task.placement.as_ref().unwrap().ports[0].host_port)
+        .map(|task| task.placement().unwrap().ports[0].host_port)
         .collect();
     assert_eq!(ports.len(), 4);
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "one change is looked for")]
-fn run_task(world: &mut World) -> Task {
+fn run_task(world: &mut World) -> NewTask {
     world.push("hello", 1);
     let service = world.service("hello", 0);
     world.settle();
@@ -198,15 +198,8 @@ fn run_task(world: &mut World) -> Task {
     });
     world.scale(service, 0);
     let task = created.expect("a task is created");
-    assert_eq!(task.deployment, Some(deployment.id));
-    Task {
-        service: None,
-        deployment: None,
-        placement: None,
-        last_status: TaskStatus::Provisioning,
-        started_by: "user/admin".to_owned(),
-        ..task
-    }
+    assert_eq!(task.service, Some((service, deployment.id)));
+    NewTask { service: None, placement: None, started_by: "user/admin".to_owned(), ..task }
 }
 
 #[test]

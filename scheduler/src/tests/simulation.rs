@@ -326,8 +326,8 @@ impl Simulation {
                     || (seen.health == TargetHealth::Initial && seen.reason.is_some()))
         });
         task.wanted()
-            && task.last_status == TaskStatus::Running
-            && task.healthy_at.is_some()
+            && task.last_status() == TaskStatus::Running
+            && task.healthy_at().is_some()
             && !complaint
     }
 
@@ -400,7 +400,7 @@ impl Simulation {
         if service.load_balancers.is_empty() {
             return;
         }
-        let over = self.world.now.since(task.stopping_at.unwrap()) >= Duration::from_secs(30);
+        let over = self.world.now.since(task.stopping_at().unwrap()) >= Duration::from_secs(30);
         for (router, actor) in &self.routers {
             let seen = self.world.observed.routers.get(router);
             if seen.is_some_and(|seen| seen.presence.connected) {
@@ -431,7 +431,7 @@ impl Simulation {
             let reserved = self.world.state.reserved_on(instance.id);
             assert!(instance.capacity.shortfalls(&reserved).is_empty(), "{reserved:?}");
         }
-        let service = self.world.state.service(task.service.unwrap()).unwrap();
+        let service = self.world.state.service(task.service.unwrap().0).unwrap();
         let wanted = self.world.state.tasks_of(service.id).filter(|task| task.wanted()).count();
         let maximum = service.deployment_configuration.maximum(service.desired_count);
         assert!(

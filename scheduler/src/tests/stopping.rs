@@ -122,11 +122,11 @@ fn a_task_is_forgotten_only_when_its_agent_and_every_registered_router_are_done_
     assert_eq!(world.settle(), "", "its containers are still there");
     world.reap();
     assert_eq!(world.settle(), "", "a router that is away may have an old table");
-    let address = world.state.task(task).unwrap().placement.clone().unwrap().address;
+    let address = world.state.task(task).unwrap().placement().cloned().unwrap().address;
     world.scale(service, 3);
     world.settle();
     let others = world.state.tasks().filter(|other| other.id != task);
-    assert!(others.filter_map(|o| o.placement.as_ref()).all(|place| place.address != address));
+    assert!(others.filter_map(|o| o.placement()).all(|place| place.address != address));
     let revision = world.state.revision();
     assert!(applied < Some(revision));
     let now = world.now;

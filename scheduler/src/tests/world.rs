@@ -189,11 +189,11 @@ impl World {
             });
             self.apply(RoutingChange::PutTargetGroup(group));
         }
-        self.apply(ServiceChange::Create(Service {
+        self.apply(ServiceChange::Create(NewService {
             desired_count: desired,
             load_balancers,
             created_by: "user/admin".to_owned(),
-            ..Service::new(
+            ..NewService::new(
                 id,
                 "default".parse().unwrap(),
                 name.parse().unwrap(),
@@ -299,7 +299,7 @@ impl World {
     /// Every wanted task of the service runs.
     pub(super) fn run(&mut self, service: ServiceId) {
         for id in self.wanted(service) {
-            if self.state.task(id).unwrap().last_status < TaskStatus::Running {
+            if self.state.task(id).unwrap().last_status() < TaskStatus::Running {
                 self.report(id, TaskStatus::Running, None);
             }
         }
@@ -360,13 +360,13 @@ impl World {
     pub(super) fn reap(&mut self) {
         let tasks: Vec<_> = self.state.tasks().cloned().collect();
         for task in tasks {
-            if task.last_status == TaskStatus::Stopping {
+            if task.last_status() == TaskStatus::Stopping {
                 self.report(task.id, TaskStatus::Stopped, None);
             }
             let known = self.state.task(task.id).unwrap().clone();
             if let Some(instance) = known.instance()
-                && known.last_status == TaskStatus::Stopped
-                && !known.reaped
+                && known.last_status() == TaskStatus::Stopped
+                && !known.reaped()
                 && self.state.instance(instance).is_some()
             {
                 self.apply(TaskChange::Reaped { instance, task: known.id });

@@ -127,7 +127,7 @@ async fn an_old_store_holds_what_the_old_program_counted() {
     let state = store.state();
     let kind = |key: &model::RowKey| key.to_string().split('/').next().map(ToOwned::to_owned);
     assert_eq!(counts(state.row_keys().iter().filter_map(kind)), counted("state"));
-    let statuses = counts(state.tasks().map(|task| word(task.last_status)));
+    let statuses = counts(state.tasks().map(|task| word(task.last_status())));
     assert_eq!(statuses, counted("taskStatus"));
     assert_eq!(statuses.len(), 7, "every status that a task can have");
     let rollouts = state.deployments().map(|deployment| word(deployment.rollout_state));

@@ -91,10 +91,10 @@ pub(crate) fn service_id(n: u8) -> ServiceId {
     ServiceId::new(at(1), seed(n))
 }
 
-fn service(n: u8) -> Service {
-    Service {
+fn service(n: u8) -> NewService {
+    NewService {
         created_by: "user/admin".to_owned(),
-        ..Service::new(
+        ..NewService::new(
             service_id(n),
             cluster(0),
             format!("service-{n}").parse().expect("a name of letters, a hyphen and a digit"),
@@ -131,8 +131,8 @@ pub(crate) fn task_id(n: u8) -> TaskId {
 }
 
 /// Placed on an instance, or PROVISIONING.
-pub(crate) fn task(n: u8, on: Option<u8>) -> Task {
-    Task {
+pub(crate) fn task(n: u8, on: Option<u8>) -> NewTask {
+    NewTask {
         started_by: "user/admin".to_owned(),
         resources: definition(1).resources(),
         placement: on.map(|on| Placement {
@@ -140,9 +140,8 @@ pub(crate) fn task(n: u8, on: Option<u8>) -> Task {
             address: Ipv4Addr::new(10, 90, on, 10 + n),
             ports: Vec::new(),
         }),
-        containers: vec![TaskContainer::new("web".parse().expect("a name of letters"), image(1))],
-        last_status: on.map_or(TaskStatus::Provisioning, |_| TaskStatus::Pending),
-        ..Task::new(task_id(n), cluster(0), definition(1).key(), at(1))
+        images: vec![("web".parse().expect("a name of letters"), image(1))],
+        ..NewTask::new(task_id(n), cluster(0), definition(1).key(), at(1))
     }
 }
 

@@ -56,8 +56,7 @@ fn world() -> State {
             "id": task_id(n), "cluster": "default", "taskDefinition": "hello:1", "startedBy": "user/admin",
             "resources": { "CPU": 128, "MEMORY": 64 },
             "placement": { "instance": instance(on), "address": format!("10.64.{on}.{}", n + 1), "ports": [] },
-            "containers": [{ "name": "web", "image": image() }],
-            "lastStatus": "PENDING", "desiredStatus": "RUNNING", "createdAt": TIME, "reaped": false
+            "images": [["web", image()]], "overrides": {}, "createdAt": TIME
         } } })));
     }
     let mut state = State::default();
@@ -126,7 +125,7 @@ fn a_long_report_goes_in_batches_that_fit_and_long_lines_are_cut() {
         assert!(weight.rows <= FILL_ROWS && weight.bytes <= FILL_BYTES);
     }
     commit(&mut state, &proposal);
-    let tail = &state.task(task_id(7)).unwrap().containers[0].log_tail;
+    let tail = &state.task(task_id(7)).unwrap().containers()[0].log_tail;
     assert_eq!(tail.len(), TAIL_LINES);
     assert_eq!(tail[0], "\u{20ac}".repeat(LINE_BYTES / 3), "cut between two characters");
 }
@@ -138,7 +137,7 @@ fn control_characters_stay_out_of_what_is_kept() {
     task.containers[0].log_tail = vec!["\u{1b}[31m\tred\0".to_owned()];
     let proposal = say(&state, vec![task]);
     commit(&mut state, &proposal);
-    let tail = &state.task(task_id(1)).unwrap().containers[0].log_tail;
+    let tail = &state.task(task_id(1)).unwrap().containers()[0].log_tail;
     assert_eq!(tail, &["\u{fffd}[31m\tred\u{fffd}"]);
 }
 
@@ -162,7 +161,7 @@ fn containers_are_reaped_once_their_end_is_known() {
     let proposal = say(&state, vec![gone.clone()]);
     assert_eq!(proposal.batches.concat().len(), 2, "the end and the removal in one");
     commit(&mut state, &proposal);
-    assert!(state.task(task_id(1)).unwrap().reaped);
+    assert!(state.task(task_id(1)).unwrap().reaped());
     assert!(say(&state, vec![gone]).batches.is_empty());
 }
 

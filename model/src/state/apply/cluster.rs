@@ -121,7 +121,7 @@ impl Write<'_> {
 
     fn remove_instance(&mut self, id: InstanceId) -> Applied {
         let instance = self.known_instance(id)?;
-        let left = self.state.tasks_on(id).find(|task| task.last_status != TaskStatus::Stopped);
+        let left = self.state.tasks_on(id).find(|task| task.last_status() != TaskStatus::Stopped);
         if let Some(task) = left {
             return Err(Refusal::InUse {
                 kind: "instance",

@@ -12,7 +12,9 @@ use crate::id::ServiceId;
 use crate::name::ContainerName;
 use crate::placement::PlacementFailure;
 use crate::routing::TargetGroup;
-use crate::service::{Deployment, DeploymentConfiguration, LoadBalancer, Service, ServiceStatus};
+use crate::service::{
+    Deployment, DeploymentConfiguration, LoadBalancer, NewService, Service, ServiceStatus,
+};
 
 /// ECS's bound on the desired count of a service.
 const MOST_TASKS: u32 = 5_000;
@@ -31,28 +33,22 @@ impl Write<'_> {
         }
     }
 
-    fn create_service(&mut self, service: &Service) -> Applied {
-        let (cluster, name) = (service.cluster.clone(), service.name.clone());
+    fn create_service(&mut self, new: &NewService) -> Applied {
+        let (cluster, name) = (new.cluster.clone(), new.name.clone());
         if self.state.cluster(&cluster).is_none() {
             return Err(not_found("cluster", cluster));
         }
         if self.state.service_named(&cluster, &name).is_some() {
             return Err(Refusal::ServiceExists { cluster, name });
         }
-        if self.state.service(service.id).is_some() {
-            return Err(exists("service", service.id));
+        if self.state.service(new.id).is_some() {
+            return Err(exists("service", new.id));
         }
-        let service = &Service {
-            load_balancers: self.load_balancers(service, &service.task_definition)?,
-            ..service.clone()
-        };
+        let mut service = Service::from(new.clone());
+        service.load_balancers = self.load_balancers(&service, &service.task_definition)?;
         check_counts(service.desired_count, &service.deployment_configuration)?;
-        if service.status != ServiceStatus::Active || service.deployment.is_some() {
-            let message = "a new service is ACTIVE and has no deployment yet";
-            return Err(Refusal::Invalid(message.to_owned()));
-        }
-        self.put(service.clone());
-        self.event(service, EventKind::Created { desired_count: service.desired_count });
+        self.event(&service, EventKind::Created { desired_count: service.desired_count });
+        self.put(service);
         Ok(())
     }
 

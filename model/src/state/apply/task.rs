@@ -9,7 +9,7 @@ use crate::id::{InstanceId, TaskId};
 use crate::sentence;
 use crate::service::Deployment;
 use crate::stop::{StopCause, StopCode, Stopped};
-use crate::task::{DesiredStatus, Placement, Task, TaskContainer, TaskStatus};
+use crate::task::{Moment, NewTask, Placement, Task, TaskStatus};
 
 impl Write<'_> {
     pub(super) fn task(&mut self, change: &TaskChange) -> Applied {
@@ -27,46 +27,39 @@ impl Write<'_> {
         }
     }
 
-    fn create_task(&mut self, task: &Task) -> Applied {
-        if self.state.task(task.id).is_some() {
-            return Err(exists("task", task.id));
+    fn create_task(&mut self, new: &NewTask) -> Applied {
+        if self.state.task(new.id).is_some() {
+            return Err(exists("task", new.id));
         }
-        if self.state.cluster(&task.cluster).is_none() {
-            return Err(not_found("cluster", &task.cluster));
+        if self.state.cluster(&new.cluster).is_none() {
+            return Err(not_found("cluster", &new.cluster));
         }
-        if let Some(id) = task.service {
+        if let Some((id, deployment)) = new.service {
             let service = self.state.service(id).ok_or_else(|| not_found("service", id))?;
-            if service.deployment != task.deployment {
+            if service.deployment != Some(deployment) {
                 return Err(Refusal::WrongStatus {
                     kind: "deployment",
-                    name: task.deployment.map_or_else(String::new, |id| id.to_string()),
+                    name: deployment.to_string(),
                     status: "not the one that counts".to_owned(),
                 });
             }
         }
-        let key = &task.task_definition;
+        let key = &new.task_definition;
         let definition =
             self.state.task_definition(key).ok_or_else(|| not_found("task definition", key))?;
-        check_containers(task, definition)?;
-        let status = match &task.placement {
-            None => TaskStatus::Provisioning,
-            Some(placement) => {
-                let instance = self.check_place(task, placement)?;
-                self.take_place(instance, task, placement);
-                TaskStatus::Pending
-            }
-        };
-        if task.last_status != status || !task.wanted() {
-            let message = "a new task is wanted, and PENDING where it is placed, else PROVISIONING";
-            return Err(Refusal::Invalid(message.to_owned()));
+        check_containers(new, definition)?;
+        let task = Task::from(new.clone());
+        if let Some(placement) = &new.placement {
+            let instance = self.check_place(&task, placement)?;
+            self.take_place(instance, &task, placement);
         }
-        self.put(task.clone());
+        self.put(task);
         Ok(())
     }
 
     fn place_task(&mut self, id: TaskId, placement: &Placement) -> Applied {
         let mut task = self.known_task(id)?;
-        if task.last_status != TaskStatus::Provisioning {
+        if task.last_status() != TaskStatus::Provisioning {
             return Err(Refusal::WrongStatus {
                 kind: "task",
                 name: id.to_string(),
@@ -75,8 +68,7 @@ impl Write<'_> {
         }
         let instance = self.check_place(&task, placement)?;
         self.take_place(instance, &task, placement);
-        task.placement = Some(placement.clone());
-        task.last_status = TaskStatus::Pending;
+        task.place(placement.clone());
         self.put(task);
         Ok(())
     }
@@ -114,7 +106,7 @@ impl Write<'_> {
             return Err(Refusal::Invalid(message));
         }
         for other in self.state.tasks_on(id) {
-            let Some(theirs) = &other.placement else { continue };
+            let Some(theirs) = other.placement() else { continue };
             let in_use = |kind, name: String| {
                 Err(Refusal::InUse { kind, name, by: format!("task `{}`", other.id) })
             };
@@ -164,19 +156,7 @@ impl Write<'_> {
         if !task.wanted() {
             return Ok(());
         }
-        task.desired_status = DesiredStatus::Stopped;
-        task.stopping_at = Some(self.at);
-        task.stopped = Some(stopped.clone());
-        match task.last_status {
-            TaskStatus::Provisioning => {
-                task.last_status = TaskStatus::Stopped;
-                task.stopped_at = Some(self.at);
-                task.reaped = true;
-            }
-            TaskStatus::Running => task.last_status = TaskStatus::Deactivating,
-            TaskStatus::Pending | TaskStatus::Activating => task.last_status = TaskStatus::Stopping,
-            TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Stopped => {}
-        }
+        task.stop(stopped.clone(), self.at);
         self.put(task);
         Ok(())
     }
@@ -185,7 +165,7 @@ impl Write<'_> {
         let task = self.known_task(id)?;
         if task.wanted() {
             self.stop_task(id, stopped)?;
-            if task.healthy_at.is_none() {
+            if task.healthy_at().is_none() {
                 self.count_failure(&task);
             }
             self.stop_event(&task, stopped);
@@ -195,9 +175,8 @@ impl Write<'_> {
 
     fn task_drained(&mut self, id: TaskId) -> Applied {
         let mut task = self.known_task(id)?;
-        if task.last_status == TaskStatus::Deactivating {
-            task.unrouted_at = Some(self.state.revision.next());
-            task.last_status = TaskStatus::Stopping;
+        if task.last_status() == TaskStatus::Deactivating {
+            task.drained(self.state.revision.next());
             self.put(task);
         }
         Ok(())
@@ -208,25 +187,17 @@ impl Write<'_> {
             return Ok(());
         };
         check_reporter(&known, report.instance)?;
-        if known.last_status == TaskStatus::Stopped {
+        if known.last_status() == TaskStatus::Stopped {
             return Ok(());
         }
         let mut task = known.clone();
-        for seen in &report.containers {
-            if let Some(container) = task.containers.iter_mut().find(|c| c.name == seen.name) {
-                *container = TaskContainer { image: container.image.clone(), ..seen.clone() };
-            }
-        }
+        task.see(&report.containers);
         match report.status {
-            TaskStatus::Activating | TaskStatus::Running => {
-                if report.status > task.last_status {
-                    task.last_status = report.status;
-                }
-                if task.last_status == TaskStatus::Running && task.started_at.is_none() {
-                    task.started_at = Some(self.at);
-                }
+            TaskStatus::Activating | TaskStatus::Running => task.advance(report.status, self.at),
+            TaskStatus::Stopping | TaskStatus::Stopped => {
+                let stopped = || report.stopped.clone().unwrap_or_else(unexplained);
+                task.end(report.status, stopped, self.now());
             }
-            TaskStatus::Stopping | TaskStatus::Stopped => self.end(&mut task, report),
             TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Deactivating => {
                 let message = format!("an agent cannot report a task as {:?}", report.status);
                 return Err(Refusal::Invalid(message));
@@ -238,8 +209,8 @@ impl Write<'_> {
         let ended_by_itself = known.wanted() && !task.wanted();
         self.put(task.clone());
         if ended_by_itself {
-            let stopped = task.stopped.clone().unwrap_or_else(unexplained);
-            if task.healthy_at.is_none() && stopped.code != StopCode::InfrastructureHealth {
+            let stopped = task.stopped().cloned().unwrap_or_else(unexplained);
+            if task.healthy_at().is_none() && stopped.code != StopCode::InfrastructureHealth {
                 self.count_failure(&task);
             }
             self.stop_event(&task, &stopped);
@@ -247,20 +218,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// The agent says that the task ends or has ended, told or by itself.
-    fn end(&self, task: &mut Task, report: &TaskReport) {
-        if task.routed() {
-            task.unrouted_at = Some(self.state.revision.next());
-        }
-        task.last_status = report.status.max(task.last_status);
-        task.desired_status = DesiredStatus::Stopped;
-        task.stopping_at.get_or_insert(self.at);
-        if task.stopped.is_none() {
-            task.stopped = report.stopped.clone().or_else(|| Some(unexplained()));
-        }
-        if task.last_status == TaskStatus::Stopped {
-            task.stopped_at = Some(self.at);
-        }
+    fn now(&self) -> Moment {
+        Moment { at: self.at, revision: self.state.revision.next() }
     }
 
     fn count_failure(&mut self, task: &Task) {
@@ -284,10 +243,10 @@ impl Write<'_> {
 
     fn task_healthy(&mut self, id: TaskId) -> Applied {
         let mut task = self.known_task(id)?;
-        if task.healthy_at.is_some() || task.last_status != TaskStatus::Running {
+        if task.healthy_at().is_some() || task.last_status() != TaskStatus::Running {
             return Ok(());
         }
-        task.healthy_at = Some(self.at);
+        task.become_healthy(self.at);
         if let Some(deployment) = task.deployment.and_then(|id| self.state.deployment(id))
             && deployment.failed_tasks > 0
         {
@@ -305,7 +264,7 @@ impl Write<'_> {
 
     fn lose_task(&mut self, id: TaskId) -> Applied {
         let mut task = self.known_task(id)?;
-        if task.last_status == TaskStatus::Stopped {
+        if task.last_status() == TaskStatus::Stopped {
             return Ok(());
         }
         let Some(instance) = task.instance() else {
@@ -315,18 +274,11 @@ impl Write<'_> {
                 status: "on no instance".to_owned(),
             });
         };
-        if task.routed() {
-            task.unrouted_at = Some(self.state.revision.next());
-        }
-        task.last_status = TaskStatus::Stopped;
-        task.desired_status = DesiredStatus::Stopped;
-        task.stopping_at.get_or_insert(self.at);
-        task.stopped_at = Some(self.at);
         let host = self.state.instance(instance);
         let host = host.map_or_else(|| instance.to_string(), |instance| instance.name.clone());
-        task.stopped.get_or_insert_with(|| {
-            Stopped::new(StopCause::InstanceRemoved, sentence::instance_removed(&host))
-        });
+        let removed =
+            || Stopped::new(StopCause::InstanceRemoved, sentence::instance_removed(&host));
+        task.end(TaskStatus::Stopped, removed, self.now());
         self.put(task);
         Ok(())
     }
@@ -336,8 +288,8 @@ impl Write<'_> {
             return Ok(());
         };
         check_reporter(&task, instance)?;
-        if task.last_status == TaskStatus::Stopped && !task.reaped {
-            task.reaped = true;
+        if task.last_status() == TaskStatus::Stopped && !task.reaped() {
+            task.reap();
             self.put(task);
         }
         Ok(())
@@ -345,11 +297,11 @@ impl Write<'_> {
 
     fn forget_task(&mut self, id: TaskId) -> Applied {
         let task = self.known_task(id)?;
-        if task.last_status != TaskStatus::Stopped {
+        if task.last_status() != TaskStatus::Stopped {
             return Err(Refusal::WrongStatus {
                 kind: "task",
                 name: id.to_string(),
-                status: format!("{:?}, not stopped yet", task.last_status),
+                status: format!("{:?}, not stopped yet", task.last_status()),
             });
         }
         self.remove::<Task>(id);
@@ -368,9 +320,9 @@ fn unexplained() -> Stopped {
     Stopped::new(StopCause::ContainerExited, sentence::containers_exited())
 }
 
-fn check_containers(task: &Task, definition: &TaskDefinition) -> Applied {
+fn check_containers(task: &NewTask, definition: &TaskDefinition) -> Applied {
     let names = definition.container_definitions.iter().map(|container| &container.name);
-    if task.containers.iter().map(|container| &container.name).eq(names) {
+    if task.images.iter().map(|(name, _)| name).eq(names) {
         return Ok(());
     }
     let message =

@@ -37,7 +37,7 @@ fn running(state: &mut State, n: u8) {
 }
 
 fn status(state: &State, n: u8) -> TaskStatus {
-    state.task(task(n).id).unwrap().last_status
+    state.task(task(n).id).unwrap().last_status()
 }
 
 #[test]
@@ -61,8 +61,8 @@ fn a_task_moves_forward_only() {
     assert_eq!(status(&state, 1), TaskStatus::Stopped);
     let task = state.task(task(1).id).unwrap();
     let stopped = Stopped::new(StopCause::UserRequest, "enough");
-    assert_eq!(task.stopped, Some(stopped), "what told it to stop stays the reason");
-    assert_eq!(task.unrouted_at, Some(StateRevision(1)));
+    assert_eq!(task.stopped(), Some(&stopped), "what told it to stop stays the reason");
+    assert_eq!(task.unrouted_at(), Some(StateRevision(1)));
 }
 
 #[test]
@@ -231,10 +231,10 @@ fn an_instance_goes_only_after_its_tasks_have_stopped_or_are_lost() {
         assert_eq!(touched.rows.len(), 1, "however many tasks are lost, each is a small change");
     }
     let lost = state.task(task(1).id).unwrap();
-    assert_eq!((lost.last_status, lost.wanted()), (TaskStatus::Stopped, false));
-    assert_eq!(lost.stopped.as_ref().unwrap().code, StopCode::InfrastructureHealth);
-    assert!(lost.unrouted_at.is_some(), "its address waits for the routers");
-    assert!(!lost.reaped, "an agent that comes back meanwhile still takes its containers away");
+    assert_eq!((lost.last_status(), lost.wanted()), (TaskStatus::Stopped, false));
+    assert_eq!(lost.stopped().unwrap().code, StopCode::InfrastructureHealth);
+    assert!(lost.unrouted_at().is_some(), "its address waits for the routers");
+    assert!(!lost.reaped(), "an agent that comes back meanwhile still takes its containers away");
     let touched =
         state.apply(&Change::from(InstanceChange::Remove(instance().id)), at(50)).unwrap();
     assert_eq!(touched.rows.len(), 1);
@@ -411,4 +411,31 @@ fn what_happened_to_a_service_is_recorded_as_a_value_beside_its_sentence() {
     let kind = EventKind::DeploymentFailed { deployment: id, failure };
     assert_eq!(event.text(), kind.to_string());
     assert_eq!(event.event, Some(kind));
+}
+
+#[test]
+fn a_phase_has_what_its_task_has_there_and_nothing_else() {
+    let mut state = world();
+    let phase = |state: &State| format!("{:?}", state.task(task(1).id).unwrap().phase());
+    let shows = |state: &State, expected: &[&str]| {
+        let shown = phase(state);
+        for one in ["placement", "started_at", "stop", "stopped_at", "unrouted_at", "reaped"] {
+            let field = format!("{one}: ");
+            assert_eq!(shown.contains(&field), expected.contains(&one), "{one} in {shown}");
+        }
+    };
+    apply(&mut state, TaskChange::Create(unplaced(1)));
+    shows(&state, &[]);
+    apply(&mut state, TaskChange::Place { task: task(1).id, placement: placement(1) });
+    shows(&state, &["placement"]);
+    apply(&mut state, report(1, TaskStatus::Running));
+    shows(&state, &["placement", "started_at"]);
+    let stopped = Stopped::new(StopCause::UserRequest, "enough");
+    apply(&mut state, TaskChange::Stop { task: task(1).id, stopped });
+    shows(&state, &["placement", "started_at", "stop"]);
+    apply(&mut state, TaskChange::Drained(task(1).id));
+    shows(&state, &["placement", "started_at", "stop", "unrouted_at"]);
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    let all = ["placement", "started_at", "stop", "stopped_at", "unrouted_at", "reaped"];
+    shows(&state, &all);
 }

@@ -96,8 +96,8 @@ fn tasks() -> BoxedStrategy<Change> {
     let stopped = |cause| Stopped::new(cause, "no more");
     prop_oneof![
         (n(), n()).prop_map(|(n, of)| {
-            let deployment = Some(deployment(of, 1).id);
-            TaskChange::Create(Task { deployment, ..task(n) }).into()
+            let service = Some((service().id, deployment(of, 1).id));
+            TaskChange::Create(NewTask { service, ..task(n) }).into()
         }),
         n().prop_map(|n| TaskChange::Create(unplaced(n)).into()),
         (n(), n()).prop_map(|(n, place)| {

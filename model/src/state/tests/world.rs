@@ -139,8 +139,8 @@ pub(in crate::state) fn group() -> TargetGroup {
     }
 }
 
-pub(in crate::state) fn service() -> Service {
-    Service {
+pub(in crate::state) fn service() -> NewService {
+    NewService {
         desired_count: 2,
         load_balancers: vec![LoadBalancer {
             target_group: group().id,
@@ -148,7 +148,7 @@ pub(in crate::state) fn service() -> Service {
             container_port: 8080,
         }],
         created_by: "user/admin".to_owned(),
-        ..Service::new(
+        ..NewService::new(
             ServiceId::new(at(1), seed(3)),
             "default".parse().unwrap(),
             "hello".parse().unwrap(),
@@ -201,20 +201,18 @@ pub(in crate::state) fn placement(n: u8) -> Placement {
 }
 
 /// One that the scheduler has yet to place.
-pub(in crate::state) fn unplaced(n: u8) -> Task {
-    Task { placement: None, last_status: TaskStatus::Provisioning, ..task(n) }
+pub(in crate::state) fn unplaced(n: u8) -> NewTask {
+    NewTask { placement: None, ..task(n) }
 }
 
-pub(in crate::state) fn task(n: u8) -> Task {
-    Task {
-        service: Some(service().id),
-        deployment: Some(deployment(1, 1).id),
+pub(in crate::state) fn task(n: u8) -> NewTask {
+    NewTask {
+        service: Some((service().id, deployment(1, 1).id)),
         started_by: "deployment".to_owned(),
         resources: definition(1).resources(),
         placement: Some(placement(n)),
-        containers: vec![TaskContainer::new("web".parse().unwrap(), image(1))],
-        last_status: TaskStatus::Pending,
-        ..Task::new(
+        images: vec![("web".parse().unwrap(), image(1))],
+        ..NewTask::new(
             TaskId::new(at(i64::from(n)), seed(n)),
             "default".parse().unwrap(),
             definition(1).key(),

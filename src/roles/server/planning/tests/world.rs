@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use model::{
     Change, Cluster, ClusterChange, ClusterId, Digest, HostIdentity, InstallationId, Instance,
-    InstanceChange, InstanceId, InstanceStatus, Observed, Platform, Repository, RepositoryChange,
-    Resources, Service, ServiceChange, ServiceId, State, Tag, TaskDefinition, TaskDefinitionChange,
-    Timestamp,
+    InstanceChange, InstanceId, InstanceStatus, NewService, Observed, Platform, Repository,
+    RepositoryChange, Resources, ServiceChange, ServiceId, State, Tag, TaskDefinition,
+    TaskDefinitionChange, Timestamp,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -29,9 +29,9 @@ pub(super) fn world(desired: u32) -> (State, Observed) {
         created_at: NOW,
     };
     let instance = instance();
-    let service = Service {
+    let service = NewService {
         desired_count: desired,
-        ..Service::new(
+        ..NewService::new(
             ServiceId::new(NOW, RANDOM),
             cluster.name.clone(),
             "hello".parse().expect("a name"),
