@@ -13,9 +13,10 @@ use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 
 use crate::Error;
-use crate::op_error::DockerError;
+use crate::error::DockerError;
+use crate::exit::Exit;
 use crate::owner::Owner;
-use crate::task_state::{Exit, Observed, ObservedState};
+use crate::task_state::{Observed, ObservedState};
 
 mod events;
 mod executor;
@@ -29,7 +30,7 @@ pub(crate) use image::pull_limit;
 pub(crate) use log::Lines;
 #[cfg(test)]
 pub(crate) use network::NetworkInfo;
-pub(crate) use network::{NetworkError, Networks};
+pub(crate) use network::Networks;
 
 /// Where Docker listens unless somebody says otherwise.
 const SOCKET: &str = "unix:///var/run/docker.sock";
@@ -218,7 +219,7 @@ async fn within<T>(
 ) -> Result<T, DockerError> {
     match tokio::time::timeout(limit, call).await {
         Ok(said) => said.map_err(docker_error),
-        Err(_) => Err(DockerError::Silent(limit)),
+        Err(_) => Err(DockerError::Timeout(limit)),
     }
 }
 

@@ -51,7 +51,7 @@ fn merged(
     }
 }
 
-type Output = Result<bollard::container::LogOutput, crate::op_error::DockerError>;
+type Output = Result<bollard::container::LogOutput, crate::error::DockerError>;
 
 fn lines(name: ContainerName, log: BoxStream<'static, Output>) -> impl Stream<Item = Bytes> {
     let state = (Some(log), Lines::default(), name);

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::op_error::MirrorError;
+use crate::error::MirrorError;
 
 mod serve;
 mod verify;

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use model::{AssignedContainer, AssignedTask, StopCode, Stopped, TaskStatus, Timestamp, Wanted};
 
+use crate::exit::Exit;
 use crate::op::{Network, Op};
-use crate::op_error;
-use crate::task_state::{
-    Container, ContainerState, Exit, Image, StopProgress, TaskFailure, TaskState,
-};
+use crate::sentences;
+use crate::task_state::{Container, ContainerState, Image, StopProgress, TaskFailure, TaskState};
 
 /// How long a container that was killed may stay before it is killed again.
 const KILL_REPEAT: Duration = Duration::from_secs(10);
@@ -55,16 +54,10 @@ pub(crate) fn ending(task: &AssignedTask, state: &TaskState) -> Option<Stopped> 
         .filter(|(one, exit)| !is_restarted(one, exit))
         .min_by_key(|(_, exit)| exit.at);
     if let Some((one, exit)) = first {
-        return Some(stopped(format!(
-            "essential {}",
-            op_error::exit_sentence(&one.name, exit, one.memory)
-        )));
+        return Some(stopped(sentences::essential_exited(&one.name, exit, one.memory)));
     }
     let (one, _) = essential().find(|(_, container)| is_gone(task, container))?;
-    Some(stopped(format!(
-        "essential container `{}` is gone: it was removed, but not by Berth",
-        one.name
-    )))
+    Some(stopped(sentences::essential_removed(&one.name)))
 }
 
 /// Where the task is, as its agent reports it; None while nobody knows.
@@ -102,9 +95,7 @@ fn awaits_its_reason(task: &AssignedTask, state: &TaskState) -> bool {
     state.failure.is_none()
         && task.containers.iter().filter(|one| one.essential).any(|one| {
             let exit = state.container(&one.name).state.exit();
-            exit.is_some_and(|exit| {
-                op_error::is_command_failure(exit.code) && exit.log_tail.is_none()
-            })
+            exit.is_some_and(|exit| exit.is_command_failure() && exit.log_tail.is_none())
         })
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use model::ContainerName;
+use model::{ContainerName, PinnedImage, Platform};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,8 +110,19 @@ pub(crate) struct Found {
     pub(crate) id: String,
     /// The signal that stops its containers, where it names one.
     pub(crate) stop_signal: Option<String>,
-    /// Why it cannot run here, if it cannot.
-    pub(crate) unfit: Option<String>,
+    /// Set where it cannot run here.
+    pub(crate) unfit: Option<WrongPlatform>,
+}
+
+/// An image that is built for another platform than the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrongPlatform {
+    /// The image.
+    pub(crate) image: PinnedImage,
+    /// What it is built for.
+    pub(crate) built_for: Platform,
+    /// What the host runs.
+    pub(crate) host: Platform,
 }
 
 impl Op {

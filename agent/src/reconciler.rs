@@ -13,13 +13,14 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::docker::{EngineInfo, Event, Executor, Inspection, Listed, NetworkError, Networks};
+use crate::docker::{EngineInfo, Event, Executor, Inspection, Listed, Networks};
+use crate::error::{DockerError, NetworkError, OpError};
 use crate::host_info::HostInfo;
 use crate::image_gc::ImageGc;
 use crate::logs;
 use crate::op::{Done, Network, Op};
-use crate::op_error::{DockerError, OpError};
 use crate::report;
+use crate::sentences;
 use crate::task_runner::TaskRunner;
 use crate::task_state::ContainerState;
 
@@ -229,37 +230,9 @@ impl Reconciler {
 
     fn take_op(&mut self, id: TaskId, number: u64, result: Result<Done, OpError>, now: Timestamp) {
         let Some(runner) = self.tasks.get_mut(&id) else { return };
-        let waits = |runner: &TaskRunner, op: &Op| {
-            runner.state.waiting_reason(op.container()).map(ToOwned::to_owned)
-        };
-        let is_no_network = matches!(result, Err(OpError::NetworkMissing(_)));
-        let said = match &result {
-            Ok(_) => None,
-            Err(
-                OpError::Retry(reason)
-                | OpError::NetworkMissing(reason)
-                | OpError::RetryLimited(reason)
-                | OpError::Fatal(_, reason)
-                | OpError::Stale(reason),
-            ) => Some(reason.clone()),
-            Err(OpError::ContainerMissing) => Some("it is not there".to_owned()),
-            Err(OpError::ImageMissing) => Some("its image is not there".to_owned()),
-        };
-        let before = runner
-            .state
-            .containers
-            .keys()
-            .find_map(|name| runner.state.waiting_reason(name).map(ToOwned::to_owned));
-        let Some(op) = runner.op_ended(number, result, now) else { return };
-        match said {
-            Some(reason) if before.as_ref() == Some(&reason) && waits(runner, &op).is_some() => {
-                tracing::debug!(task.id = %id, "still cannot {op} of task `{id}`: {reason}");
-            }
-            Some(reason) => tracing::warn!(task.id = %id, "cannot {op} of task `{id}`: {reason}"),
-            None if matches!(op, Op::Find { .. } | Op::Tail { .. }) => {}
-            None => tracing::info!(task.id = %id, "done: {op} of task `{id}`"),
-        }
-        if is_no_network {
+        let is_network_missing = matches!(result, Err(OpError::NetworkMissing(_)));
+        let counts = runner.op_ended(number, result, now);
+        if counts && is_network_missing {
             (self.network.ready, self.network.poll) = (None, Poll::Due(now));
         }
     }
@@ -304,7 +277,7 @@ impl Reconciler {
     fn report(&self) -> AgentReport {
         let obstacle = match (&self.network.error, self.subnet()) {
             (Some(error), _) => Some(error.as_str()),
-            (None, None) => Some("waits for the server to give this instance a subnet"),
+            (None, None) => Some(sentences::no_subnet()),
             (None, Some(_)) => None,
         };
         let seen = |runner: &TaskRunner| {

@@ -4,9 +4,10 @@
 use link::message::SeenTask;
 use model::{AssignedContainer, AssignedTask, TaskContainer, TaskStatus, Wanted};
 
+use crate::exit::Exit;
 use crate::next;
-use crate::op_error;
-use crate::task_state::{ContainerState, Exit, TaskState};
+use crate::sentences;
+use crate::task_state::{ContainerState, TaskState};
 
 /// As much of a container's last lines as is kept.
 pub(crate) const TAIL_LINES: usize = 20;
@@ -61,7 +62,7 @@ fn reason(one: &AssignedContainer, state: &TaskState, exit: Option<&Exit>) -> Op
     let failed = failure.map(|failure| failure.stopped.reason.clone());
     let ended = || {
         let exit = exit.filter(|exit| exit.code != 0 || exit.out_of_memory)?;
-        Some(op_error::exit_sentence(&one.name, exit, one.memory))
+        Some(sentences::exited(&one.name, exit, one.memory))
     };
     failed.or_else(ended).or_else(|| state.waiting_reason(&one.name).map(ToOwned::to_owned))
 }

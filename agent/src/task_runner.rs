@@ -8,9 +8,10 @@ use model::{AssignedTask, ContainerName, Timestamp};
 use tokio::task::AbortHandle;
 
 use crate::docker::Inspection;
+use crate::error::{DockerError, OpError};
 use crate::next;
 use crate::op::{Done, Op};
-use crate::op_error::{DockerError, OpError};
+use crate::sentences;
 use crate::task_state::{ContainerState, TaskState};
 
 const INSPECT_DELAY: Duration = Duration::from_secs(1);
@@ -119,19 +120,39 @@ impl TaskRunner {
         }
     }
 
-    /// The Op of that number has ended; says which it was, unless it had been cancelled.
+    /// Takes the result of the Op of that number; says whether it counts, which it does not once the Op was cancelled.
     pub(crate) fn op_ended(
         &mut self,
         number: u64,
         result: Result<Done, OpError>,
         now: Timestamp,
-    ) -> Option<Op> {
-        let running = self.running.take_if(|running| running.number == number)?;
+    ) -> bool {
+        let Some(running) = self.running.take_if(|running| running.number == number) else {
+            return false;
+        };
+        self.log_result(&running.op, &result);
         let inspect = self.inspects.entry(running.op.container().clone()).or_default();
         inspect.changes += 1;
         inspect.is_due |= matches!(result, Err(OpError::Stale(_)));
         self.state.op_ended(&running.op, result, now);
-        Some(running.op)
+        true
+    }
+
+    /// One line for each thing that is done, and a warning for each new cause of a failure.
+    fn log_result(&self, op: &Op, result: &Result<Done, OpError>) {
+        let id = self.task.id;
+        match result {
+            Ok(_) if matches!(op, Op::Find { .. } | Op::Tail { .. }) => {}
+            Ok(_) => tracing::info!(task.id = %id, "done: {op} of task `{id}`"),
+            Err(error) => {
+                let reason = sentences::op_error(error);
+                if self.state.waiting_reason(op.container()) == Some(reason) {
+                    tracing::debug!(task.id = %id, "still cannot {op} of task `{id}`: {reason}");
+                } else {
+                    tracing::warn!(task.id = %id, "cannot {op} of task `{id}`: {reason}");
+                }
+            }
+        }
     }
 
     /// A container should be looked at.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use model::{AssignedTask, ContainerName, StopCode, Stopped, Timestamp};
 
+use crate::error::OpError;
+use crate::exit::Exit;
 use crate::op::{Done, Found, Op};
-use crate::op_error::OpError;
+use crate::sentences;
 
 /// How often what may work the next time is tried before the task is given up.
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
@@ -90,21 +92,6 @@ pub(crate) enum StopProgress {
     Signalled(Timestamp),
     /// Nothing any more: SIGKILL.
     Killed(Timestamp),
-}
-
-/// How a container has exited.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Exit {
-    /// Its exit code.
-    pub(crate) code: i64,
-    /// Whether the kernel killed it for its memory.
-    pub(crate) out_of_memory: bool,
-    /// When.
-    pub(crate) at: Timestamp,
-    /// For how long it had run.
-    pub(crate) ran: Duration,
-    /// Its last lines, once they are read.
-    pub(crate) log_tail: Option<Vec<String>>,
 }
 
 /// Why a task can never run.
@@ -252,13 +239,11 @@ impl TaskState {
 
     /// The container's name belongs to a container that is not Berth's.
     pub(crate) fn found_foreign(&mut self, name: &ContainerName) {
-        let reason = format!(
-            "the name of container `{name}` is taken on this instance by a container that is not Berth's: remove that one"
-        );
         if let Some(container) = self.containers.get_mut(name) {
             container.state = ContainerState::NotCreated;
         }
-        self.fail(name, StopCode::InfrastructureHealth, reason);
+        let reason = sentences::name_in_use(name);
+        self.fail(name, Stopped { code: StopCode::InfrastructureHealth, reason });
     }
 
     /// An Op has ended.
@@ -276,8 +261,8 @@ impl TaskState {
         let Some(container) = self.containers.get_mut(op.container()) else { return };
         match done {
             Done::Found(found) => {
-                if let Some((code, reason)) = container.image_found(found) {
-                    self.fail(op.container(), code, reason);
+                if let Some(stopped) = container.image_found(found) {
+                    self.fail(op.container(), stopped);
                 }
             }
             Done::Pulled => (container.image, container.pulled) = (Image::Unknown, true),
@@ -317,13 +302,13 @@ impl TaskState {
             OpError::Retry(reason) | OpError::NetworkMissing(reason) => {
                 self.retry_later(op, reason, now);
             }
-            OpError::RetryLimited(reason) => {
-                let attempts = self.retry_later(op, reason.clone(), now);
+            OpError::RetryLimited(stopped) => {
+                let attempts = self.retry_later(op, stopped.reason.clone(), now);
                 if attempts >= MAX_ATTEMPTS {
-                    self.give_up(op, reason);
+                    self.give_up(op, stopped);
                 }
             }
-            OpError::Fatal(code, reason) => self.fail(op.container(), code, reason),
+            OpError::Fatal(stopped) => self.fail(op.container(), stopped),
             OpError::Stale(reason) => {
                 container.state =
                     match std::mem::replace(&mut container.state, ContainerState::Unknown) {
@@ -354,14 +339,14 @@ impl TaskState {
     }
 
     /// What does not work although it was tried again ends the task, unless it only serves to end it.
-    fn give_up(&mut self, op: &Op, reason: String) {
+    fn give_up(&mut self, op: &Op, stopped: Stopped) {
         match op {
             Op::Find { container }
             | Op::Pull { container }
             | Op::Create { container, .. }
             | Op::Start { container, .. }
             | Op::Restart { container, .. } => {
-                self.fail(container, StopCode::TaskFailedToStart, reason);
+                self.fail(container, stopped);
             }
             Op::Tail { container, .. } => {
                 if let Some(Container { state: ContainerState::Exited { exit, .. }, .. }) =
@@ -374,23 +359,23 @@ impl TaskState {
         }
     }
 
-    fn fail(&mut self, container: &ContainerName, code: StopCode, reason: String) {
-        self.failure.get_or_insert_with(|| TaskFailure {
-            container: container.clone(),
-            stopped: Stopped { code, reason, cause: None },
-        });
+    fn fail(&mut self, container: &ContainerName, stopped: Stopped) {
+        self.failure.get_or_insert_with(|| TaskFailure { container: container.clone(), stopped });
     }
 }
 
 impl Container {
     /// Takes what was found of its image; says why if it cannot be used.
-    fn image_found(&mut self, found: Option<Found>) -> Option<(StopCode, String)> {
+    fn image_found(&mut self, found: Option<Found>) -> Option<Stopped> {
         self.image = Image::Missing;
         let Found { id, stop_signal, unfit } = found?;
         match unfit {
             // What is there may be another platform's share of the same index.
             Some(_) if !self.pulled => None,
-            Some(reason) => Some((StopCode::TaskFailedToStart, reason)),
+            Some(wrong) => Some(Stopped {
+                code: StopCode::TaskFailedToStart,
+                reason: sentences::wrong_platform(&wrong),
+            }),
             None => {
                 (self.image, self.stop_signal) = (Image::Present(id), stop_signal);
                 None

@@ -8,15 +8,17 @@ use bollard::query_parameters::{
     CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, RestartContainerOptions,
     StartContainerOptions,
 };
-use model::{AssignedContainer, AssignedTask, ContainerName, Platform, StopCode};
+use model::{AssignedContainer, AssignedTask, ContainerName, Platform, StopCode, Stopped};
 use tokio::sync::Semaphore;
 
 use super::image::PullError;
 use super::{Engine, is_missing, within};
+use crate::classify;
+use crate::error::{DockerError, OpError};
 use crate::mirror::Mirror;
 use crate::op::{Done, Network, Op};
-use crate::op_error::{self, DockerError, OpError};
 use crate::owner::Owner;
+use crate::sentences;
 use crate::spec;
 
 const CREATE: Duration = Duration::from_mins(2);
@@ -48,8 +50,8 @@ impl Executor {
         published_on: IpAddr,
     ) -> Result<Done, OpError> {
         let Some(container) = task.containers.iter().find(|one| one.name == *op.container()) else {
-            let reason = format!("the task has no container `{}`", op.container());
-            return Err(OpError::Fatal(StopCode::TaskFailedToStart, reason));
+            let reason = sentences::no_such_container(op.container());
+            return Err(OpError::Fatal(Stopped { code: StopCode::TaskFailedToStart, reason }));
         };
         let done = match op {
             Op::Pull { container: name } => return self.pull(task, name, container).await,
@@ -67,7 +69,7 @@ impl Executor {
             Op::Tail { id, .. } => self.engine.tail(id).await.map(Done::Read),
             Op::Remove { id, .. } => self.remove(id).await,
         };
-        done.map_err(|error| op_error::classify(op, task, &error))
+        done.map_err(|error| classify::docker(op, task, &error))
     }
 
     async fn pull(
@@ -81,10 +83,10 @@ impl Executor {
         tracing::info!(task.id = %task.id, "pulling `{}`", container.image);
         match self.engine.pull(&self.mirror, &container.image).await {
             Ok(()) => Ok(Done::Pulled),
-            Err(PullError::Mirror(error)) => Err(op_error::classify_mirror(task, name, &error)),
+            Err(PullError::Mirror(error)) => Err(classify::mirror(task, name, &error)),
             Err(PullError::Docker(error)) => {
                 let op = Op::Pull { container: name.clone() };
-                Err(op_error::classify(&op, task, &error))
+                Err(classify::docker(&op, task, &error))
             }
         }
     }

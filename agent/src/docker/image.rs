@@ -11,9 +11,9 @@ use model::{PinnedImage, Platform};
 use tokio::sync::Semaphore;
 
 use super::{ASK, Engine, LIST, docker_error, is_missing, within};
+use crate::error::{DockerError, MirrorError};
 use crate::mirror::Mirror;
-use crate::op::Found;
-use crate::op_error::{self, DockerError, MirrorError};
+use crate::op::{Found, WrongPlatform};
 
 /// A pull that says nothing for so long is stuck.
 const PULL_IDLE: Duration = Duration::from_mins(2);
@@ -109,7 +109,7 @@ impl Engine {
                 Ok(None) => return Ok(()),
                 Ok(Some(Ok(_))) => continue,
                 Ok(Some(Err(error))) => docker_error(error),
-                Err(_) => DockerError::Silent(PULL_IDLE),
+                Err(_) => DockerError::Timeout(PULL_IDLE),
             };
             return Err(credentials.failure().map_or(PullError::Docker(error), PullError::Mirror));
         }
@@ -124,11 +124,10 @@ fn usable(found: ImageInspect, image: &PinnedImage, platform: &Platform) -> Opti
             .filter(|architecture| !architecture.is_empty())
             .unwrap_or_else(|| platform.architecture.clone()),
     );
-    let unfit = (built_for != *platform).then(|| {
-        format!(
-            "image `{}` is built for {built_for}, and this instance runs {platform}: push one that is built for it",
-            op_error::short_name(image)
-        )
+    let unfit = (built_for != *platform).then(|| WrongPlatform {
+        image: image.clone(),
+        built_for,
+        host: platform.clone(),
     });
     let stop_signal = found.config.and_then(|config| config.stop_signal);
     Some(Found {

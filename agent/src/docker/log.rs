@@ -7,7 +7,7 @@ use bollard::query_parameters::LogsOptions;
 use futures_util::{Stream, StreamExt as _};
 
 use super::{Engine, docker_error};
-use crate::op_error::DockerError;
+use crate::error::DockerError;
 use crate::report::{self, TAIL_LINES};
 
 const READ: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ impl Engine {
         };
         match tokio::time::timeout(READ, reading).await {
             Ok(read) => read,
-            Err(_) => Err(DockerError::Silent(READ)),
+            Err(_) => Err(DockerError::Timeout(READ)),
         }
     }
 

@@ -8,42 +8,11 @@ use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
 use model::Subnet;
 
 use super::{Engine, is_missing, within};
-use crate::op_error::DockerError;
+use crate::docker_fault;
+use crate::error::{DockerError, NetworkError};
 use crate::owner::{Labels, Owner};
 
 const CALL: Duration = Duration::from_secs(30);
-
-/// Why the instance's network is not there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NetworkError {
-    /// Another network of Docker has the subnet.
-    #[error(
-        "the subnet `{0}` is taken by another Docker network; the server will choose another one"
-    )]
-    Taken(Subnet),
-    /// Containers still use the network with its former subnet.
-    #[error(
-        "the Docker network `{network}` has the subnet `{had}` instead of `{wanted}`, and {containers} containers use it: remove them with `docker rm --force`"
-    )]
-    InUse {
-        /// The network.
-        network: String,
-        /// The subnet that it has.
-        had: String,
-        /// The one that it should have.
-        wanted: Subnet,
-        /// How many containers are in it.
-        containers: usize,
-    },
-    /// Docker does not do it.
-    #[error("the Docker network `{network}` cannot be made: {error}")]
-    Docker {
-        /// The network.
-        network: String,
-        /// What Docker says.
-        error: DockerError,
-    },
-}
 
 /// Docker's networks.
 #[derive(Debug, Clone, Default)]
@@ -105,8 +74,10 @@ impl Engine {
                 tracing::info!("made the Docker network `{network}` with the subnet `{subnet}`");
                 Ok(())
             }
-            Err(DockerError::Refused { message, .. }) if message.contains("overlaps") => {
-                Err(NetworkError::Taken(subnet))
+            Err(DockerError::Refused { status, message })
+                if docker_fault::is_subnet_overlap(status, &message) =>
+            {
+                Err(NetworkError::SubnetInUse(subnet))
             }
             Err(error) => Err(failed(error)),
         }

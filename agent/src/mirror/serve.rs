@@ -14,7 +14,7 @@ use model::{Digest, RepositoryName};
 use serde_json::json;
 
 use super::{Mirror, verify};
-use crate::op_error::MirrorError;
+use crate::error::MirrorError;
 
 /// How long the registry may take to begin an answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -105,14 +105,15 @@ impl Serving {
         let asking = self.http.client.request(request.method.clone(), url).headers(headers);
         let answer = match tokio::time::timeout(ANSWER, asking.send()).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return self.away(pull, &error.without_url()),
-            Err(_) => {
-                return self.away(pull, &format!("it has not answered for {} s", ANSWER.as_secs()));
+            Ok(Err(error)) => {
+                let cause = error.without_url().to_string();
+                return self.unavailable(pull, MirrorError::Broken(cause));
             }
+            Err(_) => return self.unavailable(pull, MirrorError::Timeout(ANSWER)),
         };
         let status = answer.status();
         if status.is_server_error() {
-            return self.away(pull, &format!("it answers {status}"));
+            return self.unavailable(pull, MirrorError::Status(status.as_u16()));
         }
         if !status.is_success() {
             let error = match status {
@@ -136,10 +137,11 @@ impl Serving {
         (status, headers, body).into_response()
     }
 
-    fn away(&self, pull: &str, reason: &dyn std::fmt::Display) -> Response {
-        tracing::warn!("the image mirror cannot reach the registry: {reason}");
-        self.mirror.record(pull, MirrorError::Unavailable(reason.to_string()));
-        refuse(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", &reason.to_string())
+    fn unavailable(&self, pull: &str, error: MirrorError) -> Response {
+        tracing::warn!("the image mirror cannot reach the registry: {error}");
+        let refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", &error.to_string());
+        self.mirror.record(pull, error);
+        refusal
     }
 }
 

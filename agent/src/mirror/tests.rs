@@ -138,7 +138,7 @@ async fn bytes_that_do_not_hash_to_their_digest_are_cut_and_the_pull_is_told() {
         let reading =
             async { mirror.request(Method::GET, &path, &credentials).send().await?.bytes().await };
         reading.await.expect_err("it does not end well");
-        assert!(matches!(credentials.failure(), Some(MirrorError::Corrupt(_))), "{repository}");
+        assert!(matches!(credentials.failure(), Some(MirrorError::Corrupt { .. })), "{repository}");
     }
 }
 
@@ -182,7 +182,7 @@ async fn each_pull_is_told_what_stood_in_its_way() {
     for (repository, status, expected) in [
         ("missing", 404, MirrorError::NotFound),
         ("denied", 403, MirrorError::Denied),
-        ("broken", 503, MirrorError::Unavailable("it answers 502 Bad Gateway".to_owned())),
+        ("broken", 503, MirrorError::Status(502)),
     ] {
         let credentials = mirror.mirror.issue_credentials();
         let answer = mirror.get(&format!("/v2/{repository}/blobs/{}", right()), &credentials).await;
@@ -199,7 +199,7 @@ async fn a_server_that_is_away_is_no_missing_image() {
     let credentials = mirror.mirror.issue_credentials();
     let answer = mirror.get(&format!("/v2/hello/blobs/{}", right()), &credentials).await;
     assert_eq!(answer.status(), 503);
-    assert!(matches!(credentials.failure(), Some(MirrorError::Unavailable(_))));
+    assert!(matches!(credentials.failure(), Some(MirrorError::Broken(_))));
 }
 
 #[tokio::test]

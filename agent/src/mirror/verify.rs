@@ -9,26 +9,10 @@ use futures_util::{Stream, StreamExt as _};
 use model::Digest;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::op_error::MirrorError;
+use crate::error::MirrorError;
 
 /// How long the registry may be silent in the middle of a body.
 const SILENCE: Duration = Duration::from_mins(1);
-
-/// Why a body is cut.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum BodyError {
-    /// The bytes are not those.
-    #[error("the bytes hash to `{found}`, not to `{wanted}`")]
-    Corrupt {
-        /// What was asked for.
-        wanted: Digest,
-        /// What came.
-        found: Digest,
-    },
-    /// The registry went away.
-    #[error("the registry broke off: {0}")]
-    Broken(String),
-}
 
 enum Hasher {
     Sha256(Sha256),
@@ -69,7 +53,7 @@ pub(super) fn checked<E: Display>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     wanted: Digest,
     record: impl Fn(MirrorError),
-) -> impl Stream<Item = Result<Bytes, BodyError>> {
+) -> impl Stream<Item = Result<Bytes, MirrorError>> {
     let state = Some(Checking { body, hasher: Hasher::of(&wanted), held: None });
     futures_util::stream::unfold((state, record), move |(state, record)| async move {
         let mut checking = state?;
@@ -78,10 +62,7 @@ pub(super) fn checked<E: Display>(
             Ok(None) => checking.held.take().map(|last| (Ok(last), (None, record))),
             Err(error) => {
                 tracing::warn!("the image mirror cut a body: {error}");
-                record(match &error {
-                    BodyError::Corrupt { .. } => MirrorError::Corrupt(error.to_string()),
-                    BodyError::Broken(_) => MirrorError::Unavailable(error.to_string()),
-                });
+                record(error.clone());
                 Some((Err(error), (None, record)))
             }
         }
@@ -94,10 +75,9 @@ where
     E: Display,
 {
     /// The next piece that is not the last; None at an end that is as it should be.
-    async fn piece(&mut self, wanted: Digest) -> Result<Option<Bytes>, BodyError> {
+    async fn piece(&mut self, wanted: Digest) -> Result<Option<Bytes>, MirrorError> {
         loop {
-            let silent =
-                |_| BodyError::Broken(format!("it was silent for {} s", SILENCE.as_secs()));
+            let silent = |_| MirrorError::Timeout(SILENCE);
             let next = tokio::time::timeout(SILENCE, self.body.next()).await.map_err(silent)?;
             match next {
                 Some(Ok(piece)) if piece.is_empty() => {}
@@ -107,14 +87,14 @@ where
                         return Ok(Some(before));
                     }
                 }
-                Some(Err(error)) => return Err(BodyError::Broken(error.to_string())),
+                Some(Err(error)) => return Err(MirrorError::Broken(error.to_string())),
                 None => {
                     let empty = Hasher::of(&wanted);
                     let found = std::mem::replace(&mut self.hasher, empty).digest();
                     return if found == wanted {
                         Ok(None)
                     } else {
-                        Err(BodyError::Corrupt { wanted, found })
+                        Err(MirrorError::Corrupt { wanted, found })
                     };
                 }
             }

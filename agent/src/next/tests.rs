@@ -1,13 +1,14 @@
 //! What `next` says in each situation, one after the other. Whether it always comes to an end is told by the world of
 //! `random`, in which anything goes wrong.
 
-use model::{AssignedTask, StopCode, TaskStatus, Timestamp, Wanted};
+use model::{AssignedTask, Platform, StopCode, TaskStatus, Timestamp, Wanted};
 
 use super::*;
-use crate::op::{Done, Found};
-use crate::op_error::OpError;
-use crate::task_state::{Exit, Observed, ObservedState};
-use crate::tests::{name, restarts, task, task_of};
+use crate::error::OpError;
+use crate::exit::Exit;
+use crate::op::{Done, Found, WrongPlatform};
+use crate::task_state::{Observed, ObservedState};
+use crate::tests::{name, restarts, stopped, task, task_of};
 
 mod random;
 
@@ -141,7 +142,11 @@ fn an_image_that_is_not_there_is_pulled_and_looked_at_again() {
 fn an_image_for_another_platform_is_pulled_once_and_then_refused() {
     let mut scenario = Scenario::new(task());
     let unfit = || {
-        let unfit = Some("it is for linux/arm64".to_owned());
+        let unfit = Some(WrongPlatform {
+            image: task().containers[0].image.clone(),
+            built_for: Platform::new("linux", "arm64"),
+            host: Platform::new("linux", "amd64"),
+        });
         Ok(Done::Found(Some(Found { id: "x".to_owned(), stop_signal: None, unfit })))
     };
     let find = next(&scenario.task, &scenario.state, scenario.now).unwrap();
@@ -150,10 +155,9 @@ fn an_image_for_another_platform_is_pulled_once_and_then_refused() {
     scenario.state.op_ended(&find, unfit(), scenario.now);
     assert_eq!(scenario.op(), "nothing");
     assert_eq!(scenario.status(), Some(TaskStatus::Stopped));
-    assert_eq!(
-        scenario.reason(),
-        (StopCode::TaskFailedToStart, "it is for linux/arm64".to_owned())
-    );
+    let (code, reason) = scenario.reason();
+    assert_eq!(code, StopCode::TaskFailedToStart);
+    assert!(reason.contains("is built for linux/arm64"), "{reason}");
 }
 
 #[test]
@@ -363,7 +367,7 @@ fn nothing_is_done_or_said_about_a_task_that_nobody_has_looked_at() {
 fn what_fails_for_good_ends_the_task_and_stops_what_runs() {
     let mut scenario = Scenario::new(task_of(&[("main", true), ("side", true)]));
     scenario.go_until("start container `side`");
-    scenario.fail(OpError::Fatal(StopCode::InfrastructureHealth, "the port is taken".to_owned()));
+    scenario.fail(OpError::Fatal(stopped(StopCode::InfrastructureHealth, "the port is taken")));
     assert_eq!(scenario.reason(), (StopCode::InfrastructureHealth, "the port is taken".to_owned()));
     assert_eq!(scenario.all(), ["stop container `main`"]);
     assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
@@ -399,7 +403,7 @@ fn what_may_work_the_next_time_is_tried_three_times() {
     let mut scenario = Scenario::new(task());
     for _ in 0..3 {
         assert_eq!(ending(&scenario.task, &scenario.state), None);
-        scenario.fail(OpError::RetryLimited("it is damaged".to_owned()));
+        scenario.fail(OpError::RetryLimited(stopped(StopCode::TaskFailedToStart, "it is damaged")));
         scenario.now = scenario.now.plus(Duration::from_secs(15));
     }
     assert_eq!(scenario.reason(), (StopCode::TaskFailedToStart, "it is damaged".to_owned()));
@@ -420,7 +424,7 @@ fn a_log_that_cannot_be_read_does_not_hold_up_the_end() {
     scenario.exit("main", 1, 5);
     for _ in 0..3 {
         assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
-        scenario.fail(OpError::RetryLimited("no log".to_owned()));
+        scenario.fail(OpError::RetryLimited(stopped(StopCode::TaskFailedToStart, "no log")));
         scenario.now = scenario.now.plus(Duration::from_secs(15));
     }
     assert_eq!(scenario.status(), Some(TaskStatus::Stopped));

@@ -7,9 +7,9 @@ use std::time::Duration;
 use model::{ContainerName, Subnet, Timestamp};
 
 use super::{Input, Reconciler};
-use crate::docker::{EngineInfo, Executor, Listed, NetworkError, Networks};
+use crate::docker::{EngineInfo, Executor, Listed, Networks};
+use crate::error::{DockerError, NetworkError};
 use crate::host_info;
-use crate::op_error::DockerError;
 use crate::task_runner::TaskRunner;
 use crate::task_state::ContainerState;
 

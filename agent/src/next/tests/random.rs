@@ -44,8 +44,8 @@ enum Manner {
 fn happening() -> impl Strategy<Value = Happening> {
     let error = prop_oneof![
         4 => Just(OpError::Retry("later".to_owned())),
-        2 => Just(OpError::RetryLimited("again".to_owned())),
-        1 => Just(OpError::Fatal(StopCode::TaskFailedToStart, "never".to_owned())),
+        2 => Just(OpError::RetryLimited(stopped(StopCode::TaskFailedToStart, "again"))),
+        1 => Just(OpError::Fatal(stopped(StopCode::TaskFailedToStart, "never"))),
         2 => Just(OpError::Stale("stale".to_owned())),
         1 => Just(OpError::NetworkMissing("no network".to_owned())),
     ];
@@ -158,7 +158,10 @@ impl World {
             }
             Op::Tail { container, id } => match self.real.get(container) {
                 Some(real) if real.id == *id => Ok(Done::Read(Vec::new())),
-                _ => Err(OpError::RetryLimited("no such container".to_owned())),
+                _ => Err(OpError::RetryLimited(stopped(
+                    StopCode::TaskFailedToStart,
+                    "no such container",
+                ))),
             },
             Op::Start { container, id } => self.start(container, id, false),
             Op::Restart { container, id, .. } => self.start(container, id, true),
