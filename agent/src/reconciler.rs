@@ -222,7 +222,7 @@ impl Reconciler {
             };
             self.tasks
                 .entry(task.id)
-                .or_insert_with(|| TaskRunner::new(task.clone(), &state))
+                .or_insert_with(|| TaskRunner::new(task.clone(), &state, rand::random()))
                 .set_wanted(task);
         }
         self.view = view;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AssignedTask, ContainerName, Timestamp};
+use model::{AssignedTask, Backoff, ContainerName, Timestamp};
 use tokio::task::AbortHandle;
 
 use crate::docker::Inspection;
@@ -14,8 +14,8 @@ use crate::op::{Done, Op};
 use crate::sentences;
 use crate::task_state::{ContainerState, TaskState};
 
-const INSPECT_DELAY: Duration = Duration::from_secs(1);
-const LONGEST_INSPECT_DELAY: Duration = Duration::from_secs(15);
+/// How long an inspection waits after it failed.
+const INSPECT_RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 
 /// A task in the agent's care.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct TaskRunner {
     pub(crate) state: TaskState,
     running: Option<RunningOp>,
     inspects: BTreeMap<ContainerName, InspectState>,
+    /// Draws the delays after failures.
+    random: u64,
 }
 
 /// The Op that is under way.
@@ -46,12 +48,12 @@ struct InspectState {
     failures: u32,
     /// When the last one failed.
     failed_at: Timestamp,
+    delay: Duration,
 }
 
 impl InspectState {
     fn not_before(&self) -> Timestamp {
-        let Some(doublings) = self.failures.checked_sub(1) else { return self.failed_at };
-        self.failed_at.plus((INSPECT_DELAY * (1 << doublings.min(8))).min(LONGEST_INSPECT_DELAY))
+        self.failed_at.plus(self.delay)
     }
 
     /// A clock that went back ends the pause.
@@ -62,12 +64,13 @@ impl InspectState {
 
 impl TaskRunner {
     /// Takes a task into care; `state` is Absent where it can have no containers, else Unseen.
-    pub(crate) fn new(task: AssignedTask, state: &ContainerState) -> Self {
+    pub(crate) fn new(task: AssignedTask, state: &ContainerState, random: u64) -> Self {
         Self {
-            state: TaskState::new(&task, state),
+            state: TaskState::new(&task, state, random),
             task: Arc::new(task),
             running: None,
             inspects: BTreeMap::new(),
+            random,
         }
     }
 
@@ -83,7 +86,7 @@ impl TaskRunner {
             .map(|one| &one.name))
         {
             // Definitions are immutable, so this is not to be expected; nothing that is known then counts.
-            self.state = TaskState::new(task, &ContainerState::Unknown);
+            self.state = TaskState::new(task, &ContainerState::Unknown, self.random);
         }
         self.task = Arc::new(task.clone());
     }
@@ -201,7 +204,7 @@ impl TaskRunner {
         match inspection {
             Ok(_) if inspect.changes != changes => inspect.is_due = true,
             Ok(inspection) => {
-                inspect.failures = 0;
+                (inspect.failures, inspect.delay) = (0, Duration::ZERO);
                 match inspection {
                     Inspection::Found(observed) => self.state.observed(name, Some(observed)),
                     Inspection::Missing => self.state.observed(name, None),
@@ -211,6 +214,7 @@ impl TaskRunner {
             Err(error) => {
                 tracing::warn!(task.id = %self.task.id, "cannot look at container `{name}`: {error}");
                 inspect.failures += 1;
+                inspect.delay = INSPECT_RETRY.after(inspect.failures, self.random);
                 (inspect.failed_at, inspect.is_due) = (now, true);
             }
         }

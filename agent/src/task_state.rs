@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AssignedTask, ContainerName, StopCode, Stopped, Timestamp};
+use model::{AssignedTask, Backoff, ContainerName, StopCode, Stopped, Timestamp};
 
 use crate::error::OpError;
 use crate::exit::Exit;
@@ -13,8 +13,8 @@ use crate::sentences;
 
 /// How often what may work the next time is tried before the task is given up.
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
-const FIRST_RETRY_DELAY: Duration = Duration::from_millis(250);
-const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(15);
+/// How long an Op waits after it failed.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
 
 /// What is known of one task.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub(crate) struct TaskState {
     pub(crate) failure: Option<TaskFailure>,
     retries: Vec<RetryState>,
     starts: u64,
+    /// Draws the delays of this task, so that tasks that failed together are not retried together.
+    random: u64,
 }
 
 /// What is known of one container.
@@ -109,6 +111,7 @@ struct RetryState {
     op: Op,
     attempts: u32,
     at: Timestamp,
+    delay: Duration,
     reason: String,
 }
 
@@ -151,8 +154,7 @@ impl ContainerState {
 
 impl RetryState {
     fn until(&self) -> Timestamp {
-        let doublings = self.attempts.saturating_sub(1).min(10);
-        self.at.plus((FIRST_RETRY_DELAY * (1 << doublings)).min(LONGEST_RETRY_DELAY))
+        self.at.plus(self.delay)
     }
 
     /// A clock that went back ends the pause.
@@ -163,7 +165,7 @@ impl RetryState {
 
 impl TaskState {
     /// Before anything is known; `state` is Absent where nothing can be there, else Unseen.
-    pub(crate) fn new(task: &AssignedTask, state: &ContainerState) -> Self {
+    pub(crate) fn new(task: &AssignedTask, state: &ContainerState, random: u64) -> Self {
         let container = Container {
             image: Image::Unknown,
             state: state.clone(),
@@ -178,6 +180,7 @@ impl TaskState {
             failure: None,
             retries: Vec::new(),
             starts: 0,
+            random,
         }
     }
 
@@ -334,7 +337,8 @@ impl TaskState {
     fn retry_later(&mut self, op: &Op, reason: String, now: Timestamp) -> u32 {
         let before = self.retries.iter().position(|retry| retry.op == *op);
         let attempts = before.map_or(0, |index| self.retries.swap_remove(index).attempts) + 1;
-        self.retries.push(RetryState { op: op.clone(), attempts, at: now, reason });
+        let delay = RETRY.after(attempts, self.random);
+        self.retries.push(RetryState { op: op.clone(), attempts, at: now, delay, reason });
         attempts
     }
 

@@ -16,6 +16,9 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_795_421_734_000).plus(Duration::from_secs(seconds))
 }
 
+/// Draws the longest delays, so that they can be named.
+const LONGEST: u64 = u64::MAX;
+
 /// A task on its scenario.
 struct Scenario {
     task: AssignedTask,
@@ -25,7 +28,11 @@ struct Scenario {
 
 impl Scenario {
     fn new(task: AssignedTask) -> Self {
-        Self { state: TaskState::new(&task, &ContainerState::NotCreated), task, now: at(0) }
+        Self {
+            state: TaskState::new(&task, &ContainerState::NotCreated, LONGEST),
+            task,
+            now: at(0),
+        }
     }
 
     /// The same for all containers running since the beginning.
@@ -355,7 +362,7 @@ fn a_task_that_had_started_and_has_no_containers_has_ended() {
 #[test]
 fn nothing_is_done_or_said_about_a_task_that_nobody_has_looked_at() {
     let mut scenario = Scenario::new(task_of(&[("main", true), ("side", true)]));
-    scenario.state = TaskState::new(&scenario.task, &ContainerState::Unknown);
+    scenario.state = TaskState::new(&scenario.task, &ContainerState::Unknown, LONGEST);
     scenario.see("main", ObservedState::Running);
     assert_eq!((scenario.op().as_str(), scenario.status()), ("nothing", None));
     scenario.task.wanted = Wanted::Stop;

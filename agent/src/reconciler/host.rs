@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{ContainerName, Subnet, Timestamp};
+use model::{Backoff, ContainerName, Subnet, Timestamp};
 
 use super::{Input, Reconciler};
 use crate::docker::{EngineInfo, Executor, Listed, Networks};
@@ -16,7 +16,8 @@ use crate::task_state::ContainerState;
 /// How often images that are left over are looked for.
 pub(super) const IMAGE_GC_INTERVAL: Duration = Duration::from_mins(10);
 const RETRY_DELAY: Duration = Duration::from_secs(2);
-const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(15);
+/// How long making the network waits after it failed.
+const NETWORK_RETRY: Backoff = Backoff::new(RETRY_DELAY, Duration::from_secs(15));
 /// How long an agent that ends may take to tidy up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -42,7 +43,7 @@ pub(super) struct NetworkState {
     pub(super) poll: Poll,
     /// Why it is not there.
     pub(super) error: Option<String>,
-    failures: u32,
+    backoff: Backoff,
 }
 
 impl Poll {
@@ -67,7 +68,7 @@ impl Poll {
 impl NetworkState {
     /// Before anybody has looked.
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { ready: None, poll: Poll::Due(now), error: None, failures: 0 }
+        Self { ready: None, poll: Poll::Due(now), error: None, backoff: NETWORK_RETRY }
     }
 }
 
@@ -124,7 +125,7 @@ impl Reconciler {
                     ready: Some(subnet),
                     poll: Poll::Idle,
                     error: None,
-                    failures: 0,
+                    backoff: NETWORK_RETRY,
                 };
             }
             Err(error) => {
@@ -132,13 +133,10 @@ impl Reconciler {
                 if self.network.error.as_ref() != Some(&reason) {
                     tracing::warn!("{reason}");
                 }
-                let pause = RETRY_DELAY * (1 << self.network.failures.min(8));
-                self.network = NetworkState {
-                    ready: None,
-                    poll: Poll::Due(now.plus(pause.min(LONGEST_RETRY_DELAY))),
-                    error: Some(reason),
-                    failures: self.network.failures + 1,
-                };
+                let delay = self.network.backoff.fail(rand::random());
+                self.network.ready = None;
+                self.network.poll = Poll::Due(now.plus(delay));
+                self.network.error = Some(reason);
                 // The server must know what is in the way.
                 self.request_facts(now);
             }

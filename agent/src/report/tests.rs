@@ -9,7 +9,7 @@ use crate::task_state::{Observed, ObservedState};
 use crate::tests::{name, task, task_of};
 
 fn state_of(task: &AssignedTask, container: &str, observed: ObservedState) -> TaskState {
-    let mut state = TaskState::new(task, &ContainerState::NotCreated);
+    let mut state = TaskState::new(task, &ContainerState::NotCreated, 0);
     let seen = Observed { id: "c1".to_owned(), state: observed, stop_signal: None };
     state.observed(&name(container), Some(seen));
     state
@@ -69,18 +69,18 @@ fn a_task_is_reaped_when_no_container_is_left() {
     task.wanted = Wanted::Reap;
     assert!(!seen(&task, &state_of(&task, "main", exited(0)), false, None).unwrap().reaped);
     assert!(
-        seen(&task, &TaskState::new(&task, &ContainerState::NotCreated), false, None)
+        seen(&task, &TaskState::new(&task, &ContainerState::NotCreated, 0), false, None)
             .unwrap()
             .reaped
     );
-    let unseen = TaskState::new(&task, &ContainerState::Unknown);
+    let unseen = TaskState::new(&task, &ContainerState::Unknown, 0);
     assert!(!seen(&task, &unseen, false, None).unwrap().reaped, "nobody knows");
 }
 
 #[test]
 fn a_task_whose_container_is_about_to_come_to_life_has_not_ended() {
     let mut task = task();
-    let state = TaskState::new(&task, &ContainerState::NotCreated);
+    let state = TaskState::new(&task, &ContainerState::NotCreated, 0);
     task.wanted = Wanted::Stop;
     assert_eq!(seen(&task, &state, true, None).unwrap().status, TaskStatus::Stopping);
     task.wanted = Wanted::Reap;
@@ -90,15 +90,19 @@ fn a_task_whose_container_is_about_to_come_to_life_has_not_ended() {
 #[test]
 fn a_task_that_nobody_has_looked_at_is_left_out() {
     let task = task();
-    assert_eq!(seen(&task, &TaskState::new(&task, &ContainerState::Unknown), false, None), None);
+    assert_eq!(seen(&task, &TaskState::new(&task, &ContainerState::Unknown, 0), false, None), None);
 }
 
 #[test]
 fn a_task_that_cannot_begin_says_what_it_waiting_reason() {
     let task = task();
-    let reported =
-        seen(&task, &TaskState::new(&task, &ContainerState::NotCreated), false, Some("no subnet"))
-            .unwrap();
+    let reported = seen(
+        &task,
+        &TaskState::new(&task, &ContainerState::NotCreated, 0),
+        false,
+        Some("no subnet"),
+    )
+    .unwrap();
     assert_eq!(reported.status, TaskStatus::Activating);
     assert_eq!(reported.containers[0].reason.as_deref(), Some("no subnet"));
 }
