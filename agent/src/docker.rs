@@ -1,5 +1,5 @@
-//! Docker, through bollard: thin, without choices, and with a deadline on every call, so that a container or an engine that
-//! hangs is a fact like any other. Only what is labelled as this instance's is ever changed.
+//! Docker's API, through bollard: thin calls without decisions. Every call has a deadline, so that a container or an engine
+//! that hangs is an error like any other. Only objects with this instance's labels are ever changed.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -32,9 +32,10 @@ pub(crate) use log::Lines;
 pub(crate) use network::NetworkInfo;
 pub(crate) use network::Networks;
 
-/// Where Docker listens unless somebody says otherwise.
+/// Docker's default socket.
 const SOCKET: &str = "unix:///var/run/docker.sock";
-/// bollard's own deadline: longer than any of ours.
+/// bollard's own deadline in place of its default of 2 minutes: longer than any deadline set here, among them that of a
+/// restart, which lasts as long as a container's stop timeout.
 const NO_DEADLINE: Duration = Duration::from_hours(2);
 const ASK: Duration = Duration::from_secs(10);
 const LIST: Duration = Duration::from_secs(20);
@@ -46,27 +47,27 @@ pub(crate) struct Engine {
     host: String,
 }
 
-/// What the engine says of itself.
+/// The engine's version and platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EngineInfo {
     /// Its version.
     pub(crate) version: String,
-    /// What it runs.
+    /// The platform of the containers that it runs.
     pub(crate) platform: Platform,
 }
 
-/// What is found under a container's id or name.
+/// The result of an inspection by a container's id or name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Inspection {
-    /// The container.
+    /// It is the task's container.
     Found(Observed),
-    /// Nothing.
+    /// There is no container.
     Missing,
-    /// Somebody else's container.
+    /// It is a container without this instance's labels.
     Foreign,
 }
 
-/// A container in a list of all of the instance's.
+/// An entry of the list of the instance's containers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
     /// Its task.
@@ -75,12 +76,12 @@ pub(crate) struct Listed {
     pub(crate) container: ContainerName,
     /// Docker's id.
     pub(crate) id: String,
-    /// Whether it runs, roughly.
+    /// Whether it has a process: running, paused, restarting or stopping.
     pub(crate) is_running: bool,
 }
 
 impl Engine {
-    /// Finds the engine and asks it for its version.
+    /// Connects to the engine and negotiates the API version.
     pub(crate) async fn connect(host: Option<&str>) -> Result<(Self, EngineInfo), Error> {
         let host = host.unwrap_or(SOCKET);
         let path = match host.split_once("://") {
@@ -99,12 +100,12 @@ impl Engine {
         Ok((engine, info))
     }
 
-    /// The agent cannot begin without an answer.
+    /// The error of an agent that cannot start without Docker.
     pub(crate) fn unanswered(&self, error: DockerError) -> Error {
         Error::Docker { host: self.host.clone(), source: error.into() }
     }
 
-    /// What the engine says of itself now.
+    /// Reads the engine's version and platform.
     pub(crate) async fn info(&self) -> Result<EngineInfo, DockerError> {
         let said = within(ASK, self.docker.version()).await?;
         let word = |text: Option<String>, usual: &str| text.unwrap_or_else(|| usual.to_owned());
@@ -125,7 +126,7 @@ impl Engine {
         Ok(listed.into_iter().filter_map(|summary| claim(owner, summary)).collect())
     }
 
-    /// A container, by its id or else by the name that it must have.
+    /// Inspects a container by its id, or by the name that follows from its task while the id is unknown.
     pub(crate) async fn inspect(
         &self,
         owner: &Owner,
@@ -144,7 +145,7 @@ impl Engine {
     }
 }
 
-/// Only a container with the labels and the name that follow from its task is one of ours: an image may have labels, too.
+/// Labels alone do not prove that Berth made a container, since it inherits those of its image: the name must match too.
 fn claim(owner: &Owner, summary: ContainerSummary) -> Option<Listed> {
     let (task, container) = owner.claims(&summary.labels?)?;
     let name = owner.container(task, &container);
@@ -153,7 +154,7 @@ fn claim(owner: &Owner, summary: ContainerSummary) -> Option<Listed> {
         return None;
     }
     let is_running = summary.state.is_some_and(|state| {
-        // The words of the list are those of the inspection.
+        // The list uses the same words as `State.Status` of an inspection.
         matches!(state.to_string().as_str(), "running" | "paused" | "restarting" | "stopping")
     });
     Some(Listed { task, container, id: summary.id?, is_running })
@@ -205,14 +206,14 @@ fn inspection(
     })
 }
 
-/// A time as Docker writes it; None for the year 1, its word for never.
+/// A time in Docker's RFC 3339 form; None for year 1, Go's zero time, which stands for never.
 fn timestamp(text: &str) -> Option<Timestamp> {
     let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
         text.into_deserializer();
     Timestamp::deserialize(text).ok().filter(|at| *at > Timestamp::EPOCH)
 }
 
-/// What a call says, or that it says nothing in time.
+/// Awaits a call for at most `limit`.
 async fn within<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, BollardError>>,
@@ -223,7 +224,7 @@ async fn within<T>(
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "all others are ways of not being answered")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other errors mean that no answer was read")]
 fn docker_error(error: BollardError) -> DockerError {
     match error {
         BollardError::DockerResponseServerError { status_code, message } => {
@@ -240,7 +241,7 @@ fn is_missing(error: &DockerError) -> bool {
     matches!(error, DockerError::Refused { status: 404, .. })
 }
 
-/// Filters with one key more.
+/// Adds a key to filters of Docker's API.
 fn filters(
     mut filters: HashMap<String, Vec<String>>,
     key: &str,

@@ -1,4 +1,4 @@
-//! What this host is and has, as the agent greets the server with it.
+//! Facts about this host, which the agent reports to the server in its greeting.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -12,14 +12,15 @@ use crate::{Config, Error};
 
 const MEMORY: &str = "/proc/meminfo";
 const ROUTES: &str = "/proc/net/route";
-/// What is left to the host itself: a share of its memory, within bounds.
+/// Memory that is reserved for the host itself: a sixteenth of it, but at least 128 MiB and at most 1 GiB.
 const RESERVED_SHARE: u64 = 16;
 const RESERVED_MIB: std::ops::RangeInclusive<u64> = 128..=1024;
 const CPU_UNITS_PER_CORE: u64 = 1024;
-/// A route that is wider than this leads out into the world, and is no network that could be in the way.
+/// Addresses of a route at most: a wider one (a default route, or halves of it as VPNs set them) is no local network that a
+/// subnet could collide with.
 const WIDEST: u64 = 1 << 24;
 
-/// What does not change while the agent runs.
+/// Facts that do not change while the agent runs.
 #[derive(Debug, Clone)]
 pub(crate) struct HostInfo {
     name: String,
@@ -30,7 +31,7 @@ pub(crate) struct HostInfo {
 }
 
 impl HostInfo {
-    /// Looks around.
+    /// Reads them.
     pub(crate) async fn read(config: &Config) -> Result<Self, Error> {
         let address = match config.advertised_address {
             Some(address) => address,
@@ -38,7 +39,7 @@ impl HostInfo {
                 .await
                 .map_err(|source| Error::NoAddress { server: config.server.clone(), source })?,
         };
-        // Docker will bind host ports to it.
+        // Docker will bind host ports to it, which fails for an address that the host does not have.
         UdpSocket::bind((address, 0)).map_err(|source| Error::Address { address, source })?;
         let own = match (config.cpu, config.memory) {
             (Some(cpu), Some(memory)) => Resources::new(cpu, memory),
@@ -88,13 +89,13 @@ async fn facing(server: &str) -> io::Result<IpAddr> {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    // Nothing is sent: the kernel only chooses a way.
+    // A UDP socket sends nothing when it connects: the kernel only chooses the source address.
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(there)?;
     socket.local_addr().map(|address| address.ip())
 }
 
-/// MiB of memory for tasks, from the kernel's account of it.
+/// MiB of memory for tasks, from `/proc/meminfo`.
 fn offered(text: &str) -> u64 {
     let total = text.lines().find_map(|line| {
         line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
@@ -104,8 +105,8 @@ fn offered(text: &str) -> u64 {
     total.saturating_sub(reserved)
 }
 
-/// The subnets that are taken on this host: Docker's networks and where its routes lead, but not the instance's own network.
-/// An instance that does not know yet which one it is leaves out all of Berth's.
+/// The subnets that are in use on this host: those of Docker's networks and of its routes, but not of the instance's own
+/// network. Before the instance's id is known all networks of Berth are left out.
 pub(crate) fn used_subnets(networks: &Networks, instance: Option<InstanceId>) -> Vec<Subnet> {
     let routes = std::fs::read_to_string(ROUTES).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read `{ROUTES}`");
@@ -133,12 +134,12 @@ fn taken(networks: &Networks, instance: Option<InstanceId>, routes: &str) -> Vec
     taken
 }
 
-/// The device of a bridge network.
+/// The network interface of a bridge network, as Docker names it.
 fn bridge(id: &str) -> String {
     format!("br-{}", id.get(..12).unwrap_or(id))
 }
 
-/// A line of the kernel's table: device, destination and, as the eighth field, mask, in the byte order of the wire.
+/// A line of `/proc/net/route`: interface, destination and, as the eighth field, mask, in network byte order.
 fn route(line: &str) -> Option<(String, Subnet)> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let address = |index: usize| {

@@ -1,12 +1,12 @@
-//! Which of the images that the mirror has brought can go. One stays for a while after its last task, so that going back or
-//! scaling up again is quick; what others have pulled or built is never touched.
+//! Garbage collection of the images that were pulled through the mirror. An image is kept for a while after its last task, so
+//! that a rollback or a scale-out needs no pull; images that came to the host in other ways are never removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::Timestamp;
 
-/// How long an image stays after its last task.
+/// How long an image is kept after its last task.
 const RETENTION: Duration = Duration::from_hours(1);
 
 /// Since when each image that was pulled is needed by no task, by its name in Docker.

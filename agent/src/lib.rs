@@ -1,9 +1,9 @@
 //! Makes one instance run the tasks assigned to it, through Docker.
 //!
-//! What is wanted comes as a view over the link, what is there comes from Docker, and [`run`] goes from one to the other, one
-//! `Op` of a task at a time: `next` decides, `docker` performs. Absence from the view is never an order: a task is
-//! stopped because the view says so, and what the view does not know is reported and left alone. Nothing but the identity and
-//! the mirror's port is on disk, so an agent that starts anew finds all that counts by the labels of its containers.
+//! The desired state comes as a view over the link, the actual state from Docker, and [`run`] reconciles the two by one `Op`
+//! of a task at a time: `next` decides, `docker` executes. Absence from the view is never an order: a task is stopped because
+//! the view says so, and containers of tasks that the view does not hold are reported and left alone. Only the identity and
+//! the mirror's port are on disk; an agent that starts anew finds its tasks by the labels of their containers.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -44,20 +44,20 @@ mod task_state;
 #[cfg(test)]
 mod tests;
 
-/// What an agent is told by whoever starts it.
+/// An agent's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The agent's own directory.
     pub dir: PathBuf,
     /// The server's link address as `HOST:PORT`.
     pub server: String,
-    /// What to join with while there is no identity.
+    /// The token that it joins with while it has no identity.
     pub join_token: Option<String>,
-    /// What people call the instance.
+    /// The instance's name for people.
     pub name: String,
     /// The version of the program.
     pub version: String,
-    /// Docker's address; its usual socket where there is none.
+    /// Docker's address; its default socket where it is absent.
     pub docker_host: Option<String>,
     /// CPU units that the instance offers; all that the host has where it is absent.
     pub cpu: Option<u64>,
@@ -69,7 +69,7 @@ pub struct Config {
     pub mirror_listen: Option<SocketAddr>,
 }
 
-/// Why an agent cannot run.
+/// Why an agent cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Docker does not answer.
@@ -83,7 +83,7 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Docker's address is none that is used here.
+    /// Docker's address is not a Unix socket.
     #[error(
         "`{host}` is no Unix socket: the agent only uses the Docker Engine of its own host, as in BERTH_AGENT_DOCKER_HOST=unix:///var/run/docker.sock"
     )]
@@ -91,10 +91,10 @@ pub enum Error {
         /// The address.
         host: String,
     },
-    /// The host's own facts cannot be read.
+    /// Memory, CPUs or identity of the host cannot be read.
     #[error("cannot read what this host has")]
     Host(#[source] io::Error),
-    /// It is not known which address faces the server.
+    /// The host's address towards the server cannot be determined.
     #[error(
         "cannot find out which address of this host faces the server at `{server}`: name it in BERTH_AGENT_ADVERTISED_ADDRESS"
     )]
@@ -148,8 +148,8 @@ pub async fn run(
     ready: watch::Sender<bool>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let beginning = begin(config, clock, ready, shutdown.clone());
-    match shutdown.run_until_cancelled(beginning).await {
+    let starting = start(config, clock, ready, shutdown.clone());
+    match shutdown.run_until_cancelled(starting).await {
         Some(Ok(Some(reconciler))) => {
             reconciler.run(shutdown).await;
             Ok(())
@@ -159,8 +159,8 @@ pub async fn run(
     }
 }
 
-/// All that comes before the first view; None when it was told to stop meanwhile.
-async fn begin(
+/// Everything before the first view; None when it is shut down meanwhile.
+async fn start(
     config: Config,
     clock: Arc<dyn Clock>,
     ready: watch::Sender<bool>,
@@ -181,7 +181,7 @@ async fn begin(
         Err(ClientError::Stopped) => return Ok(None),
         Err(error) => return Err(Error::Link(error)),
     };
-    // Now it is known which networks are its own.
+    // Its own network is told apart from others' by the instance's id, which is known from here on.
     let instance: Option<InstanceId> = session.id.parse().ok();
     hello.send_replace(host.hello(&about, host_info::used_subnets(&networks, instance)));
     let mirror = Mirror::serve(listener, session.http.clone(), shutdown)

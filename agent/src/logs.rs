@@ -1,5 +1,5 @@
-//! Logs that somebody wants to read, on a connection of their own: each line as `CONTAINER TEXT`. They end when the containers
-//! do, or when the reader has enough.
+//! Log streams to the server, each on its own connection: one line per log line, as `CONTAINER TEXT`. A stream ends when its
+//! containers have exited or the reader disconnects.
 
 use std::convert::Infallible;
 
@@ -11,14 +11,14 @@ use model::ContainerName;
 
 use crate::docker::{Engine, Lines};
 
-/// Which logs.
+/// The logs of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// The containers with Docker's ids.
     pub(crate) sources: Vec<(ContainerName, String)>,
-    /// Whether to go on as lines come.
+    /// Whether to go on with new lines.
     pub(crate) follow: bool,
-    /// How many of the last lines to begin with; None for all.
+    /// How many of the last lines to begin with; None for the whole log.
     pub(crate) tail: Option<usize>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) async fn answer(engine: Engine, http: Http, id: String, wanted: Wante
     let sent = http.client.post(url).body(body).send().await;
     match sent.and_then(reqwest::Response::error_for_status) {
         Ok(_) => {}
-        // Whoever has read enough hangs up.
+        // The server closes the connection when its reader has disconnected.
         Err(error) => tracing::debug!("a log was cut off: {}", error.without_url()),
     }
 }
@@ -46,7 +46,7 @@ fn merged(
     if follow {
         stream::select_all(logs).map(Ok).boxed()
     } else {
-        // One after the other, so that what belongs together stays so.
+        // One after the other, so that lines of a container stay together.
         stream::iter(logs).flatten().map(Ok).boxed()
     }
 }

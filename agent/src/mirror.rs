@@ -1,10 +1,10 @@
 //! The image mirror: Docker pulls from this agent, on loopback, and gets no byte that does not hash to the digest that it was
 //! asked for.
 //!
-//! Docker trusts loopback without configuration, but so could anybody on the host; so the mirror asks for a secret that is
-//! random in each process and only ever goes to Docker, with one pull. It serves by digest and nothing else, and forwards to
-//! the registry over the link, where the instance's certificate says what it may read. The user name of a request says which
-//! pull it belongs to, so a pull that fails is told the true cause, which Docker's message would hide.
+//! Docker accepts a loopback registry without TLS or configuration, but every process on the host can dial loopback too; so
+//! the mirror demands a secret that is random in each agent process and goes only to Docker, with each pull. It serves by
+//! digest only, and forwards to the registry over the link, where the instance's certificate decides what it may read. The
+//! user name of a request names the pull, so that the cause of a failure is known, which Docker's message would hide.
 
 use std::collections::HashMap;
 use std::io;
@@ -37,7 +37,7 @@ pub(crate) struct Mirror {
     pulls: Mutex<HashMap<String, Option<MirrorError>>>,
 }
 
-/// What Docker gets for one pull.
+/// The credentials that Docker gets for one pull.
 #[derive(Debug)]
 pub(crate) struct PullCredentials {
     mirror: Arc<Mirror>,
@@ -86,8 +86,8 @@ impl Mirror {
         PullCredentials { mirror: Arc::clone(self), user }
     }
 
-    /// The pull that a request with this `Authorization` belongs to; None: nobody is let in with that. Docker may still use
-    /// what it got for one pull when that is over, since pulls of the same layer share its way here.
+    /// The pull that a request with this `Authorization` belongs to; None where it is not valid. Docker may still use the
+    /// credentials of a pull that has ended, since pulls of the same layer share one download.
     fn authenticate(&self, authorization: Option<&str>) -> Option<String> {
         let encoded = authorization?.strip_prefix("Basic ")?;
         let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
@@ -96,7 +96,7 @@ impl Mirror {
         is_right.then(|| user.to_owned())
     }
 
-    /// Notes what stands in the way of a pull. What is final is not hidden by what comes later.
+    /// Records why a pull fails. A final error is not replaced by a later one.
     fn record(&self, user: &str, error: MirrorError) {
         if let Some(known) = self.pulls().get_mut(user)
             && !matches!(known, Some(MirrorError::NotFound))
@@ -121,7 +121,7 @@ impl PullCredentials {
         &self.mirror.secret
     }
 
-    /// What stood in the pull's way, if it was on this side.
+    /// Why the mirror could not serve the pull, if it could not.
     pub(crate) fn failure(&self) -> Option<MirrorError> {
         self.mirror.pulls().get(&self.user).cloned().flatten()
     }
@@ -133,8 +133,8 @@ impl Drop for PullCredentials {
     }
 }
 
-/// Takes the mirror's port: the given one, else the one that was chosen at first start, else a free one that is kept. One
-/// that somebody else has taken meanwhile is replaced.
+/// Binds the mirror's port: the configured one, else the one that was chosen at first start, else a free one, which is kept.
+/// A kept port that another process has bound meanwhile is replaced.
 pub(crate) async fn listen(dir: &Path, wanted: Option<SocketAddr>) -> Result<TcpListener, Error> {
     let failed = |address| move |source| Error::Mirror { address, source };
     if let Some(address) = wanted.filter(|address| address.port() != 0) {

@@ -1,5 +1,5 @@
-//! What to do next for a task: a pure function of what is wanted, what is known and the time. It never asks for what has been
-//! done, and whatever happens in between, doing what it says until it says nothing brings the task to its end.
+//! The next Op of a task: a pure function of desired state, actual state and time. Executing what it returns until it returns
+//! nothing brings the task to its desired state, whatever happens in between.
 //!
 //! The first essential container has the task's address and ports, and starts first; the others join its network and start
 //! in the order of the definition. Nothing starts before all images are there.
@@ -13,10 +13,10 @@ use crate::op::{Network, Op};
 use crate::sentences;
 use crate::task_state::{Container, ContainerState, Image, StopProgress, TaskFailure, TaskState};
 
-/// How long a container that was killed may stay before it is killed again.
+/// How long after SIGKILL a container that still runs gets it again.
 const KILL_REPEAT: Duration = Duration::from_secs(10);
 
-/// The next Op, if there is anything to do now.
+/// The next Op, if one is due now.
 pub(crate) fn next(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Option<Op> {
     let ops = match task.wanted {
         Wanted::Run if ending(task, state).is_none() => run(task, state).into_iter().collect(),
@@ -26,7 +26,7 @@ pub(crate) fn next(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Op
     ops.into_iter().find(|op| !state.is_delayed(op, now))
 }
 
-/// When there may be something to do although nothing has happened.
+/// When an Op becomes due without any input.
 pub(crate) fn wake(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Option<Timestamp> {
     let deadlines = task.containers.iter().filter_map(|one| {
         let ContainerState::Running { stop, .. } = state.container(&one.name).state else {
@@ -37,7 +37,7 @@ pub(crate) fn wake(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Op
     deadlines.filter(|at| now < *at).chain(state.delayed_until(now)).min()
 }
 
-/// Why the task ends by itself, if it does.
+/// Why the task ends by itself; None while it does not.
 pub(crate) fn ending(task: &AssignedTask, state: &TaskState) -> Option<Stopped> {
     if let Some(TaskFailure { stopped, .. }) = &state.failure {
         return Some(stopped.clone());
@@ -46,9 +46,8 @@ pub(crate) fn ending(task: &AssignedTask, state: &TaskState) -> Option<Stopped> 
         let all = task.containers.iter().filter(|one| one.essential);
         all.map(|one| (one, &state.container(&one.name).state))
     };
-    let stopped =
-        |reason| Stopped { code: StopCode::EssentialContainerExited, reason, cause: None };
-    // The first that exited is to blame; the others may have been told to stop.
+    let stopped = |reason| Stopped { code: StopCode::EssentialContainerExited, reason };
+    // The first exit ends the task; the others may follow from being stopped.
     let first = essential()
         .filter_map(|(one, container)| Some((one, container.exit()?)))
         .filter(|(one, exit)| !is_restarted(one, exit))
@@ -60,12 +59,12 @@ pub(crate) fn ending(task: &AssignedTask, state: &TaskState) -> Option<Stopped> 
     Some(stopped(sentences::essential_removed(&one.name)))
 }
 
-/// Where the task is, as its agent reports it; None while nobody knows.
+/// The task's status, as the agent reports it; None while a container is not inspected.
 pub(crate) fn status(task: &AssignedTask, state: &TaskState) -> Option<TaskStatus> {
     let states = || task.containers.iter().map(|one| &state.container(&one.name).state);
     match task.wanted {
         Wanted::Reap => return Some(TaskStatus::Stopped),
-        Wanted::Run if ending(task, state).is_none() || awaits_its_reason(task, state) => {
+        Wanted::Run if ending(task, state).is_none() || awaits_log_tail(task, state) => {
             if states().any(|container| matches!(container, ContainerState::Unknown)) {
                 return None;
             }
@@ -90,8 +89,8 @@ pub(crate) fn status(task: &AssignedTask, state: &TaskState) -> Option<TaskStatu
     Some(if states().all(is_over) { TaskStatus::Stopped } else { TaskStatus::Stopping })
 }
 
-/// Whether the last line of a container's log is needed to say why its task ends.
-fn awaits_its_reason(task: &AssignedTask, state: &TaskState) -> bool {
+/// Whether the log of a container must be read first to say why its task ends.
+fn awaits_log_tail(task: &AssignedTask, state: &TaskState) -> bool {
     state.failure.is_none()
         && task.containers.iter().filter(|one| one.essential).any(|one| {
             let exit = state.container(&one.name).state.exit();
@@ -134,7 +133,7 @@ fn run(task: &AssignedTask, state: &TaskState) -> Option<Op> {
         .or_else(|| all().find_map(|(one, container)| tail(one, &container.state)))
 }
 
-/// What brings one container up.
+/// The Op that brings one container closer to running.
 fn bring_up(
     one: &AssignedContainer,
     current: &Container,
@@ -159,7 +158,7 @@ fn bring_up(
             let is_running =
                 |state: &ContainerState| matches!(state, ContainerState::Running { .. });
             let owner = owner.filter(|owner| is_running(&owner.state))?;
-            // The network that it has joined went with the owner's last run.
+            // The network namespace that it joined ended with the owner's last run.
             (current.started < owner.started).then(|| Op::Restart {
                 container,
                 id: id.clone(),
@@ -189,7 +188,7 @@ fn stop(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Vec<Op> {
     ends.chain(all().filter_map(|(one, container)| tail(one, &container.state))).collect()
 }
 
-/// When a container that was told to stop is killed.
+/// When a container that got its stop signal gets SIGKILL, or gets it again.
 fn deadline(one: &AssignedContainer, stop: StopProgress) -> Timestamp {
     match stop {
         StopProgress::Signalled(at) => at.plus(Duration::from_secs(one.stop_timeout_secs.into())),
@@ -203,7 +202,7 @@ fn tail(one: &AssignedContainer, state: &ContainerState) -> Option<Op> {
     Some(Op::Tail { container: one.name.clone(), id: id.to_owned() })
 }
 
-/// Those that joined a network go before the one that has it.
+/// Containers that joined a network are removed before the one that owns it.
 fn reap(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Vec<Op> {
     let removed =
         in_start_order(task).rev().filter_map(|one| match &state.container(&one.name).state {
@@ -219,7 +218,8 @@ fn reap(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Vec<Op> {
     stops.chain(removed).collect()
 }
 
-/// By ECS's rule: one that ran for its period is restarted, unless it exited with a code that counts as its end.
+/// ECS's rule of `restartPolicy`: a container that ran for `restartAttemptPeriod` is restarted, unless it exited with one of
+/// `ignoredExitCodes`.
 fn is_restarted(one: &AssignedContainer, exit: &Exit) -> bool {
     one.restart_policy.as_ref().is_some_and(|policy| {
         policy.enabled
@@ -228,7 +228,7 @@ fn is_restarted(one: &AssignedContainer, exit: &Exit) -> bool {
     })
 }
 
-/// Whether a container was there and is not any more.
+/// Whether a container existed and was removed.
 fn is_gone(task: &AssignedTask, state: &ContainerState) -> bool {
     match state {
         ContainerState::Removed => true,

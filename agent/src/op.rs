@@ -1,5 +1,5 @@
-//! One Op is one step on the way from what is to what is wanted: one Docker call, for one container of one task. It names all
-//! that it needs, so that who performs it decides nothing, and performing it twice is harmless.
+//! An Op is one step from the actual to the desired state: one call of Docker, for one container of one task. It holds all
+//! that the call needs, so that the executor decides nothing, and it is idempotent.
 
 use std::fmt;
 
@@ -8,98 +8,98 @@ use model::{ContainerName, PinnedImage, Platform};
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
-    /// Look whether the container's image is on this host.
+    /// Look up the container's image on this host.
     Find {
-        /// Of which container.
+        /// The container.
         container: ContainerName,
     },
     /// Pull it.
     Pull {
-        /// Of which container.
+        /// The container.
         container: ContainerName,
     },
     /// Create the container.
     Create {
-        /// Which.
+        /// The container.
         container: ContainerName,
-        /// From the image of this id.
+        /// The id of its image.
         image: String,
-        /// In this network.
+        /// Its network.
         network: Network,
     },
     /// Start it, for the first time or again.
     Start {
-        /// Which.
+        /// The container.
         container: ContainerName,
         /// Docker's id.
         id: String,
     },
-    /// Stop and start it, since the network that it has joined is gone.
+    /// Stop and start it, since the network namespace that it joined is gone.
     Restart {
-        /// Which.
+        /// The container.
         container: ContainerName,
         /// Docker's id.
         id: String,
         /// Seconds between the signal and SIGKILL.
         timeout_secs: u32,
     },
-    /// Ask it to stop.
+    /// Send its stop signal.
     Terminate {
-        /// Which.
+        /// The container.
         container: ContainerName,
         /// Docker's id.
         id: String,
-        /// By this signal.
+        /// The signal.
         signal: String,
     },
-    /// Kill it.
+    /// Send SIGKILL.
     Kill {
-        /// Which.
+        /// The container.
         container: ContainerName,
         /// Docker's id.
         id: String,
     },
-    /// Read its last lines.
+    /// Read the last lines of its log.
     Tail {
-        /// Of which container.
+        /// The container.
         container: ContainerName,
         /// Docker's id.
         id: String,
     },
     /// Remove it.
     Remove {
-        /// Which.
+        /// The container.
         container: ContainerName,
         /// Docker's id.
         id: String,
     },
 }
 
-/// A container's network: one of a task has the address and the ports, the others share them.
+/// A container's network: one container of a task owns its address and ports, the others join its namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Network {
     /// The instance's network, at the task's address.
     Own,
-    /// That of the container with this id.
+    /// The network namespace of the container with this id.
     Of(String),
 }
 
-/// What an Op that worked has brought.
+/// The result of an Op that worked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Done {
-    /// The image, or that it is not there.
+    /// The image, or None where it is not on this host.
     Found(Option<Found>),
-    /// The image is there now.
+    /// The image was pulled.
     Pulled,
     /// The container's id.
     Created(String),
     /// It runs.
     Started,
-    /// It was told to stop, or killed.
+    /// It got the signal.
     Signalled,
-    /// Its last lines.
+    /// The last lines of its log.
     Read(Vec<String>),
-    /// It is no longer there.
+    /// It does not exist any more.
     Removed,
 }
 
@@ -108,7 +108,7 @@ pub(crate) enum Done {
 pub(crate) struct Found {
     /// Its id.
     pub(crate) id: String,
-    /// The signal that stops its containers, where it names one.
+    /// Its stop signal, where it has one.
     pub(crate) stop_signal: Option<String>,
     /// Set where it cannot run here.
     pub(crate) unfit: Option<WrongPlatform>,
@@ -126,7 +126,7 @@ pub(crate) struct WrongPlatform {
 }
 
 impl Op {
-    /// The container that it is about.
+    /// Its container.
     pub(crate) fn container(&self) -> &ContainerName {
         match self {
             Self::Find { container }

@@ -1,5 +1,5 @@
-//! What is whose in Docker. Everything that an agent makes carries the installation's and the instance's id as labels and a
-//! name that follows from the task, so it is found again without any file, and nobody else's is ever touched.
+//! Ownership of objects in Docker. Everything that an agent creates has the ids of installation and instance as labels and a
+//! name that follows from the task, so that it is found again without any file, and other objects are never changed.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -17,7 +17,7 @@ const DEFINITION: &str = "berth.task-definition";
 /// Labels as Docker has them.
 pub(crate) type Labels = HashMap<String, String>;
 
-/// The instance of the installation whose containers and network these are.
+/// The installation and instance that own containers and network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// The installation.
@@ -44,7 +44,7 @@ impl Owner {
         labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The labels of a task's container: which it is, and for people what it belongs to.
+    /// The labels of a task's container: its identity, and for people its cluster, service and task definition.
     pub(crate) fn container_labels(
         &self,
         task: &AssignedTask,
@@ -62,18 +62,18 @@ impl Owner {
         labels
     }
 
-    /// What to ask Docker for to see the instance's containers or networks, and no others.
+    /// Filters of Docker's lists for the instance's containers or networks.
     pub(crate) fn filters(&self) -> HashMap<String, Vec<String>> {
         let labels = self.labels().into_iter().map(|(name, value)| format!("{name}={value}"));
         HashMap::from([("label".to_owned(), labels.collect())])
     }
 
-    /// Whether these are the labels of something of the instance.
+    /// Whether these labels belong to an object of the instance.
     pub(crate) fn has(&self, labels: &Labels) -> bool {
         self.labels().iter().all(|(name, value)| labels.get(name) == Some(value))
     }
 
-    /// Which container of which task has these labels.
+    /// The task and container that these labels belong to.
     pub(crate) fn claims(&self, labels: &Labels) -> Option<(TaskId, ContainerName)> {
         if !self.has(labels) {
             return None;
@@ -82,17 +82,17 @@ impl Owner {
     }
 }
 
-/// Whether these are labels of any installation's network or container.
+/// Whether these labels belong to an object of any installation.
 pub(crate) fn is_berths(labels: &Labels) -> bool {
     labels.contains_key(INSTALLATION) && labels.contains_key(INSTANCE)
 }
 
-/// Whether these are labels of something of that instance.
+/// Whether these labels belong to an object of that instance.
 pub(crate) fn is_of(labels: &Labels, instance: InstanceId) -> bool {
     is_berths(labels) && labels.get(INSTANCE).is_some_and(|id| *id == instance.to_string())
 }
 
-/// The random end of an id; its beginning is time, which two installations may share.
+/// The random end of an id; its beginning is a time, which two installations may have in common.
 fn short(id: impl Display) -> String {
     id.to_string().split_off(24)
 }

@@ -1,5 +1,5 @@
-//! The agent's one loop: it waits for whatever happens, takes it in, and then begins what there is to do. Whatever takes time
-//! runs beside it, so a container or an engine that hangs holds up nothing else.
+//! The agent's one loop: it waits for an input, applies it without waiting, and then starts what is due. Calls of Docker and
+//! the server run as jobs beside it, so that a container or an engine that hangs holds up nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,45 +28,45 @@ mod host;
 
 use host::{IMAGE_GC_INTERVAL, NetworkState, Poll};
 
-/// How often all containers and networks are listed, whatever events say.
+/// How often all containers and networks are listed, independently of events.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(30);
 const EVENTS: usize = 256;
-/// The longest sleep, for a clock that is set meanwhile.
+/// The longest sleep, so that a clock that is set meanwhile does not put off what is due.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// What can happen.
+/// An input of the loop.
 #[derive(Debug)]
 enum Input {
-    /// A view has come, or its stamp has advanced.
+    /// There is a new view, or its stamp has advanced.
     View,
-    /// Docker says that something has happened.
+    /// An event of Docker.
     Event(Event),
-    /// The server wants bytes.
+    /// The server requests a stream.
     Stream(StreamRequest),
     /// An Op has ended.
     Op { task: TaskId, number: u64, result: Result<Done, OpError> },
-    /// Somebody has looked at a container.
+    /// An inspection has ended.
     Inspected {
         task: TaskId,
         container: ContainerName,
         changes: u64,
         inspection: Result<Inspection, DockerError>,
     },
-    /// All containers.
+    /// The list of containers.
     List(Result<Vec<Listed>, DockerError>),
-    /// The instance's network has that subnet, or not.
+    /// The instance's network was created or checked with this subnet.
     Network(Subnet, Result<(), NetworkError>),
-    /// The names of all images that the mirror has brought.
+    /// The names of all images that were pulled through the mirror.
     Pulled(Result<Vec<String>, DockerError>),
-    /// What is said in the greeting.
+    /// Facts for the greeting.
     Facts(Result<(EngineInfo, Networks), DockerError>),
-    /// Time has passed.
+    /// A resync is due.
     Tick,
-    /// Nothing that matters here.
+    /// Nothing to apply.
     Nothing,
 }
 
-/// The loop and all that it knows.
+/// The loop and its state.
 pub(crate) struct Reconciler {
     executor: Executor,
     clock: Arc<dyn Clock>,
@@ -77,7 +77,8 @@ pub(crate) struct Reconciler {
     view: AgentView,
     tasks: BTreeMap<TaskId, TaskRunner>,
     orphans: BTreeSet<TaskId>,
-    /// Tasks that ended cleanly since the list that is under way was asked for: it may still show them.
+    /// Tasks without containers that left the view since the list in flight was requested: it may still show containers of
+    /// theirs.
     forgotten: BTreeSet<TaskId>,
     is_listed: bool,
     list: Poll,
@@ -90,7 +91,7 @@ pub(crate) struct Reconciler {
 }
 
 impl Reconciler {
-    /// Before anything is known but the first view.
+    /// With the first view, before anything is read from Docker.
     pub(crate) fn new(
         executor: Executor,
         clock: Arc<dyn Clock>,
@@ -125,11 +126,11 @@ impl Reconciler {
         reconciler
     }
 
-    /// Works until `shutdown`. Containers stay as they are.
+    /// Runs until `shutdown`. Containers go on running.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let (sender, mut events) = mpsc::channel(EVENTS);
         let Executor { engine, owner, .. } = self.executor.clone();
-        let listening = engine.listen(owner, Arc::clone(&self.clock), sender);
+        let listening = engine.forward_events(owner, Arc::clone(&self.clock), sender);
         self.jobs.spawn(async move {
             listening.await;
             Input::Nothing
@@ -164,7 +165,7 @@ impl Reconciler {
         }
     }
 
-    /// Takes in what has happened.
+    /// Applies an input.
     fn take(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::View => {
@@ -208,7 +209,7 @@ impl Reconciler {
         for id in gone {
             let Some(mut runner) = self.tasks.remove(&id) else { continue };
             runner.abort();
-            // Absence is never an order: what is left of it stays, and is said to be there.
+            // Absence is never an order: its containers stay and are reported as orphans.
             let kept =
                 if runner.state.is_empty() { &mut self.forgotten } else { &mut self.orphans };
             kept.insert(id);
@@ -237,7 +238,7 @@ impl Reconciler {
         }
     }
 
-    /// Begins what there is to do.
+    /// Starts what is due.
     fn start_due(&mut self, now: Timestamp) {
         self.start_polls(now);
         if self.is_listed && self.network.ready.is_some() {
@@ -294,7 +295,7 @@ impl Reconciler {
         tasks.chain(self.next_poll_at(now)).min()
     }
 
-    /// Begins to send what the server wants to read.
+    /// Starts a stream that the server requests.
     fn answer(&mut self, request: StreamRequest) {
         let Stream::Logs { task, container, follow, tail } = request.stream;
         let known = self.tasks.get(&task).map(|runner| (&runner.task, &runner.state));
@@ -318,8 +319,8 @@ impl Reconciler {
     }
 }
 
-/// What a job has brought. One that was cancelled has brought nothing; one that panicked takes the agent with it, so that it
-/// starts anew.
+/// The input that a job ended with. A cancelled job has none; a panic is passed on, so that the agent's process ends and is
+/// started again.
 fn done(ended: Result<Input, JoinError>) -> Input {
     match ended {
         Ok(input) => input,

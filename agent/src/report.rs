@@ -1,5 +1,5 @@
-//! What the agent tells the server: how things are, all of it each time. A task that it has not looked at yet is left out,
-//! since unknown is not bad.
+//! The agent's report to the server: the whole actual state each time. A task whose containers are not all inspected yet is
+//! left out, since unknown does not mean failed.
 
 use link::message::SeenTask;
 use model::{AssignedContainer, AssignedTask, TaskContainer, TaskStatus, Wanted};
@@ -9,13 +9,13 @@ use crate::next;
 use crate::sentences;
 use crate::task_state::{ContainerState, TaskState};
 
-/// As much of a container's last lines as is kept.
+/// Lines of a container's log that a report holds.
 pub(crate) const TAIL_LINES: usize = 20;
-/// As much of a line as is kept.
+/// Bytes of such a line at most.
 pub(crate) const LINE_BYTES: usize = 1024;
 
-/// How a task is; None while nobody knows. `obstacle` is what all tasks of the instance wait for before they start. One that
-/// `is_starting` has a container that is about to come to life, so it has not ended, whatever is known.
+/// A task's report; None while its state is unknown. `obstacle` is what all tasks of the instance wait for before they start.
+/// A task that `is_starting` has a container that is being created or started, so it has not ended yet, whatever its state.
 pub(crate) fn seen(
     task: &AssignedTask,
     state: &TaskState,
@@ -27,7 +27,7 @@ pub(crate) fn seen(
     let status = if is_too_early { task_status.min(TaskStatus::Stopping) } else { task_status };
     let stopped = match task.wanted {
         Wanted::Run if status > TaskStatus::Running => next::ending(task, state),
-        // The server knows why it is told to stop.
+        // The server itself wants it stopped and knows why.
         Wanted::Run | Wanted::Stop | Wanted::Reap => None,
     };
     let obstacle = obstacle.filter(|_| status == TaskStatus::Activating);

@@ -1,5 +1,5 @@
-//! How a container of a task is translated to Docker. The specification is closed: what is not named here is never set, and
-//! nothing that a person wrote reaches Docker as anything but a value of a known field.
+//! The container specification that Docker gets for a container of a task. It is closed: a field that is not named here is
+//! never set, and text of a task definition only becomes the value of a known field.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,16 +16,16 @@ use crate::owner::Owner;
 
 /// Capabilities of Docker's default set that containers do not get.
 const DROPPED: [&str; 4] = ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP"];
-/// How many processes and threads a container may have.
+/// Processes and threads of a container at most.
 const PIDS: i64 = 512;
-/// A log file is cut at this size, and so many are kept.
+/// Size of a log file, and how many Docker keeps of each container.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "3";
-/// The least that the kernel knows.
+/// The kernel's minimum of `cpu.shares`.
 const LEAST_CPU_SHARES: u64 = 2;
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// What Docker is asked to create.
+/// The body of Docker's call to create the container.
 pub(crate) fn body(
     owner: &Owner,
     task: &AssignedTask,
@@ -48,7 +48,7 @@ pub(crate) fn body(
         cmd: container.command.clone(),
         working_dir: container.working_directory.clone(),
         user: container.user.clone(),
-        // By ECS's rule an image's own HEALTHCHECK counts for nothing; it would only cost time.
+        // Like ECS, an image's own HEALTHCHECK is ignored: its result would not be used.
         healthcheck: Some(HealthConfig {
             test: Some(vec!["NONE".to_owned()]),
             ..HealthConfig::default()
@@ -76,7 +76,7 @@ fn host_config(
         port_bindings: (!ports.is_empty()).then_some(ports),
         cpu_shares: Some(signed(container.cpu.max(LEAST_CPU_SHARES))),
         memory,
-        // No swap beyond it, so that the limit is one.
+        // The same value forbids swap, which would otherwise double the limit.
         memory_swap: memory,
         pids_limit: Some(PIDS),
         init: Some(true),
@@ -94,7 +94,7 @@ fn host_config(
                 ("max-file".to_owned(), LOG_FILES.to_owned()),
             ])),
         }),
-        // Restarts are the agent's.
+        // The agent restarts containers itself, by the task definition's restart policy.
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,

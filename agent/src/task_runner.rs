@@ -1,4 +1,4 @@
-//! A task in the agent's care: what is wanted and known of it, the one Op that is under way, and who is being looked at.
+//! Runs one task: its desired and actual state, the one Op that is under way, and the inspections of its containers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::task_state::{ContainerState, TaskState};
 /// How long an inspection waits after it failed.
 const INSPECT_RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 
-/// A task in the agent's care.
+/// One task of the instance.
 #[derive(Debug)]
 pub(crate) struct TaskRunner {
-    /// What is wanted.
+    /// Its desired state.
     pub(crate) task: Arc<AssignedTask>,
-    /// What is known.
+    /// Its actual state.
     pub(crate) state: TaskState,
     running: Option<RunningOp>,
     inspects: BTreeMap<ContainerName, InspectState>,
@@ -38,12 +38,12 @@ struct RunningOp {
     abort: AbortHandle,
 }
 
-/// Whether somebody looks at a container, or should.
+/// The inspections of a container.
 #[derive(Debug, Default)]
 struct InspectState {
     is_due: bool,
     is_under_way: bool,
-    /// How often the container has been changed: what was seen before that is old.
+    /// How many Ops on the container have ended: an inspection that began before the last one is outdated.
     changes: u64,
     failures: u32,
     /// When the last one failed.
@@ -56,14 +56,14 @@ impl InspectState {
         self.failed_at.plus(self.delay)
     }
 
-    /// A clock that went back ends the pause.
+    /// A clock that was set back ends the delay.
     fn is_delayed(&self, now: Timestamp) -> bool {
         self.failed_at <= now && now < self.not_before()
     }
 }
 
 impl TaskRunner {
-    /// Takes a task into care; `state` is Absent where it can have no containers, else Unseen.
+    /// A new task. `state` is `NotCreated` where no container of it can exist, else `Unknown`; `random` draws its delays.
     pub(crate) fn new(task: AssignedTask, state: &ContainerState, random: u64) -> Self {
         Self {
             state: TaskState::new(&task, state, random),
@@ -74,7 +74,7 @@ impl TaskRunner {
         }
     }
 
-    /// Takes what is wanted now.
+    /// Takes a new desired state.
     pub(crate) fn set_wanted(&mut self, task: &AssignedTask) {
         if *self.task == *task {
             return;
@@ -85,13 +85,13 @@ impl TaskRunner {
             .iter()
             .map(|one| &one.name))
         {
-            // Definitions are immutable, so this is not to be expected; nothing that is known then counts.
+            // Definitions are immutable, so this is not expected; the state is read from Docker again.
             self.state = TaskState::new(task, &ContainerState::Unknown, self.random);
         }
         self.task = Arc::new(task.clone());
     }
 
-    /// The next Op, if none is under way. A pull that is no longer wanted makes way.
+    /// The next Op, unless one is under way. A pull that is no longer the next Op is cancelled.
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<Op> {
         let op = next::next(&self.task, &self.state, now);
         if let Some(running) = &self.running {
@@ -103,12 +103,12 @@ impl TaskRunner {
         op
     }
 
-    /// An Op has been due.
+    /// An Op was started.
     pub(crate) fn op_started(&mut self, number: u64, op: Op, abort: AbortHandle) {
         self.running = Some(RunningOp { number, op, abort });
     }
 
-    /// Whether an Op is under way that may bring a container to life: until it has ended the task has not.
+    /// Whether an Op is under way that creates or starts a container: the task has not ended before it has.
     pub(crate) fn is_starting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| {
             matches!(running.op, Op::Create { .. } | Op::Start { .. } | Op::Restart { .. })
@@ -118,7 +118,7 @@ impl TaskRunner {
     /// Cancels the Op that is under way.
     pub(crate) fn abort(&mut self) {
         if let Some(running) = self.running.take() {
-            tracing::info!(task.id = %self.task.id, "gave up to {}", running.op);
+            tracing::info!(task.id = %self.task.id, "cancelled: {}", running.op);
             running.abort.abort();
         }
     }
@@ -158,21 +158,22 @@ impl TaskRunner {
         }
     }
 
-    /// A container should be looked at.
+    /// Requests an inspection of a container.
     pub(crate) fn request_inspect(&mut self, name: &ContainerName) {
         if self.state.containers.contains_key(name) {
             self.inspects.entry(name.clone()).or_default().is_due = true;
         }
     }
 
-    /// The containers to look at now, each with Docker's id where it is known and a number that tells how old a look is.
+    /// The containers to inspect now, each with Docker's id where it is known and the count of changes that dates the
+    /// inspection.
     pub(crate) fn due_inspects(
         &mut self,
         now: Timestamp,
     ) -> Vec<(ContainerName, Option<String>, u64)> {
         let mut due = Vec::new();
         for (name, container) in &self.state.containers {
-            // What an Op does to a container is seen better after it.
+            // An inspection during an Op would be outdated when the Op ends.
             let is_being_changed = self.running.as_ref().is_some_and(|running| {
                 running.op.container() == name
                     && !matches!(running.op, Op::Pull { .. } | Op::Find { .. })
@@ -191,7 +192,7 @@ impl TaskRunner {
         due
     }
 
-    /// What a look has shown.
+    /// Takes the result of an inspection.
     pub(crate) fn inspected(
         &mut self,
         name: &ContainerName,
@@ -212,7 +213,7 @@ impl TaskRunner {
                 }
             }
             Err(error) => {
-                tracing::warn!(task.id = %self.task.id, "cannot look at container `{name}`: {error}");
+                tracing::warn!(task.id = %self.task.id, "cannot inspect container `{name}`: {error}");
                 inspect.failures += 1;
                 inspect.delay = INSPECT_RETRY.after(inspect.failures, self.random);
                 (inspect.failed_at, inspect.is_due) = (now, true);
@@ -220,7 +221,7 @@ impl TaskRunner {
         }
     }
 
-    /// When there may be something to do although nothing has happened.
+    /// When something is due without any input.
     pub(crate) fn wake(&self, now: Timestamp) -> Option<Timestamp> {
         let inspects = self
             .inspects

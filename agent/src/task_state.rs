@@ -1,5 +1,5 @@
-//! What the agent knows of one task: what Docker showed of its containers, and what the agent itself has tried. All of it is
-//! memory. What counts is found again in Docker after a restart of the agent.
+//! The agent's state of one task: what Docker's inspections showed of its containers, and which Ops failed. It is in memory
+//! only; after a restart of the agent it is read from Docker again, and failed Ops are tried anew.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::exit::Exit;
 use crate::op::{Done, Found, Op};
 use crate::sentences;
 
-/// How often what may work the next time is tried before the task is given up.
+/// Attempts of an Op that is retried a limited number of times, before the task ends.
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
 /// How long an Op waits after it failed.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
 
-/// What is known of one task.
+/// The state of one task.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TaskState {
     /// Its containers, by name: exactly those of its definition.
     pub(crate) containers: BTreeMap<ContainerName, Container>,
-    /// Why it can never run.
+    /// Set once it can never run.
     pub(crate) failure: Option<TaskFailure>,
     retries: Vec<RetryState>,
     starts: u64,
@@ -29,18 +29,18 @@ pub(crate) struct TaskState {
     random: u64,
 }
 
-/// What is known of one container.
+/// The state of one container.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Container {
     /// Its image on this host.
     pub(crate) image: Image,
-    /// Where it is.
+    /// Its lifecycle state.
     pub(crate) state: ContainerState,
-    /// What asks it to stop; SIGTERM unless its image says otherwise.
+    /// The signal that stops it, where its image or its configuration names one; else SIGTERM.
     pub(crate) stop_signal: Option<String>,
     /// How often its policy has restarted it.
     pub(crate) restarts: u32,
-    /// The how-manieth start of the task's containers was its last one; 0 for one that ran before.
+    /// Orders the starts of the task's containers: the number of its last start; 0 where that was before the agent's own.
     pub(crate) started: u64,
     /// Whether its image has been pulled for it.
     pulled: bool,
@@ -49,20 +49,20 @@ pub(crate) struct Container {
 /// A container's image on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Image {
-    /// Nobody has looked.
+    /// Not looked up yet.
     Unknown,
-    /// It must be pulled.
+    /// Not on this host: it must be pulled.
     Missing,
-    /// It is there, under this id.
+    /// On this host, under this id.
     Present(String),
 }
 
-/// Where a container is.
+/// The lifecycle state of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ContainerState {
-    /// Nobody has looked whether there is one.
+    /// Not inspected yet.
     Unknown,
-    /// There is none yet.
+    /// It does not exist yet.
     NotCreated,
     /// It has never run.
     Created {
@@ -73,7 +73,7 @@ pub(crate) enum ContainerState {
     Running {
         /// Docker's id.
         id: String,
-        /// What it was told.
+        /// How far stopping it has got.
         stop: Option<StopProgress>,
     },
     /// It has exited.
@@ -83,29 +83,29 @@ pub(crate) enum ContainerState {
         /// How.
         exit: Exit,
     },
-    /// It was there and is removed.
+    /// It existed and was removed.
     Removed,
 }
 
-/// What a running container was told, and when.
+/// How far stopping a running container has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopProgress {
-    /// To stop.
+    /// It got its stop signal at this time.
     Signalled(Timestamp),
-    /// Nothing any more: SIGKILL.
+    /// It got SIGKILL at this time.
     Killed(Timestamp),
 }
 
 /// Why a task can never run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TaskFailure {
-    /// Which container it is about.
+    /// The container that failed.
     pub(crate) container: ContainerName,
-    /// What becomes of the task.
+    /// How the task ends.
     pub(crate) stopped: Stopped,
 }
 
-/// An Op that did not work and is held back for a while.
+/// An Op that failed, and when it is tried again.
 #[derive(Debug, Clone, PartialEq)]
 struct RetryState {
     op: Op,
@@ -115,18 +115,18 @@ struct RetryState {
     reason: String,
 }
 
-/// A container as Docker shows it.
+/// A container as Docker's inspection shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Observed {
     /// Docker's id.
     pub(crate) id: String,
-    /// What it does.
+    /// Its state.
     pub(crate) state: ObservedState,
-    /// Its own stop signal.
+    /// Its configured stop signal.
     pub(crate) stop_signal: Option<String>,
 }
 
-/// What a container does.
+/// The state in an inspection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ObservedState {
     /// It has never run.
@@ -146,7 +146,7 @@ impl ContainerState {
         }
     }
 
-    /// How it has exited, if it has.
+    /// Its exit, once it has exited.
     pub(crate) fn exit(&self) -> Option<&Exit> {
         if let Self::Exited { exit, .. } = self { Some(exit) } else { None }
     }
@@ -157,14 +157,14 @@ impl RetryState {
         self.at.plus(self.delay)
     }
 
-    /// A clock that went back ends the pause.
+    /// A clock that was set back ends the delay.
     fn is_waiting(&self, now: Timestamp) -> bool {
         self.at <= now && now < self.until()
     }
 }
 
 impl TaskState {
-    /// Before anything is known; `state` is Absent where nothing can be there, else Unseen.
+    /// A new task. `state` is `NotCreated` where no container of it can exist, else `Unknown`; `random` draws its delays.
     pub(crate) fn new(task: &AssignedTask, state: &ContainerState, random: u64) -> Self {
         let container = Container {
             image: Image::Unknown,
@@ -184,28 +184,28 @@ impl TaskState {
         }
     }
 
-    /// The container of that name, which is one of the task's.
+    /// The state of the container of that name, which must be one of the task's.
     pub(crate) fn container(&self, name: &ContainerName) -> &Container {
         &self.containers[name]
     }
 
-    /// Whether an Op is held back at that time.
+    /// Whether an Op still waits for its next attempt.
     pub(crate) fn is_delayed(&self, op: &Op, now: Timestamp) -> bool {
         self.retries.iter().any(|retry| retry.op == *op && retry.is_waiting(now))
     }
 
-    /// When the first Op that is held back at that time is not any more.
+    /// When the next attempt of a failed Op is due.
     pub(crate) fn delayed_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.retries.iter().filter(|retry| retry.is_waiting(now)).map(RetryState::until).min()
     }
 
-    /// What a container waits for, in a sentence.
+    /// Why an Op of a container is retried, in a sentence.
     pub(crate) fn waiting_reason(&self, name: &ContainerName) -> Option<&str> {
         let mut retries = self.retries.iter().filter(|retry| retry.op.container() == name);
         retries.next().map(|retry| retry.reason.as_str())
     }
 
-    /// Whether no container is left.
+    /// Whether no container of it exists.
     pub(crate) fn is_empty(&self) -> bool {
         let is_none = |one: &Container| {
             matches!(one.state, ContainerState::NotCreated | ContainerState::Removed)
@@ -213,7 +213,7 @@ impl TaskState {
         self.containers.values().all(is_none)
     }
 
-    /// Docker has been asked for a container; None: there is none.
+    /// Takes the result of an inspection; None: the container does not exist.
     pub(crate) fn observed(&mut self, name: &ContainerName, observed: Option<Observed>) {
         let Some(container) = self.containers.get_mut(name) else { return };
         let before = std::mem::replace(&mut container.state, ContainerState::Unknown);
@@ -223,7 +223,7 @@ impl TaskState {
                 if observed.state == ObservedState::Running
                     && !matches!(before, ContainerState::Running { .. } | ContainerState::Unknown)
                 {
-                    // Its start went unheard.
+                    // It was started by a call whose answer was lost.
                     self.starts += 1;
                     container.started = self.starts;
                 }
@@ -231,7 +231,7 @@ impl TaskState {
             }
             None => match before {
                 ContainerState::Unknown | ContainerState::NotCreated => ContainerState::NotCreated,
-                // Its exit is known, and worth more than its remains.
+                // Its exit is known; that it was removed since does not change how the task ended.
                 ContainerState::Exited { .. } => before,
                 ContainerState::Created { .. }
                 | ContainerState::Running { .. }
@@ -240,7 +240,7 @@ impl TaskState {
         };
     }
 
-    /// The container's name belongs to a container that is not Berth's.
+    /// Takes the result of an inspection that found another container under the name.
     pub(crate) fn found_foreign(&mut self, name: &ContainerName) {
         if let Some(container) = self.containers.get_mut(name) {
             container.state = ContainerState::NotCreated;
@@ -249,7 +249,7 @@ impl TaskState {
         self.fail(name, Stopped { code: StopCode::InfrastructureHealth, reason });
     }
 
-    /// An Op has ended.
+    /// Takes the result of an Op.
     pub(crate) fn op_ended(&mut self, op: &Op, result: Result<Done, OpError>, now: Timestamp) {
         match result {
             Ok(done) => {
@@ -315,7 +315,7 @@ impl TaskState {
             OpError::Stale(reason) => {
                 container.state =
                     match std::mem::replace(&mut container.state, ContainerState::Unknown) {
-                        // Whoever looks must find what is known of it, unless it is another.
+                        // The inspection needs its id, and whether its stop signal was sent must not be forgotten.
                         unchanged @ (ContainerState::Running { .. }
                         | ContainerState::Exited { .. }) => unchanged,
                         ContainerState::Unknown
@@ -325,7 +325,7 @@ impl TaskState {
                     };
                 self.retry_later(op, reason, now);
             }
-            // What was to be started and is not there will not come back, whatever is known of its last end.
+            // A container that was to be started and does not exist will not come back, even if an earlier exit is known.
             OpError::ContainerMissing if matches!(op, Op::Start { .. } | Op::Restart { .. }) => {
                 container.state = ContainerState::Removed;
             }
@@ -342,7 +342,7 @@ impl TaskState {
         attempts
     }
 
-    /// What does not work although it was tried again ends the task, unless it only serves to end it.
+    /// Ends the task, unless the Op only serves to end it. A log that cannot be read counts as empty.
     fn give_up(&mut self, op: &Op, stopped: Stopped) {
         match op {
             Op::Find { container }
@@ -369,12 +369,12 @@ impl TaskState {
 }
 
 impl Container {
-    /// Takes what was found of its image; says why if it cannot be used.
+    /// Takes the result of looking up its image; Some where it cannot be used, so that the task ends.
     fn image_found(&mut self, found: Option<Found>) -> Option<Stopped> {
         self.image = Image::Missing;
         let Found { id, stop_signal, unfit } = found?;
         match unfit {
-            // What is there may be another platform's share of the same index.
+            // The digest of an index may be on the host with another platform's image: a pull brings the right one.
             Some(_) if !self.pulled => None,
             Some(wrong) => Some(Stopped {
                 code: StopCode::TaskFailedToStart,
@@ -388,7 +388,7 @@ impl Container {
     }
 }
 
-/// The life that follows on what Docker shows; what only the agent knows of it stays.
+/// The state after an inspection: stop progress and log tail, which Docker does not tell, are kept for the same run.
 fn merge(before: ContainerState, id: String, state: ObservedState) -> ContainerState {
     match state {
         ObservedState::Created => ContainerState::Created { id },

@@ -1,4 +1,5 @@
-//! Docker's events, so that a death is known at once. They only say where to look: one that is lost costs until the next list.
+//! Docker's events, so that an exit is noticed at once. They only name the container to inspect: a lost event is made up for
+//! by the next list.
 
 use std::time::Duration;
 
@@ -10,24 +11,24 @@ use tokio::sync::mpsc;
 use super::{Engine, filters};
 use crate::owner::{Labels, Owner};
 
-/// A stream that has gone silent looks like one on which nothing happens, so each is only used for so long.
+/// How long one stream is used: a stream that broke without notice cannot be told from one without events.
 const LASTS: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_millis(500);
-/// Docker's times are its own: what happened shortly before is asked for again.
+/// Events are requested from this much earlier, since Docker's clock and the agent's may differ by rounding.
 const OVERLAP: Duration = Duration::from_secs(2);
 
-/// Something has happened.
+/// A reason to inspect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// To a container.
+    /// Something happened to this container.
     Container(TaskId, ContainerName),
     /// Events may have been lost.
     Unsure,
 }
 
 impl Engine {
-    /// Passes on what happens to the instance's containers, until nobody listens.
-    pub(crate) async fn listen(
+    /// Forwards events of the instance's containers until the receiver is dropped.
+    pub(crate) async fn forward_events(
         self,
         owner: Owner,
         clock: std::sync::Arc<dyn Clock>,
@@ -41,7 +42,7 @@ impl Engine {
             if let Ok(why) = lasted {
                 tracing::debug!("Docker's events broke off: {why}");
                 tokio::time::sleep(PAUSE).await;
-                // What is missed while Docker is away is no event for it either.
+                // Containers that exit while Docker is down have no events: all of them are listed again.
                 since = began;
                 if events.send(Event::Unsure).await.is_err() {
                     return;
@@ -74,7 +75,7 @@ impl Engine {
                         continue;
                     };
                     if events.send(Event::Container(task, name)).await.is_err() {
-                        return "nobody listens".to_owned();
+                        return "the receiver is gone".to_owned();
                     }
                 }
                 Some(Err(error)) => return chain(&error),

@@ -1,4 +1,4 @@
-//! Performs Ops. Each is one call that may be made again: what is done already is as good as done now.
+//! Executes Ops. Each is one call of Docker's API and idempotent: what is already so counts as done.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,23 +26,23 @@ const START: Duration = Duration::from_mins(1);
 const SIGNAL: Duration = Duration::from_secs(15);
 const REMOVE: Duration = Duration::from_mins(1);
 
-/// What it takes to perform an Op.
+/// Executes Ops on the instance's engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Executor {
-    /// Docker.
+    /// The engine.
     pub(crate) engine: Engine,
-    /// Whose containers they are.
+    /// The labels and names of the instance's objects.
     pub(crate) owner: Owner,
-    /// Where images come from.
+    /// The mirror that images are pulled through.
     pub(crate) mirror: Arc<Mirror>,
-    /// What runs here.
+    /// The engine's platform.
     pub(crate) platform: Platform,
-    /// How many pulls run at once.
+    /// Permits for pulls.
     pub(crate) pulls: Arc<Semaphore>,
 }
 
 impl Executor {
-    /// Performs an Op of a task whose ports are published on that address.
+    /// Executes an Op of a task; its ports are published on the address `published_on`.
     pub(crate) async fn execute(
         &self,
         task: &AssignedTask,
@@ -78,7 +78,7 @@ impl Executor {
         name: &ContainerName,
         container: &AssignedContainer,
     ) -> Result<Done, OpError> {
-        // The semaphore is never closed; without a permit the pull is only one more.
+        // The semaphore is never closed, so that there is always a permit.
         let _permit = self.pulls.acquire().await.ok();
         tracing::info!(task.id = %task.id, "pulling `{}`", container.image);
         match self.engine.pull(&self.mirror, &container.image).await {
@@ -130,7 +130,7 @@ impl Executor {
     }
 
     async fn remove(&self, id: &str) -> Result<Done, DockerError> {
-        // With its anonymous volumes; never by force, since what runs is first asked to stop.
+        // With its anonymous volumes; without force, so that a running container is never killed by a removal.
         let options = RemoveContainerOptions { v: true, ..RemoveContainerOptions::default() };
         match within(REMOVE, self.engine.docker.remove_container(id, Some(options))).await {
             Err(error) if !is_missing(&error) => Err(error),

@@ -1,4 +1,4 @@
-//! Images on this host: found by digest under whatever name, pulled through the agent's own mirror.
+//! Images on this host: found by digest under any name, pulled through the agent's own mirror.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,29 +15,29 @@ use crate::error::{DockerError, MirrorError};
 use crate::mirror::Mirror;
 use crate::op::{Found, WrongPlatform};
 
-/// A pull that says nothing for so long is stuck.
+/// A pull without progress for this long has failed.
 const PULL_IDLE: Duration = Duration::from_mins(2);
 const REMOVE: Duration = Duration::from_mins(2);
 /// How many pulls run at once; more would only share the same disk and network.
 const PULLS: usize = 3;
 
-/// What keeps pulls from running all at once.
+/// Limits how many pulls run at once.
 pub(crate) fn pull_limit() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(PULLS))
 }
 
-/// Why a pull has brought nothing.
+/// Why a pull failed.
 #[derive(Debug)]
 pub(super) enum PullError {
-    /// The mirror knows why.
+    /// By the mirror, which knows the cause.
     Mirror(MirrorError),
-    /// Docker says so.
+    /// By Docker.
     Docker(DockerError),
 }
 
 impl Engine {
-    /// The image on this host, if it is there: under the mirror's name, or under any name that Docker knows its digest by,
-    /// so that what was pushed from this very host is not pulled again.
+    /// Looks the image up on this host: under the mirror's name, or under any name with its digest, so that an image that was
+    /// pushed from this host is not pulled again.
     pub(super) async fn find(
         &self,
         mirror: &Mirror,
@@ -70,14 +70,14 @@ impl Engine {
         Ok(found.map(|one| one.id))
     }
 
-    /// The names of the images that the mirror has brought.
+    /// The names of the images that were pulled through the mirror.
     pub(crate) async fn pulled(&self, mirror: &Mirror) -> Result<Vec<String>, DockerError> {
         let all = within(LIST, self.docker.list_images(None::<ListImagesOptions>)).await?;
         let names = all.into_iter().flat_map(|one| one.repo_digests);
         Ok(names.filter(|name| mirror.has_brought(name)).collect())
     }
 
-    /// Removes a name of an image, and the image with its last name. One that a container uses stays.
+    /// Removes a name of an image, and with its last name the image. Docker keeps one that a container uses.
     pub(crate) async fn forget_image(&self, name: &str) {
         let options = None::<RemoveImageOptions>;
         match within(REMOVE, self.docker.remove_image(name, options, None)).await {

@@ -1,4 +1,4 @@
-//! What containers write, as lines.
+//! Logs of containers, as lines.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::error::DockerError;
 use crate::report::{self, TAIL_LINES};
 
 const READ: Duration = Duration::from_secs(10);
-/// A line that is longer is cut in pieces.
+/// Bytes of a line at most; a longer one is cut into several.
 const LONGEST: usize = 64 * 1024;
 
 impl Engine {
-    /// The last lines of a container's log, as many as are kept.
+    /// The last lines of a container's log, as many as a report holds.
     pub(crate) async fn tail(&self, id: &str) -> Result<Vec<String>, DockerError> {
         let reading = async {
             let mut stream = Box::pin(self.log(id, false, Some(TAIL_LINES)));
@@ -33,7 +33,7 @@ impl Engine {
         }
     }
 
-    /// What a container has written: its last lines or all, and then what it goes on to write.
+    /// A container's log from its last `tail` lines, or from its beginning; with `follow` as it grows.
     pub(crate) fn log(
         &self,
         id: &str,
@@ -51,7 +51,7 @@ impl Engine {
     }
 }
 
-/// Makes lines of what comes in pieces; what is written to stdout and stderr is not mixed within a line.
+/// Splits a log stream into lines, stdout and stderr apart.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     out: Vec<u8>,
@@ -59,7 +59,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// The lines that this piece completes.
+    /// The lines that this chunk completes.
     pub(crate) fn take(&mut self, output: LogOutput) -> Vec<String> {
         let (pending, bytes) = match output {
             LogOutput::StdErr { message } => (&mut self.err, message),
@@ -79,7 +79,7 @@ impl Lines {
         lines
     }
 
-    /// What has no end yet.
+    /// What is left without a line end.
     pub(crate) fn rest(&mut self) -> Vec<String> {
         let rest = [std::mem::take(&mut self.out), std::mem::take(&mut self.err)];
         rest.iter().filter(|line| !line.is_empty()).map(|line| text(line)).collect()

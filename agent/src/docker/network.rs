@@ -1,5 +1,5 @@
-//! The instance's one Docker network: a bridge with the subnet that the server gives. A network that containers use is never
-//! taken from under them.
+//! The instance's one Docker network: a bridge with the subnet that the server assigns. It is never removed while containers
+//! are attached to it.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::owner::{Labels, Owner};
 
 const CALL: Duration = Duration::from_secs(30);
 
-/// Docker's networks.
+/// All networks of the engine.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Networks(pub(crate) Vec<NetworkInfo>);
 
-/// One of them.
+/// A network.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NetworkInfo {
     /// Docker's id.
@@ -39,7 +39,7 @@ impl Engine {
         Ok(Networks(all.into_iter().map(one).collect()))
     }
 
-    /// Makes the instance's network have that subnet, unless it has it.
+    /// Creates the instance's network with that subnet, unless it exists; one with another subnet is replaced.
     pub(crate) async fn ensure_network(
         &self,
         owner: &Owner,
@@ -83,17 +83,19 @@ impl Engine {
         }
     }
 
-    /// Removes the instance's network if nobody uses it.
+    /// Removes the instance's network, unless containers are attached to it.
     pub(crate) async fn remove_network(&self, owner: &Owner) {
         let network = owner.network();
         match within(CALL, self.docker.remove_network(&network)).await {
-            Ok(()) => tracing::info!("removed the Docker network `{network}`, which nobody uses"),
+            Ok(()) => {
+                tracing::info!("removed the Docker network `{network}`, which no container uses")
+            }
             Err(error) if is_missing(&error) => {}
             Err(error) => tracing::warn!("the Docker network `{network}` stays: {error}"),
         }
     }
 
-    /// Removes the network with its former subnet, if nobody uses it.
+    /// Removes the network with its former subnet, unless containers are attached to it.
     async fn make_way(&self, own: &NetworkInfo, wanted: Subnet) -> Result<(), NetworkError> {
         let network = own.name.clone();
         let failed = |error| NetworkError::Docker { network: network.clone(), error };

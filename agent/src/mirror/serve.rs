@@ -17,12 +17,12 @@ use super::{Mirror, verify};
 use crate::error::MirrorError;
 
 /// How long the registry may take to begin an answer.
-const ANSWER: Duration = Duration::from_secs(30);
-/// What the registry must know of a request. A Range is not among it: only whole bodies can be checked, and whoever asks
-/// for a part copes with the whole.
-const ASKED: [HeaderName; 1] = [header::ACCEPT];
-/// What Docker must know of an answer.
-const TOLD: [HeaderName; 5] = [
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Headers of a request that are forwarded. `Range` is not: only a whole body can be verified, and a client that asks for a
+/// part must accept the whole (RFC 9110 section 14.2).
+const REQUEST_HEADERS: [HeaderName; 1] = [header::ACCEPT];
+/// Headers of an answer that are forwarded.
+const RESPONSE_HEADERS: [HeaderName; 5] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::ETAG,
@@ -36,16 +36,16 @@ struct Serving {
     http: Http,
 }
 
-/// What is asked for.
+/// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MirrorRequest {
-    /// Whether this is a registry.
+    /// The base endpoint, `/v2/`.
     Base,
     /// A manifest or blob.
     Content(Digest),
 }
 
-/// All that the mirror answers.
+/// The mirror's HTTP application.
 pub(super) fn app(mirror: Arc<Mirror>, http: Http) -> axum::Router {
     axum::Router::new().fallback(answer).with_state(Arc::new(Serving { mirror, http }))
 }
@@ -83,7 +83,7 @@ async fn answer(State(serving): State<Arc<Serving>>, request: Request) -> Respon
     }
 }
 
-/// What a path asks for, if that is served here.
+/// What a path is for; None where the mirror does not serve it.
 pub(super) fn asked(path: &str) -> Option<MirrorRequest> {
     let rest = path.strip_prefix("/v2")?;
     if matches!(rest, "" | "/") {
@@ -101,15 +101,15 @@ pub(super) fn asked(path: &str) -> Option<MirrorRequest> {
 impl Serving {
     async fn forward(&self, pull: &str, digest: Digest, request: Parts) -> Response {
         let url = format!("{}{}", self.http.base, request.uri.path());
-        let headers = only(&request.headers, &ASKED);
+        let headers = only(&request.headers, &REQUEST_HEADERS);
         let asking = self.http.client.request(request.method.clone(), url).headers(headers);
-        let answer = match tokio::time::timeout(ANSWER, asking.send()).await {
+        let answer = match tokio::time::timeout(ANSWER_TIMEOUT, asking.send()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 let cause = error.without_url().to_string();
                 return self.unavailable(pull, MirrorError::Broken(cause));
             }
-            Err(_) => return self.unavailable(pull, MirrorError::Timeout(ANSWER)),
+            Err(_) => return self.unavailable(pull, MirrorError::Timeout(ANSWER_TIMEOUT)),
         };
         let status = answer.status();
         if status.is_server_error() {
@@ -122,7 +122,7 @@ impl Serving {
             };
             self.mirror.record(pull, error);
         }
-        let headers = only(answer.headers(), &TOLD);
+        let headers = only(answer.headers(), &RESPONSE_HEADERS);
         let body = if status.is_success() && request.method == Method::GET {
             let mirror = Arc::clone(&self.mirror);
             let pull = pull.to_owned();
@@ -131,7 +131,7 @@ impl Serving {
         } else {
             Body::from_stream(answer.bytes_stream())
         };
-        // Docker does not take credentials from a challenge that the registry makes to this agent.
+        // A 401 would make Docker ask for other credentials, but it is this agent that the registry refuses.
         let status =
             if status == StatusCode::UNAUTHORIZED { StatusCode::FORBIDDEN } else { status };
         (status, headers, body).into_response()

@@ -1,5 +1,5 @@
-//! A body ends well only if its bytes hash to the digest that was asked for. The last piece is held back until that is known,
-//! so that a body that does not is cut short, whatever length it has announced.
+//! A body is complete only if its bytes hash to the digest that was asked for. Its last chunk is held back until that is
+//! verified, so that a wrong body is cut short and the client sees an incomplete transfer.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::error::MirrorError;
 
-/// How long the registry may be silent in the middle of a body.
+/// How long the registry may send nothing within a body.
 const SILENCE: Duration = Duration::from_mins(1);
 
 enum Hasher {
@@ -48,7 +48,7 @@ struct Checking<S> {
     held: Option<Bytes>,
 }
 
-/// The same body, cut before its last piece unless all of it hashes to `wanted`. `record` gets the reason.
+/// The same body, cut before its last chunk unless all of it hashes to `wanted`; `record` gets the error.
 pub(super) fn checked<E: Display>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     wanted: Digest,
@@ -74,7 +74,7 @@ where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
     E: Display,
 {
-    /// The next piece that is not the last; None at an end that is as it should be.
+    /// The next chunk that is not the last; None at the end of a verified body.
     async fn piece(&mut self, wanted: Digest) -> Result<Option<Bytes>, MirrorError> {
         loop {
             let silent = |_| MirrorError::Timeout(SILENCE);

@@ -1,5 +1,5 @@
-//! What is asked of Docker as a whole: the list of all containers, its networks, the images that are left over. All of it is
-//! asked for now and then, whatever events say, and again soon when there was no answer.
+//! State of the whole host: the list of the instance's containers, Docker's networks, unused images. It is polled at
+//! intervals independently of events, and soon again after a failed poll.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,24 +13,24 @@ use crate::host_info;
 use crate::task_runner::TaskRunner;
 use crate::task_state::ContainerState;
 
-/// How often images that are left over are looked for.
+/// How often unused images are looked for.
 pub(super) const IMAGE_GC_INTERVAL: Duration = Duration::from_mins(10);
 const RETRY_DELAY: Duration = Duration::from_secs(2);
-/// How long making the network waits after it failed.
+/// How long creating the network waits after it failed.
 const NETWORK_RETRY: Backoff = Backoff::new(RETRY_DELAY, Duration::from_secs(15));
-/// How long an agent that ends may take to tidy up.
+/// Time limit for removing network and images when the agent ends.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Whether something is asked for again.
+/// When something is polled next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Poll {
-    /// Not before this.
+    /// At this time.
     Due(Timestamp),
-    /// Somebody asks.
+    /// A poll is in flight.
     InFlight,
-    /// Somebody asks, but has begun before what happened since.
+    /// A poll is in flight that began before the last request, so that another one must follow.
     InFlightAndDue,
-    /// Not before the next review.
+    /// With the next resync.
     Idle,
 }
 
@@ -39,9 +39,9 @@ pub(super) enum Poll {
 pub(super) struct NetworkState {
     /// The subnet that it has, once it is there.
     pub(super) ready: Option<Subnet>,
-    /// Whether somebody makes it.
+    /// When it is created or checked next.
     pub(super) poll: Poll,
-    /// Why it is not there.
+    /// Why it is not ready.
     pub(super) error: Option<String>,
     backoff: Backoff,
 }
@@ -51,7 +51,7 @@ impl Poll {
         matches!(self, Self::Due(at) if at <= now)
     }
 
-    /// What is being asked may be old already.
+    /// Requests a poll from now on; one in flight may have missed the reason for it.
     fn request(&mut self, now: Timestamp) {
         *self = match *self {
             Self::InFlight | Self::InFlightAndDue => Self::InFlightAndDue,
@@ -59,14 +59,14 @@ impl Poll {
         };
     }
 
-    /// There was an answer.
+    /// The poll in flight has ended.
     fn answered(&mut self, now: Timestamp) {
         *self = if *self == Self::InFlightAndDue { Self::Due(now) } else { Self::Idle };
     }
 }
 
 impl NetworkState {
-    /// Before anybody has looked.
+    /// Not checked yet.
     pub(super) fn new(now: Timestamp) -> Self {
         Self { ready: None, poll: Poll::Due(now), error: None, backoff: NETWORK_RETRY }
     }
@@ -137,7 +137,7 @@ impl Reconciler {
                 self.network.ready = None;
                 self.network.poll = Poll::Due(now.plus(delay));
                 self.network.error = Some(reason);
-                // The server must know what is in the way.
+                // The server chooses another subnet by what it learns of the host's networks.
                 self.request_facts(now);
             }
         }
@@ -174,7 +174,7 @@ impl Reconciler {
         self.facts.request(now);
     }
 
-    /// Looks at all again, also where a clock that was set has put that off.
+    /// Polls everything, also what a clock that was set back would have put off.
     pub(super) fn resync(&mut self, now: Timestamp) {
         self.list.request(now);
         self.facts.request(now);
@@ -214,7 +214,7 @@ impl Reconciler {
         }
     }
 
-    /// When something is asked for that is not yet.
+    /// When polls are due that are not yet.
     pub(super) fn next_poll_at(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> + use<> {
         let all = [self.list, self.facts, self.pulled_images, self.network.poll];
         all.into_iter().filter_map(move |poll| match poll {
@@ -242,8 +242,8 @@ impl Reconciler {
         containers.map(|container| self.executor.mirror.name(&container.image)).collect()
     }
 
-    /// Ends. An instance on which nothing is left leaves nothing behind in Docker either: Docker says whether that is so, not
-    /// what was last heard of it.
+    /// Ends the agent. Where the instance has no container left, its network and its images are removed; Docker is asked for
+    /// the containers, since the last list may be old.
     pub(super) async fn shut_down(mut self) {
         if self.tasks.values().any(TaskRunner::is_starting) {
             return;
@@ -253,7 +253,7 @@ impl Reconciler {
             if !left.is_ok_and(|left| left.is_empty()) {
                 return;
             }
-            // What is being made can only be removed when it is there.
+            // A network that is being created can only be removed afterwards.
             while matches!(self.network.poll, Poll::InFlight | Poll::InFlightAndDue)
                 && let Some(ended) = self.jobs.join_next().await
             {
