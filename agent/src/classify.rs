@@ -1,7 +1,7 @@
 //! What becomes of an Op that did not work. What lies with Docker or the server being away is retried without a limit; only
 //! what can never work ends a task.
 
-use model::{AssignedTask, ContainerName, StopCode, Stopped};
+use model::{AssignedTask, ContainerName, StopCause, Stopped};
 
 use crate::docker_fault::DockerFault;
 use crate::error::{DockerError, MirrorError, OpError};
@@ -17,7 +17,7 @@ pub(crate) fn docker(op: &Op, task: &AssignedTask, error: &DockerError) -> OpErr
             (DockerFault::of(*status, message), message)
         }
         DockerError::Timeout(_) | DockerError::Unreachable(_) => {
-            return unanswered(op, task, error);
+            return unanswered(op, error);
         }
     };
     if fault == DockerFault::Restarting {
@@ -26,29 +26,33 @@ pub(crate) fn docker(op: &Op, task: &AssignedTask, error: &DockerError) -> OpErr
     match op {
         Op::Find { .. } => OpError::Retry(reason()),
         Op::Pull { container } => pull(task, container, fault, message),
-        Op::Create { .. } | Op::Start { .. } | Op::Restart { .. } => match fault {
-            DockerFault::NetworkNotFound => OpError::NetworkMissing(reason()),
-            DockerFault::Conflict | DockerFault::NotFound => OpError::Stale(reason()),
-            fault => create_or_start(op, task, fault, message),
-        },
+        Op::Create { .. } | Op::Start { .. } | Op::Restart { .. } => {
+            if fault == DockerFault::NetworkNotFound {
+                OpError::NetworkMissing(reason())
+            } else if matches!(fault, DockerFault::Conflict | DockerFault::NotFound) {
+                OpError::Stale(reason())
+            } else {
+                create_or_start(op, task, fault, message)
+            }
+        }
         Op::Terminate { .. } | Op::Kill { .. }
             if matches!(fault, DockerFault::NotFound | DockerFault::ContainerNotFound) =>
         {
             OpError::ContainerMissing
         }
         Op::Terminate { .. } | Op::Kill { .. } | Op::Remove { .. } => OpError::Stale(reason()),
-        Op::Tail { .. } => OpError::RetryLimited(failed_to_start(reason())),
+        Op::Tail { .. } => OpError::RetryLimited { reason: reason(), cause: None },
     }
 }
 
 /// Whether it was done is unknown.
-fn unanswered(op: &Op, task: &AssignedTask, error: &DockerError) -> OpError {
+fn unanswered(op: &Op, error: &DockerError) -> OpError {
     let reason = sentences::docker(error);
     match op {
         Op::Create { .. } | Op::Start { .. } | Op::Restart { .. } | Op::Remove { .. } => {
             OpError::Stale(reason)
         }
-        Op::Tail { .. } => OpError::RetryLimited(failed_to_start(reason)),
+        Op::Tail { .. } => OpError::RetryLimited { reason, cause: None },
         Op::Find { .. } | Op::Pull { .. } | Op::Terminate { .. } | Op::Kill { .. } => {
             OpError::Retry(reason)
         }
@@ -57,29 +61,34 @@ fn unanswered(op: &Op, task: &AssignedTask, error: &DockerError) -> OpError {
 
 fn create_or_start(op: &Op, task: &AssignedTask, fault: DockerFault, message: &str) -> OpError {
     let is_create = matches!(op, Op::Create { .. });
-    let reason = match fault {
-        DockerFault::ImageNotFound if is_create => return OpError::ImageMissing,
-        // The container whose network it would join.
-        DockerFault::ContainerNotFound if is_create => {
-            return OpError::Stale(sentences::create_refused(op.container(), message));
-        }
-        DockerFault::ContainerNotFound => return OpError::ContainerMissing,
-        DockerFault::HostPortInUse => sentences::host_port_in_use(task, message),
-        DockerFault::AddressInUse => sentences::address_in_use(task),
-        _ if is_create => sentences::create_refused(op.container(), message),
-        _ => sentences::start_refused(op.container(), message),
+    let (otherwise, mut reason) = if is_create {
+        let reason = sentences::create_refused(op.container(), message);
+        (StopCause::ContainerNotCreated, reason)
+    } else {
+        (StopCause::ContainerNotStarted, sentences::start_refused(op.container(), message))
     };
-    OpError::Fatal(Stopped { code: stop_code(fault), reason })
+    if fault == DockerFault::ImageNotFound && is_create {
+        return OpError::ImageMissing;
+    }
+    if fault == DockerFault::ContainerNotFound {
+        // At a creation it is the container whose network it would join.
+        return if is_create { OpError::Stale(reason) } else { OpError::ContainerMissing };
+    }
+    if fault == DockerFault::HostPortInUse {
+        reason = sentences::host_port_in_use(task, message);
+    } else if fault == DockerFault::AddressInUse {
+        reason = sentences::address_in_use(task);
+    }
+    OpError::Fatal(Stopped::new(instance_fault(fault).unwrap_or(otherwise), reason))
 }
 
-/// Who must act: whoever runs the instance where it lacks something or something else has taken it, else whoever made the
-/// task definition or the image.
-fn stop_code(fault: DockerFault) -> StopCode {
+/// What the instance lacks or something else on it has taken; None for what lies with the task definition or the image.
+fn instance_fault(fault: DockerFault) -> Option<StopCause> {
     match fault {
-        DockerFault::HostPortInUse
-        | DockerFault::AddressInUse
-        | DockerFault::AddressUnavailable
-        | DockerFault::DiskFull => StopCode::InfrastructureHealth,
+        DockerFault::HostPortInUse => Some(StopCause::PortTaken),
+        DockerFault::AddressInUse => Some(StopCause::AddressTaken),
+        DockerFault::AddressUnavailable => Some(StopCause::NetworkMismatch),
+        DockerFault::DiskFull => Some(StopCause::DiskFull),
         DockerFault::Restarting
         | DockerFault::Conflict
         | DockerFault::NotFound
@@ -89,7 +98,7 @@ fn stop_code(fault: DockerFault) -> StopCode {
         | DockerFault::PlatformMismatch
         | DockerFault::ManifestUnknown
         | DockerFault::Command(_)
-        | DockerFault::Other => StopCode::TaskFailedToStart,
+        | DockerFault::Other => None,
     }
 }
 
@@ -99,21 +108,18 @@ fn pull(
     fault: DockerFault,
     message: &str,
 ) -> OpError {
+    if fault == DockerFault::ManifestUnknown {
+        return mirror(task, container, &MirrorError::NotFound);
+    }
     let image = sentences::image_of(task, container);
-    match fault {
-        DockerFault::PlatformMismatch => {
-            OpError::Fatal(failed_to_start(sentences::no_platform(&image, message)))
-        }
-        DockerFault::ManifestUnknown => mirror(task, container, &MirrorError::NotFound),
-        fault => {
-            let code = stop_code(fault);
-            let stopped = Stopped { code, reason: sentences::pull_failed(&image, message) };
-            if code == StopCode::InfrastructureHealth {
-                OpError::Fatal(stopped)
-            } else {
-                OpError::RetryLimited(stopped)
-            }
-        }
+    if fault == DockerFault::PlatformMismatch {
+        let reason = sentences::no_platform(&image, message);
+        return OpError::Fatal(Stopped::new(StopCause::ImagePlatform, reason));
+    }
+    let reason = sentences::pull_failed(&image, message);
+    match instance_fault(fault) {
+        Some(cause) => OpError::Fatal(Stopped::new(cause, reason)),
+        None => OpError::RetryLimited { reason, cause: Some(StopCause::ImagePull) },
     }
 }
 
@@ -125,18 +131,17 @@ pub(crate) fn mirror(
 ) -> OpError {
     let reason = sentences::mirror(&sentences::image_of(task, container), error);
     match error {
-        MirrorError::NotFound => OpError::Fatal(failed_to_start(reason)),
-        MirrorError::Denied | MirrorError::Corrupt { .. } => {
-            OpError::RetryLimited(failed_to_start(reason))
+        MirrorError::NotFound => OpError::Fatal(Stopped::new(StopCause::ImageMissing, reason)),
+        MirrorError::Denied => {
+            OpError::RetryLimited { reason, cause: Some(StopCause::ImageDenied) }
+        }
+        MirrorError::Corrupt { .. } => {
+            OpError::RetryLimited { reason, cause: Some(StopCause::ImageDamaged) }
         }
         MirrorError::Timeout(_) | MirrorError::Status(_) | MirrorError::Broken(_) => {
             OpError::Retry(reason)
         }
     }
-}
-
-fn failed_to_start(reason: String) -> Stopped {
-    Stopped { code: StopCode::TaskFailedToStart, reason }
 }
 
 #[cfg(test)]

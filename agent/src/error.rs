@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use model::{Digest, Stopped, Subnet};
+use model::{Digest, StopCause, Stopped, Subnet};
 
 /// Why an Op did not work, and so what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +12,13 @@ pub(crate) enum OpError {
     Retry(String),
     /// The instance's network is missing: it is retried without a limit, and the network is made again.
     NetworkMissing(String),
-    /// It is retried a limited number of times; then the task ends like this.
-    RetryLimited(Stopped),
+    /// It is retried a limited number of times.
+    RetryLimited {
+        /// Why, in a sentence.
+        reason: String,
+        /// What ends the task after the last attempt; None for an Op that only serves to end it.
+        cause: Option<StopCause>,
+    },
     /// It can never work: the task ends like this.
     Fatal(Stopped),
     /// The container's state is not what the Op assumed, or the outcome is unknown: inspect it, then retry.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{StopCause, Timestamp};
 
 use crate::docker_fault;
 
@@ -26,6 +26,17 @@ impl Exit {
     /// Docker's init follows.
     pub(crate) fn is_command_failure(&self) -> bool {
         matches!(self.code, 126 | 127)
+    }
+
+    /// What ends a task whose essential container exited like this.
+    pub(crate) fn cause(&self) -> StopCause {
+        if self.out_of_memory {
+            StopCause::OutOfMemory
+        } else if self.command_error().is_some() {
+            StopCause::CommandNotRun
+        } else {
+            StopCause::ContainerExited
+        }
     }
 
     /// What Docker's init wrote when it could not execute the command; None where the code does not say so, where a program

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use model::{AssignedContainer, AssignedTask, StopCode, Stopped, TaskStatus, Timestamp, Wanted};
+use model::{AssignedContainer, AssignedTask, StopCause, Stopped, TaskStatus, Timestamp, Wanted};
 
 use crate::exit::Exit;
 use crate::op::{Network, Op};
@@ -46,17 +46,17 @@ pub(crate) fn ending(task: &AssignedTask, state: &TaskState) -> Option<Stopped> 
         let all = task.containers.iter().filter(|one| one.essential);
         all.map(|one| (one, &state.container(&one.name).state))
     };
-    let stopped = |reason| Stopped { code: StopCode::EssentialContainerExited, reason };
     // The first exit ends the task; the others may follow from being stopped.
     let first = essential()
         .filter_map(|(one, container)| Some((one, container.exit()?)))
         .filter(|(one, exit)| !is_restarted(one, exit))
         .min_by_key(|(_, exit)| exit.at);
     if let Some((one, exit)) = first {
-        return Some(stopped(sentences::essential_exited(&one.name, exit, one.memory)));
+        let reason = sentences::essential_exited(&one.name, exit, one.memory);
+        return Some(Stopped::new(exit.cause(), reason));
     }
     let (one, _) = essential().find(|(_, container)| is_gone(task, container))?;
-    Some(stopped(sentences::essential_removed(&one.name)))
+    Some(Stopped::new(StopCause::ContainerRemoved, sentences::essential_removed(&one.name)))
 }
 
 /// The task's status, as the agent reports it; None while a container is not inspected.

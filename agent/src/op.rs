@@ -111,7 +111,7 @@ pub(crate) struct Found {
     /// Its stop signal, where it has one.
     pub(crate) stop_signal: Option<String>,
     /// Set where it cannot run here.
-    pub(crate) unfit: Option<WrongPlatform>,
+    pub(crate) unfit: Option<Box<WrongPlatform>>,
 }
 
 /// An image that is built for another platform than the host's.

@@ -277,12 +277,12 @@ impl Reconciler {
 
     fn report(&self) -> AgentReport {
         let obstacle = match (&self.network.error, self.subnet()) {
-            (Some(error), _) => Some(error.as_str()),
+            (Some(error), _) => Some(error.clone()),
             (None, None) => Some(sentences::no_subnet()),
             (None, Some(_)) => None,
         };
         let seen = |runner: &TaskRunner| {
-            report::seen(&runner.task, &runner.state, runner.is_starting(), obstacle)
+            report::seen(&runner.task, &runner.state, runner.is_starting(), obstacle.as_deref())
         };
         AgentReport {
             tasks: self.tasks.values().filter_map(seen).collect(),

@@ -1,14 +1,22 @@
-//! All that the agent says about tasks and about its host to people. No code decides on any of it: what there is to decide on
-//! is typed, in `error`, `docker_fault` and `exit`.
+//! Every sentence of the agent about tasks and its host. No code decides on one: what there is to decide on is typed, in
+//! `error`, `docker_fault` and `exit`. With the feature `reworded` all of them come out in other words.
 
 use std::fmt;
 
+use model::sentence::say;
 use model::{AssignedTask, ContainerName, PinnedImage};
 
 use crate::docker_fault::CommandFault;
 use crate::error::{DockerError, MirrorError, NetworkError, OpError};
 use crate::exit::Exit;
 use crate::op::WrongPlatform;
+
+/// A formatted sentence.
+macro_rules! sentence {
+    ($($argument:tt)*) => {
+        say(format!($($argument)*))
+    };
+}
 
 /// An error of Docker that passes.
 pub(crate) fn docker(error: &DockerError) -> String {
@@ -17,19 +25,19 @@ pub(crate) fn docker(error: &DockerError) -> String {
 
 /// Docker does not create a container.
 pub(crate) fn create_refused(container: &ContainerName, message: &str) -> String {
-    format!("Docker refuses to create container `{container}`: {message}")
+    sentence!("Docker refuses to create container `{container}`: {message}")
 }
 
 /// Docker does not start a container.
 pub(crate) fn start_refused(container: &ContainerName, message: &str) -> String {
-    format!("container `{container}` cannot be started: {message}{}", hint(message))
+    sentence!("container `{container}` cannot be started: {message}{}", hint(message))
 }
 
 /// A host port of the task is bound already.
 pub(crate) fn host_port_in_use(task: &AssignedTask, message: &str) -> String {
     let ports: Vec<String> =
         task.ports.iter().map(|binding| binding.host_port.to_string()).collect();
-    format!(
+    sentence!(
         "a host port of the task ({}) is taken on this instance by something that is not Berth's: {message}",
         ports.join(", ")
     )
@@ -37,7 +45,7 @@ pub(crate) fn host_port_in_use(task: &AssignedTask, message: &str) -> String {
 
 /// The task's IP address is used already.
 pub(crate) fn address_in_use(task: &AssignedTask) -> String {
-    format!(
+    sentence!(
         "the task's address `{}` is taken on this instance by something that is not Berth's",
         task.address
     )
@@ -45,14 +53,14 @@ pub(crate) fn address_in_use(task: &AssignedTask) -> String {
 
 /// A container of somebody else has the name.
 pub(crate) fn name_in_use(container: &ContainerName) -> String {
-    format!(
+    sentence!(
         "the name of container `{container}` is taken on this instance by a container that is not Berth's: remove that one"
     )
 }
 
 /// The index has no image for the platform.
 pub(crate) fn no_platform(image: &str, message: &str) -> String {
-    format!(
+    sentence!(
         "image `{image}` is not built for this instance's platform: {message}; push it with `docker buildx build --platform`"
     )
 }
@@ -60,7 +68,7 @@ pub(crate) fn no_platform(image: &str, message: &str) -> String {
 /// The image is for another platform.
 pub(crate) fn wrong_platform(wrong: &WrongPlatform) -> String {
     let WrongPlatform { image, built_for, host } = wrong;
-    format!(
+    sentence!(
         "image `{}` is built for {built_for}, and this instance runs {host}: push one that is built for it",
         short_name(image)
     )
@@ -68,22 +76,22 @@ pub(crate) fn wrong_platform(wrong: &WrongPlatform) -> String {
 
 /// Docker does not pull an image, for a cause of its own.
 pub(crate) fn pull_failed(image: &str, message: &str) -> String {
-    format!("image `{image}` cannot be pulled: {message}")
+    sentence!("image `{image}` cannot be pulled: {message}")
 }
 
 /// The mirror could not serve a pull.
 pub(crate) fn mirror(image: &str, error: &MirrorError) -> String {
     match error {
-        MirrorError::NotFound => format!(
+        MirrorError::NotFound => sentence!(
             "image `{image}` is not in the registry any more, or a part of it is missing: push it again"
         ),
         MirrorError::Denied => {
-            format!("the registry does not let this instance read image `{image}`")
+            sentence!("the registry does not let this instance read image `{image}`")
         }
         MirrorError::Timeout(_) | MirrorError::Status(_) | MirrorError::Broken(_) => {
-            format!("image `{image}` waits for the server: {error}")
+            sentence!("image `{image}` waits for the server: {error}")
         }
-        MirrorError::Corrupt { .. } => format!(
+        MirrorError::Corrupt { .. } => sentence!(
             "image `{image}` is damaged in the registry or on the way: {error}; push it again"
         ),
     }
@@ -104,17 +112,17 @@ pub(crate) fn exited(container: &ContainerName, exit: &Exit, memory: Option<u64>
     let code = exit.code;
     if exit.out_of_memory {
         let limit = memory.map(|limit| format!(": its limit is {limit} MiB")).unwrap_or_default();
-        return format!("container `{container}` ran out of memory{limit} (exit code {code})");
+        return sentence!("container `{container}` ran out of memory{limit} (exit code {code})");
     }
     if let Some(cause) = exit.command_error() {
         let hint = hint(cause);
-        return format!(
+        return sentence!(
             "container `{container}` cannot run its command: {cause} (exit code {code}){hint}"
         );
     }
     match code {
-        137 => format!("container `{container}` exited with code 137: it was killed"),
-        _ => format!("container `{container}` exited with code {code}"),
+        137 => sentence!("container `{container}` exited with code 137: it was killed"),
+        _ => sentence!("container `{container}` exited with code {code}"),
     }
 }
 
@@ -124,29 +132,32 @@ pub(crate) fn essential_exited(
     exit: &Exit,
     memory: Option<u64>,
 ) -> String {
-    format!("essential {}", exited(container, exit, memory))
+    sentence!("essential {}", exited(container, exit, memory))
 }
 
 /// An essential container is gone, and so the task ends.
 pub(crate) fn essential_removed(container: &ContainerName) -> String {
-    format!("essential container `{container}` is gone: it was removed, but not by Berth")
+    sentence!("essential container `{container}` is gone: it was removed, but not by Berth")
 }
 
 /// An Op names a container that its task does not have.
 pub(crate) fn no_such_container(container: &ContainerName) -> String {
-    format!("the task has no container `{container}`")
+    sentence!("the task has no container `{container}`")
 }
 
 /// The instance has no subnet.
-pub(crate) fn no_subnet() -> &'static str {
-    "waits for the server to give this instance a subnet"
+pub(crate) fn no_subnet() -> String {
+    sentence!("waits for the server to give this instance a subnet")
 }
 
 /// Why an Op did not work.
 pub(crate) fn op_error(error: &OpError) -> &str {
     match error {
-        OpError::Retry(reason) | OpError::NetworkMissing(reason) | OpError::Stale(reason) => reason,
-        OpError::RetryLimited(stopped) | OpError::Fatal(stopped) => &stopped.reason,
+        OpError::Retry(reason)
+        | OpError::NetworkMissing(reason)
+        | OpError::RetryLimited { reason, .. }
+        | OpError::Stale(reason) => reason,
+        OpError::Fatal(stopped) => &stopped.reason,
         OpError::ContainerMissing => "it is not there",
         OpError::ImageMissing => "its image is not there",
     }
@@ -170,10 +181,16 @@ fn hint(message: &str) -> &'static str {
 impl fmt::Display for DockerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { status: 0, message } => write!(f, "Docker answers: {message}"),
-            Self::Refused { status, message } => write!(f, "Docker answers {status}: {message}"),
-            Self::Timeout(limit) => write!(f, "Docker has not answered for {} s", limit.as_secs()),
-            Self::Unreachable(cause) => write!(f, "Docker does not answer: {cause}"),
+            Self::Refused { status: 0, message } => {
+                f.write_str(&sentence!("Docker answers: {message}"))
+            }
+            Self::Refused { status, message } => {
+                f.write_str(&sentence!("Docker answers {status}: {message}"))
+            }
+            Self::Timeout(limit) => {
+                f.write_str(&sentence!("Docker has not answered for {} s", limit.as_secs()))
+            }
+            Self::Unreachable(cause) => f.write_str(&sentence!("Docker does not answer: {cause}")),
         }
     }
 }
@@ -181,15 +198,19 @@ impl fmt::Display for DockerError {
 impl fmt::Display for MirrorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound => f.write_str("the registry does not have it"),
-            Self::Denied => f.write_str("the registry does not give it to this instance"),
-            Self::Timeout(limit) => {
-                write!(f, "the registry has sent nothing for {} s", limit.as_secs())
+            Self::NotFound => f.write_str(&sentence!("the registry does not have it")),
+            Self::Denied => {
+                f.write_str(&sentence!("the registry does not give it to this instance"))
             }
-            Self::Status(status) => write!(f, "the registry answers {status}"),
-            Self::Broken(cause) => write!(f, "the connection to the registry broke: {cause}"),
+            Self::Timeout(limit) => {
+                f.write_str(&sentence!("the registry has sent nothing for {} s", limit.as_secs()))
+            }
+            Self::Status(status) => f.write_str(&sentence!("the registry answers {status}")),
+            Self::Broken(cause) => {
+                f.write_str(&sentence!("the connection to the registry broke: {cause}"))
+            }
             Self::Corrupt { wanted, found } => {
-                write!(f, "the bytes hash to `{found}`, not to `{wanted}`")
+                f.write_str(&sentence!("the bytes hash to `{found}`, not to `{wanted}`"))
             }
         }
     }
@@ -198,16 +219,12 @@ impl fmt::Display for MirrorError {
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SubnetInUse(subnet) => write!(
-                f,
-                "the subnet `{subnet}` is taken by another Docker network; the server will choose another one"
-            ),
-            Self::InUse { network, had, wanted, containers } => write!(
-                f,
-                "the Docker network `{network}` has the subnet `{had}` instead of `{wanted}`, and {containers} containers use it: remove them with `docker rm --force`"
-            ),
+            Self::SubnetInUse(subnet) => f.write_str(&sentence!("the subnet `{subnet}` is taken by another Docker network; the server will choose another one"
+            )),
+            Self::InUse { network, had, wanted, containers } => f.write_str(&sentence!("the Docker network `{network}` has the subnet `{had}` instead of `{wanted}`, and {containers} containers use it: remove them with `docker rm --force`"
+            )),
             Self::Docker { network, error } => {
-                write!(f, "the Docker network `{network}` cannot be made: {error}")
+                f.write_str(&sentence!("the Docker network `{network}` cannot be made: {error}"))
             }
         }
     }

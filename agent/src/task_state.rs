@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AssignedTask, Backoff, ContainerName, StopCode, Stopped, Timestamp};
+use model::{AssignedTask, Backoff, ContainerName, StopCause, Stopped, Timestamp};
 
 use crate::error::OpError;
 use crate::exit::Exit;
@@ -246,7 +246,7 @@ impl TaskState {
             container.state = ContainerState::NotCreated;
         }
         let reason = sentences::name_in_use(name);
-        self.fail(name, Stopped { code: StopCode::InfrastructureHealth, reason });
+        self.fail(name, Stopped::new(StopCause::NameTaken, reason));
     }
 
     /// Takes the result of an Op.
@@ -305,10 +305,10 @@ impl TaskState {
             OpError::Retry(reason) | OpError::NetworkMissing(reason) => {
                 self.retry_later(op, reason, now);
             }
-            OpError::RetryLimited(stopped) => {
-                let attempts = self.retry_later(op, stopped.reason.clone(), now);
+            OpError::RetryLimited { reason, cause } => {
+                let attempts = self.retry_later(op, reason.clone(), now);
                 if attempts >= MAX_ATTEMPTS {
-                    self.give_up(op, stopped);
+                    self.give_up(op, cause.map(|cause| Stopped::new(cause, reason)));
                 }
             }
             OpError::Fatal(stopped) => self.fail(op.container(), stopped),
@@ -343,23 +343,15 @@ impl TaskState {
     }
 
     /// Ends the task, unless the Op only serves to end it. A log that cannot be read counts as empty.
-    fn give_up(&mut self, op: &Op, stopped: Stopped) {
-        match op {
-            Op::Find { container }
-            | Op::Pull { container }
-            | Op::Create { container, .. }
-            | Op::Start { container, .. }
-            | Op::Restart { container, .. } => {
-                self.fail(container, stopped);
-            }
-            Op::Tail { container, .. } => {
-                if let Some(Container { state: ContainerState::Exited { exit, .. }, .. }) =
-                    self.containers.get_mut(container)
-                {
-                    exit.log_tail = Some(Vec::new());
-                }
-            }
-            Op::Terminate { .. } | Op::Kill { .. } | Op::Remove { .. } => {}
+    fn give_up(&mut self, op: &Op, stopped: Option<Stopped>) {
+        if let Some(stopped) = stopped {
+            return self.fail(op.container(), stopped);
+        }
+        if let Op::Tail { container, .. } = op
+            && let Some(Container { state: ContainerState::Exited { exit, .. }, .. }) =
+                self.containers.get_mut(container)
+        {
+            exit.log_tail = Some(Vec::new());
         }
     }
 
@@ -376,10 +368,10 @@ impl Container {
         match unfit {
             // The digest of an index may be on the host with another platform's image: a pull brings the right one.
             Some(_) if !self.pulled => None,
-            Some(wrong) => Some(Stopped {
-                code: StopCode::TaskFailedToStart,
-                reason: sentences::wrong_platform(&wrong),
-            }),
+            Some(wrong) => {
+                let reason = sentences::wrong_platform(&wrong);
+                Some(Stopped::new(StopCause::ImagePlatform, reason))
+            }
             None => {
                 (self.image, self.stop_signal) = (Image::Present(id), stop_signal);
                 None

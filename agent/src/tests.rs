@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use model::view::AssignedContainer;
 use model::{
     AssignedTask, ContainerName, Digest, InstallationId, InstanceId, KeyValue, PinnedImage,
-    PortBinding, RestartPolicy, StopCode, Stopped, TaskId, Timestamp, TransportProtocol, Wanted,
+    PortBinding, RestartPolicy, TaskId, Timestamp, TransportProtocol, Wanted,
 };
 
 use crate::owner::Owner;
@@ -63,11 +63,6 @@ pub(crate) fn task_of(containers: &[(&str, bool)]) -> AssignedTask {
         }],
         containers: containers.iter().map(container).collect(),
     }
-}
-
-/// How a task ends.
-pub(crate) fn stopped(code: StopCode, reason: &str) -> Stopped {
-    Stopped { code, reason: reason.to_owned() }
 }
 
 /// A container's name.

@@ -63,6 +63,8 @@ pub enum StopCause {
     PortTaken,
     /// Its address is taken by something that is not Berth's.
     AddressTaken,
+    /// The name of a container of it is taken by one that is not Berth's.
+    NameTaken,
     /// The instance has no room on its disk.
     DiskFull,
     /// The instance's network does not have the addresses that it should.
@@ -121,6 +123,7 @@ impl StopCause {
             | Self::InstanceDraining => StopCode::ServiceSchedulerInitiated,
             Self::PortTaken
             | Self::AddressTaken
+            | Self::NameTaken
             | Self::DiskFull
             | Self::NetworkMismatch
             | Self::InstanceLost

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use model::StopCode;
+
 use super::*;
 use crate::op::Network;
 use crate::tests::{name, task};
@@ -23,13 +25,23 @@ fn fatal(error: OpError) -> Stopped {
 
 #[test]
 fn a_port_or_address_that_something_else_has_is_the_instances_fault() {
-    for message in [
-        "driver failed programming external connectivity on endpoint x (1): Bind for 127.0.0.1:39001 failed: port is already allocated",
-        "driver failed programming external connectivity on endpoint x (1): Error starting userland proxy: listen tcp4 127.0.0.1:39002: bind: address already in use",
-        "Address already in use",
-        "driver failed programming external connectivity on endpoint x (1): Error starting userland proxy: listen tcp4 10.1.2.3:39003: bind: cannot assign requested address",
+    for (message, cause) in [
+        (
+            "driver failed programming external connectivity on endpoint x (1): Bind for 127.0.0.1:39001 failed: port is already allocated",
+            StopCause::PortTaken,
+        ),
+        (
+            "driver failed programming external connectivity on endpoint x (1): Error starting userland proxy: listen tcp4 127.0.0.1:39002: bind: address already in use",
+            StopCause::PortTaken,
+        ),
+        ("Address already in use", StopCause::AddressTaken),
+        (
+            "driver failed programming external connectivity on endpoint x (1): Error starting userland proxy: listen tcp4 10.1.2.3:39003: bind: cannot assign requested address",
+            StopCause::NetworkMismatch,
+        ),
     ] {
         let stopped = fatal(docker(&start_op(), &task(), &refused(500, message)));
+        assert_eq!(stopped.cause, Some(cause), "{}", stopped.reason);
         assert_eq!(stopped.code, StopCode::InfrastructureHealth, "{}", stopped.reason);
     }
 }
@@ -39,7 +51,7 @@ fn a_command_or_user_that_the_image_lacks_is_named_with_what_to_check() {
     let message = "unable to find user nosuch: no matching entries in passwd file";
     let stopped = fatal(docker(&start_op(), &task(), &refused(400, message)));
     let reason = "container `main` cannot be started: unable to find user nosuch: no matching entries in passwd file; check user: the image does not know it";
-    assert_eq!((stopped.code, stopped.reason.as_str()), (StopCode::TaskFailedToStart, reason));
+    assert_eq!(stopped, Stopped::new(StopCause::ContainerNotStarted, reason));
     let message = "OCI runtime create failed: exec: \"/x\": stat /x: no such file or directory";
     let stopped = fatal(docker(&start_op(), &task(), &refused(400, message)));
     assert!(stopped.reason.contains("check entryPoint and command"), "{}", stopped.reason);
@@ -60,7 +72,7 @@ fn docker_that_hangs_or_restarts_ends_no_task() {
             assert!(matches!(outcome, OpError::Retry(_) | OpError::Stale(_)), "{op} {error}");
         }
         let outcome = docker(&tail, &task(), &error);
-        assert!(matches!(outcome, OpError::RetryLimited(_) | OpError::Retry(_)), "{error}");
+        assert!(matches!(outcome, OpError::RetryLimited { .. } | OpError::Retry(_)), "{error}");
     }
 }
 
@@ -90,10 +102,10 @@ fn a_server_that_is_away_is_waited_for_and_a_missing_image_is_not() {
     let away = mirror(&task(), &name("main"), &MirrorError::Broken("no link".to_owned()));
     assert!(matches!(away, OpError::Retry(_)));
     let missing = fatal(mirror(&task(), &name("main"), &MirrorError::NotFound));
-    assert_eq!(missing.code, StopCode::TaskFailedToStart);
+    assert_eq!(missing.cause, Some(StopCause::ImageMissing));
     assert!(missing.reason.contains("hello@sha256:000000000000"), "{}", missing.reason);
     let platform = "no matching manifest for linux/amd64 in the manifest list entries";
     let pull = Op::Pull { container: name("main") };
     let stopped = fatal(docker(&pull, &task(), &refused(0, platform)));
-    assert!(stopped.reason.contains("platform"), "{}", stopped.reason);
+    assert_eq!(stopped.cause, Some(StopCause::ImagePlatform), "{}", stopped.reason);
 }

@@ -8,7 +8,7 @@ use bollard::query_parameters::{
     CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, RestartContainerOptions,
     StartContainerOptions,
 };
-use model::{AssignedContainer, AssignedTask, ContainerName, Platform, StopCode, Stopped};
+use model::{AssignedContainer, AssignedTask, ContainerName, Platform, StopCause, Stopped};
 use tokio::sync::Semaphore;
 
 use super::image::PullError;
@@ -51,7 +51,7 @@ impl Executor {
     ) -> Result<Done, OpError> {
         let Some(container) = task.containers.iter().find(|one| one.name == *op.container()) else {
             let reason = sentences::no_such_container(op.container());
-            return Err(OpError::Fatal(Stopped { code: StopCode::TaskFailedToStart, reason }));
+            return Err(OpError::Fatal(Stopped::new(StopCause::ContainerNotCreated, reason)));
         };
         let done = match op {
             Op::Pull { container: name } => return self.pull(task, name, container).await,

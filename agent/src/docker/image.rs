@@ -124,10 +124,8 @@ fn usable(found: ImageInspect, image: &PinnedImage, platform: &Platform) -> Opti
             .filter(|architecture| !architecture.is_empty())
             .unwrap_or_else(|| platform.architecture.clone()),
     );
-    let unfit = (built_for != *platform).then(|| WrongPlatform {
-        image: image.clone(),
-        built_for,
-        host: platform.clone(),
+    let unfit = (built_for != *platform).then(|| {
+        Box::new(WrongPlatform { image: image.clone(), built_for, host: platform.clone() })
     });
     let stop_signal = found.config.and_then(|config| config.stop_signal);
     Some(Found {

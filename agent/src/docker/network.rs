@@ -88,7 +88,7 @@ impl Engine {
         let network = owner.network();
         match within(CALL, self.docker.remove_network(&network)).await {
             Ok(()) => {
-                tracing::info!("removed the Docker network `{network}`, which no container uses")
+                tracing::info!("removed the Docker network `{network}`, which no container uses");
             }
             Err(error) if is_missing(&error) => {}
             Err(error) => tracing::warn!("the Docker network `{network}` stays: {error}"),

@@ -1,14 +1,14 @@
 //! What `next` says in each situation, one after the other. Whether it always comes to an end is told by the world of
 //! `random`, in which anything goes wrong.
 
-use model::{AssignedTask, Platform, StopCode, TaskStatus, Timestamp, Wanted};
+use model::{AssignedTask, Platform, StopCause, TaskStatus, Timestamp, Wanted};
 
 use super::*;
 use crate::error::OpError;
 use crate::exit::Exit;
 use crate::op::{Done, Found, WrongPlatform};
 use crate::task_state::{Observed, ObservedState};
-use crate::tests::{name, restarts, stopped, task, task_of};
+use crate::tests::{name, restarts, task, task_of};
 
 mod random;
 
@@ -118,9 +118,9 @@ impl Scenario {
         status(&self.task, &self.state)
     }
 
-    fn reason(&self) -> (StopCode, String) {
+    fn reason(&self) -> (StopCause, String) {
         let stopped = ending(&self.task, &self.state).expect("it ends");
-        (stopped.code, stopped.reason)
+        (stopped.cause.expect("every end has a cause"), stopped.reason)
     }
 }
 
@@ -149,11 +149,11 @@ fn an_image_that_is_not_there_is_pulled_and_looked_at_again() {
 fn an_image_for_another_platform_is_pulled_once_and_then_refused() {
     let mut scenario = Scenario::new(task());
     let unfit = || {
-        let unfit = Some(WrongPlatform {
+        let unfit = Some(Box::new(WrongPlatform {
             image: task().containers[0].image.clone(),
             built_for: Platform::new("linux", "arm64"),
             host: Platform::new("linux", "amd64"),
-        });
+        }));
         Ok(Done::Found(Some(Found { id: "x".to_owned(), stop_signal: None, unfit })))
     };
     let find = next(&scenario.task, &scenario.state, scenario.now).unwrap();
@@ -162,8 +162,8 @@ fn an_image_for_another_platform_is_pulled_once_and_then_refused() {
     scenario.state.op_ended(&find, unfit(), scenario.now);
     assert_eq!(scenario.op(), "nothing");
     assert_eq!(scenario.status(), Some(TaskStatus::Stopped));
-    let (code, reason) = scenario.reason();
-    assert_eq!(code, StopCode::TaskFailedToStart);
+    let (cause, reason) = scenario.reason();
+    assert_eq!(cause, StopCause::ImagePlatform);
     assert!(reason.contains("is built for linux/arm64"), "{reason}");
 }
 
@@ -201,7 +201,7 @@ fn a_task_ends_with_its_first_essential_container_and_the_others_are_stopped() {
         Scenario::running(task_of(&[("main", true), ("side", true), ("extra", false)]));
     scenario.exit("side", 3, 10);
     let reason = "essential container `side` exited with code 3";
-    assert_eq!(scenario.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
+    assert_eq!(scenario.reason(), (StopCause::ContainerExited, reason.to_owned()));
     assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
     assert_eq!(
         scenario.all(),
@@ -352,7 +352,7 @@ fn a_task_that_had_started_and_has_no_containers_has_ended() {
     scenario.task.started = true;
     assert_eq!((scenario.op().as_str(), scenario.status()), ("nothing", Some(TaskStatus::Stopped)));
     let reason = "essential container `main` is gone: it was removed, but not by Berth";
-    assert_eq!(scenario.reason(), (StopCode::EssentialContainerExited, reason.to_owned()));
+    assert_eq!(scenario.reason(), (StopCause::ContainerRemoved, reason.to_owned()));
 
     let mut scenario = Scenario::running(task());
     scenario.state.observed(&name("main"), None);
@@ -374,8 +374,8 @@ fn nothing_is_done_or_said_about_a_task_that_nobody_has_looked_at() {
 fn what_fails_for_good_ends_the_task_and_stops_what_runs() {
     let mut scenario = Scenario::new(task_of(&[("main", true), ("side", true)]));
     scenario.go_until("start container `side`");
-    scenario.fail(OpError::Fatal(stopped(StopCode::InfrastructureHealth, "the port is taken")));
-    assert_eq!(scenario.reason(), (StopCode::InfrastructureHealth, "the port is taken".to_owned()));
+    scenario.fail(OpError::Fatal(Stopped::new(StopCause::PortTaken, "the port is taken")));
+    assert_eq!(scenario.reason(), (StopCause::PortTaken, "the port is taken".to_owned()));
     assert_eq!(scenario.all(), ["stop container `main`"]);
     assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
     scenario.exit("main", 0, 1);
@@ -410,10 +410,13 @@ fn what_may_work_the_next_time_is_tried_three_times() {
     let mut scenario = Scenario::new(task());
     for _ in 0..3 {
         assert_eq!(ending(&scenario.task, &scenario.state), None);
-        scenario.fail(OpError::RetryLimited(stopped(StopCode::TaskFailedToStart, "it is damaged")));
+        scenario.fail(OpError::RetryLimited {
+            reason: "it is damaged".to_owned(),
+            cause: Some(StopCause::ImageDamaged),
+        });
         scenario.now = scenario.now.plus(Duration::from_secs(15));
     }
-    assert_eq!(scenario.reason(), (StopCode::TaskFailedToStart, "it is damaged".to_owned()));
+    assert_eq!(scenario.reason(), (StopCause::ImageDamaged, "it is damaged".to_owned()));
 }
 
 #[test]
@@ -431,7 +434,7 @@ fn a_log_that_cannot_be_read_does_not_hold_up_the_end() {
     scenario.exit("main", 1, 5);
     for _ in 0..3 {
         assert_eq!(scenario.status(), Some(TaskStatus::Stopping));
-        scenario.fail(OpError::RetryLimited(stopped(StopCode::TaskFailedToStart, "no log")));
+        scenario.fail(OpError::RetryLimited { reason: "no log".to_owned(), cause: None });
         scenario.now = scenario.now.plus(Duration::from_secs(15));
     }
     assert_eq!(scenario.status(), Some(TaskStatus::Stopped));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{StopCode, Timestamp};
+use model::{StopCause, Timestamp};
 
 use super::*;
 use crate::task_state::{Observed, ObservedState};
@@ -44,7 +44,7 @@ fn a_task_that_ended_by_itself_is_signalled_with_why_and_its_last_lines() {
     let reported = seen(&task, &state_of(&task, "main", exited(3)), false, None).unwrap();
     assert_eq!(reported.status, TaskStatus::Stopped);
     let stopped = reported.stopped.unwrap();
-    assert_eq!(stopped.code, StopCode::EssentialContainerExited);
+    assert_eq!(stopped.cause, Some(StopCause::ContainerExited));
     assert_eq!(stopped.reason, "essential container `main` exited with code 3");
     let container = &reported.containers[0];
     assert_eq!(

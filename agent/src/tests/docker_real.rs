@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use model::{AssignedTask, StopCode, TaskStatus, Wanted};
+use model::{AssignedTask, StopCause, StopCode, TaskStatus, Wanted};
 
 use super::registry::Registry;
 use super::task;
@@ -170,7 +170,9 @@ async fn a_container_that_is_killed_or_removed_by_others_ends_its_task() {
     let seen = agent.until("it ends", killed.id, |seen| seen.status == TaskStatus::Stopped).await;
     assert_eq!(seen.containers[0].exit_code, Some(137));
     let seen = agent.until("it ends", removed.id, |seen| seen.status == TaskStatus::Stopped).await;
-    assert_eq!(seen.stopped.unwrap().code, StopCode::EssentialContainerExited);
+    // Docker kills it first, and the exit may be seen before the removal.
+    let cause = seen.stopped.unwrap().cause;
+    assert!(matches!(cause, Some(StopCause::ContainerExited | StopCause::ContainerRemoved)));
     fixture.close(agent, vec![killed, removed]).await;
 }
 
@@ -252,7 +254,7 @@ async fn a_host_port_that_somebody_else_has_is_the_instances_fault() {
     });
     let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
     let seen = agent.until("it fails", task.id, |seen| seen.status == TaskStatus::Stopped).await;
-    assert_eq!(seen.stopped.unwrap().code, StopCode::InfrastructureHealth);
+    assert_eq!(seen.stopped.unwrap().cause, Some(StopCause::PortTaken));
     fixture.close(agent, vec![task]).await;
 }
 
@@ -264,7 +266,7 @@ async fn an_image_that_is_missing_fails_at_once_and_a_damaged_one_never_runs() {
     let agent = fixture.start_agent(std::slice::from_ref(&missing)).await;
     let seen = agent.until("it fails", missing.id, |seen| seen.status == TaskStatus::Stopped).await;
     let stopped = seen.stopped.unwrap();
-    assert_eq!(stopped.code, StopCode::TaskFailedToStart);
+    assert_eq!(stopped.cause, Some(StopCause::ImageMissing));
     assert!(stopped.reason.contains("push it again"), "{}", stopped.reason);
 
     fixture.registry.damage();

@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const PLAIN: &[&str] = &[
     "base64",
     "bytes",
+    "form_urlencoded",
     "hex",
     "http",
     "ipnet",

@@ -44,8 +44,11 @@ enum Manner {
 fn happening() -> impl Strategy<Value = Happening> {
     let error = prop_oneof![
         4 => Just(OpError::Retry("later".to_owned())),
-        2 => Just(OpError::RetryLimited(stopped(StopCode::TaskFailedToStart, "again"))),
-        1 => Just(OpError::Fatal(stopped(StopCode::TaskFailedToStart, "never"))),
+        2 => Just(OpError::RetryLimited {
+            reason: "again".to_owned(),
+            cause: Some(StopCause::ImagePull),
+        }),
+        1 => Just(OpError::Fatal(Stopped::new(StopCause::ImageMissing, "never"))),
         2 => Just(OpError::Stale("stale".to_owned())),
         1 => Just(OpError::NetworkMissing("no network".to_owned())),
     ];
@@ -158,10 +161,10 @@ impl World {
             }
             Op::Tail { container, id } => match self.real.get(container) {
                 Some(real) if real.id == *id => Ok(Done::Read(Vec::new())),
-                _ => Err(OpError::RetryLimited(stopped(
-                    StopCode::TaskFailedToStart,
-                    "no such container",
-                ))),
+                _ => Err(OpError::RetryLimited {
+                    reason: "no such container".to_owned(),
+                    cause: None,
+                }),
             },
             Op::Start { container, id } => self.start(container, id, false),
             Op::Restart { container, id, .. } => self.start(container, id, true),
