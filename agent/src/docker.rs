@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::errors::Error as BollardError;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
-use model::{ContainerName, Platform, TaskId, Timestamp, chain};
+use model::{ContainerId, ContainerName, Platform, TaskId, Timestamp, chain};
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 
@@ -75,7 +75,7 @@ pub(crate) struct Listed {
     /// Its name in the task.
     pub(crate) container: ContainerName,
     /// Docker's id.
-    pub(crate) id: String,
+    pub(crate) id: ContainerId,
     /// Whether it has a process: running, paused, restarting or stopping.
     pub(crate) is_running: bool,
 }
@@ -132,10 +132,10 @@ impl Engine {
         owner: &Owner,
         task: TaskId,
         container: &ContainerName,
-        id: Option<&str>,
+        id: Option<&ContainerId>,
     ) -> Result<Inspection, DockerError> {
         let name = owner.container(task, container);
-        let wanted = id.unwrap_or(&name);
+        let wanted = id.map_or(name.as_str(), ContainerId::as_str);
         let options = None::<InspectContainerOptions>;
         match within(ASK, self.docker.inspect_container(wanted, options)).await {
             Ok(found) => Ok(inspection(owner, task, container, found)),
@@ -157,7 +157,7 @@ fn claim(owner: &Owner, summary: ContainerSummary) -> Option<Listed> {
         // The list uses the same words as `State.Status` of an inspection.
         matches!(state.to_string().as_str(), "running" | "paused" | "restarting" | "stopping")
     });
-    Some(Listed { task, container, id: summary.id?, is_running })
+    Some(Listed { task, container, id: summary.id?.into(), is_running })
 }
 
 fn inspection(
@@ -200,7 +200,7 @@ fn inspection(
         }
     };
     Inspection::Found(Observed {
-        id,
+        id: id.into(),
         state,
         stop_signal: stop_signal.filter(|signal| !signal.is_empty()),
     })

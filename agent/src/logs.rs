@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use link::client::Http;
-use model::ContainerName;
+use model::{ContainerId, ContainerName};
 
 use crate::docker::{Engine, Lines};
 
@@ -15,7 +15,7 @@ use crate::docker::{Engine, Lines};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// The containers with Docker's ids.
-    pub(crate) sources: Vec<(ContainerName, String)>,
+    pub(crate) sources: Vec<(ContainerName, ContainerId)>,
     /// Whether to go on with new lines.
     pub(crate) follow: bool,
     /// How many of the last lines to begin with; None for the whole log.

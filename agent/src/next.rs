@@ -146,7 +146,7 @@ fn bring_up(
             let Image::Present(image) = &current.image else { return None };
             let network = match owner {
                 None => Network::Own,
-                Some(owner) => Network::Of(owner.state.id()?.to_owned()),
+                Some(owner) => Network::Of(owner.state.id()?.clone()),
             };
             Some(Op::Create { container, image: image.clone(), network })
         }
@@ -199,7 +199,7 @@ fn deadline(one: &AssignedContainer, stop: StopProgress) -> Timestamp {
 fn tail(one: &AssignedContainer, state: &ContainerState) -> Option<Op> {
     let unread = state.exit().is_some_and(|exit| exit.log_tail.is_none());
     let id = state.id().filter(|_| unread)?;
-    Some(Op::Tail { container: one.name.clone(), id: id.to_owned() })
+    Some(Op::Tail { container: one.name.clone(), id: id.clone() })
 }
 
 /// Containers that joined a network are removed before the one that owns it.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use model::{ContainerName, PinnedImage, Platform};
+use model::{ContainerId, ContainerName, ImageId, PinnedImage, Platform};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(crate) enum Op {
         /// The container.
         container: ContainerName,
         /// The id of its image.
-        image: String,
+        image: ImageId,
         /// Its network.
         network: Network,
     },
@@ -32,14 +32,14 @@ pub(crate) enum Op {
         /// The container.
         container: ContainerName,
         /// Docker's id.
-        id: String,
+        id: ContainerId,
     },
     /// Stop and start it, since the network namespace that it joined is gone.
     Restart {
         /// The container.
         container: ContainerName,
         /// Docker's id.
-        id: String,
+        id: ContainerId,
         /// Seconds between the signal and SIGKILL.
         timeout_secs: u32,
     },
@@ -48,7 +48,7 @@ pub(crate) enum Op {
         /// The container.
         container: ContainerName,
         /// Docker's id.
-        id: String,
+        id: ContainerId,
         /// The signal.
         signal: String,
     },
@@ -57,21 +57,21 @@ pub(crate) enum Op {
         /// The container.
         container: ContainerName,
         /// Docker's id.
-        id: String,
+        id: ContainerId,
     },
     /// Read the last lines of its log.
     Tail {
         /// The container.
         container: ContainerName,
         /// Docker's id.
-        id: String,
+        id: ContainerId,
     },
     /// Remove it.
     Remove {
         /// The container.
         container: ContainerName,
         /// Docker's id.
-        id: String,
+        id: ContainerId,
     },
 }
 
@@ -81,7 +81,7 @@ pub(crate) enum Network {
     /// The instance's network, at the task's address.
     Own,
     /// The network namespace of the container with this id.
-    Of(String),
+    Of(ContainerId),
 }
 
 /// The result of an Op that worked.
@@ -92,7 +92,7 @@ pub(crate) enum Done {
     /// The image was pulled.
     Pulled,
     /// The container's id.
-    Created(String),
+    Created(ContainerId),
     /// It runs.
     Started,
     /// It got the signal.
@@ -107,7 +107,7 @@ pub(crate) enum Done {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Its id.
-    pub(crate) id: String,
+    pub(crate) id: ImageId,
     /// Its stop signal, where it has one.
     pub(crate) stop_signal: Option<String>,
     /// Set where it cannot run here.

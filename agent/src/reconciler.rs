@@ -251,7 +251,7 @@ impl Reconciler {
                 self.jobs.spawn(async move {
                     let inspection = executor
                         .engine
-                        .inspect(&executor.owner, task, &container, known.as_deref())
+                        .inspect(&executor.owner, task, &container, known.as_ref())
                         .await;
                     Input::Inspected { task, container, changes, inspection }
                 });
@@ -302,9 +302,7 @@ impl Reconciler {
         let sources = known.into_iter().flat_map(|(task, state)| {
             let named = task.containers.iter().map(|one| &one.name);
             let named = named.filter(|name| container.as_ref().is_none_or(|one| one == *name));
-            named.filter_map(|name| {
-                Some((name.clone(), state.container(name).state.id()?.to_owned()))
-            })
+            named.filter_map(|name| Some((name.clone(), state.container(name).state.id()?.clone())))
         });
         let wanted = logs::Wanted {
             sources: sources.collect(),

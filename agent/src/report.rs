@@ -46,7 +46,7 @@ fn container(one: &AssignedContainer, state: &TaskState, obstacle: Option<&str>)
     TaskContainer {
         name: one.name.clone(),
         image: one.image.clone(),
-        runtime_id: container.state.id().map(Into::into),
+        runtime_id: container.state.id().cloned(),
         exit_code: exit.map(|exit| exit.code),
         reason: reason(one, state, exit).or_else(|| {
             let waits = container.state == ContainerState::NotCreated;

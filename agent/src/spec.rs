@@ -9,7 +9,7 @@ use bollard::models::{
     HostConfigLogConfig, NetworkingConfig, PortBinding, PortMap, RestartPolicy,
     RestartPolicyNameEnum,
 };
-use model::{AssignedContainer, AssignedTask};
+use model::{AssignedContainer, AssignedTask, ImageId};
 
 use crate::op::Network;
 use crate::owner::Owner;
@@ -30,7 +30,7 @@ pub(crate) fn body(
     owner: &Owner,
     task: &AssignedTask,
     container: &AssignedContainer,
-    image: &str,
+    image: &ImageId,
     network: &Network,
     published_on: IpAddr,
 ) -> ContainerCreateBody {
@@ -39,7 +39,7 @@ pub(crate) fn body(
         Network::Of(_) => PortMap::new(),
     };
     ContainerCreateBody {
-        image: Some(image.to_owned()),
+        image: Some(image.to_string()),
         labels: Some(owner.container_labels(task, &container.name)),
         env: Some(
             container.environment.iter().map(|one| format!("{}={}", one.name, one.value)).collect(),
@@ -146,8 +146,14 @@ mod tests {
 
     fn shown(task: &AssignedTask, index: usize, network: &Network) -> serde_json::Value {
         let container = &task.containers[index];
-        let body =
-            body(&owner(), task, container, "sha256:11", network, Ipv4Addr::LOCALHOST.into());
+        let body = body(
+            &owner(),
+            task,
+            container,
+            &"sha256:11".into(),
+            network,
+            Ipv4Addr::LOCALHOST.into(),
+        );
         serde_json::to_value(body).unwrap()
     }
 
@@ -192,7 +198,7 @@ mod tests {
     #[test]
     fn the_other_containers_of_a_task_share_the_network_of_the_first() {
         let task = tests::task_of(&[("main", true), ("side", false)]);
-        let body = shown(&task, 1, &Network::Of("abc".to_owned()));
+        let body = shown(&task, 1, &Network::Of("abc".into()));
         assert_eq!(body["HostConfig"]["NetworkMode"], "container:abc");
         assert_eq!(body["HostConfig"].get("PortBindings"), None);
         assert_eq!(body.get("ExposedPorts"), None, "Docker refuses ports beside a shared network");

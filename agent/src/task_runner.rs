@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AssignedTask, Backoff, ContainerName, Timestamp};
+use model::{AssignedTask, Backoff, ContainerId, ContainerName, Timestamp};
 use tokio::task::AbortHandle;
 
 use crate::docker::Inspection;
@@ -170,7 +170,7 @@ impl TaskRunner {
     pub(crate) fn due_inspects(
         &mut self,
         now: Timestamp,
-    ) -> Vec<(ContainerName, Option<String>, u64)> {
+    ) -> Vec<(ContainerName, Option<ContainerId>, u64)> {
         let mut due = Vec::new();
         for (name, container) in &self.state.containers {
             // An inspection during an Op would be outdated when the Op ends.
@@ -182,11 +182,7 @@ impl TaskRunner {
             let is_due = inspect.is_due || container.state == ContainerState::Unknown;
             if is_due && !inspect.is_under_way && !is_being_changed && !inspect.is_delayed(now) {
                 (inspect.is_due, inspect.is_under_way) = (false, true);
-                due.push((
-                    name.clone(),
-                    container.state.id().map(ToOwned::to_owned),
-                    inspect.changes,
-                ));
+                due.push((name.clone(), container.state.id().cloned(), inspect.changes));
             }
         }
         due

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AssignedTask, Backoff, ContainerName, StopCause, Stopped, Timestamp};
+use model::{
+    AssignedTask, Backoff, ContainerId, ContainerName, ImageId, StopCause, Stopped, Timestamp,
+};
 
 use crate::error::OpError;
 use crate::exit::Exit;
@@ -54,7 +56,7 @@ pub(crate) enum Image {
     /// Not on this host: it must be pulled.
     Missing,
     /// On this host, under this id.
-    Present(String),
+    Present(ImageId),
 }
 
 /// The lifecycle state of a container.
@@ -67,19 +69,19 @@ pub(crate) enum ContainerState {
     /// It has never run.
     Created {
         /// Docker's id.
-        id: String,
+        id: ContainerId,
     },
     /// It runs.
     Running {
         /// Docker's id.
-        id: String,
+        id: ContainerId,
         /// How far stopping it has got.
         stop: Option<StopProgress>,
     },
     /// It has exited.
     Exited {
         /// Docker's id.
-        id: String,
+        id: ContainerId,
         /// How.
         exit: Exit,
     },
@@ -119,7 +121,7 @@ struct RetryState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Observed {
     /// Docker's id.
-    pub(crate) id: String,
+    pub(crate) id: ContainerId,
     /// Its state.
     pub(crate) state: ObservedState,
     /// Its configured stop signal.
@@ -139,7 +141,7 @@ pub(crate) enum ObservedState {
 
 impl ContainerState {
     /// Docker's id, while there is a container.
-    pub(crate) fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&ContainerId> {
         match self {
             Self::Created { id } | Self::Running { id, .. } | Self::Exited { id, .. } => Some(id),
             Self::Unknown | Self::NotCreated | Self::Removed => None,
@@ -271,7 +273,7 @@ impl TaskState {
             Done::Pulled => (container.image, container.pulled) = (Image::Unknown, true),
             Done::Created(id) => container.state = ContainerState::Created { id },
             Done::Started => {
-                if let Some(id) = container.state.id().map(ToOwned::to_owned) {
+                if let Some(id) = container.state.id().cloned() {
                     if matches!(container.state, ContainerState::Exited { .. }) {
                         container.restarts += 1;
                     }
@@ -381,7 +383,7 @@ impl Container {
 }
 
 /// The state after an inspection: stop progress and log tail, which Docker does not tell, are kept for the same run.
-fn merge(before: ContainerState, id: String, state: ObservedState) -> ContainerState {
+fn merge(before: ContainerState, id: ContainerId, state: ObservedState) -> ContainerState {
     match state {
         ObservedState::Created => ContainerState::Created { id },
         ObservedState::Running => {

@@ -11,11 +11,11 @@ fn refused(status: u16, message: &str) -> DockerError {
 }
 
 fn start_op() -> Op {
-    Op::Start { container: name("main"), id: "c1".to_owned() }
+    Op::Start { container: name("main"), id: "c1".into() }
 }
 
 fn create_op() -> Op {
-    Op::Create { container: name("main"), image: "i".to_owned(), network: Network::Own }
+    Op::Create { container: name("main"), image: "i".into(), network: Network::Own }
 }
 
 fn fatal(error: OpError) -> Stopped {
@@ -59,7 +59,7 @@ fn a_command_or_user_that_the_image_lacks_is_named_with_what_to_check() {
 
 #[test]
 fn docker_that_hangs_or_restarts_ends_no_task() {
-    let tail = Op::Tail { container: name("main"), id: "c1".to_owned() };
+    let tail = Op::Tail { container: name("main"), id: "c1".into() };
     let pull = Op::Pull { container: name("main") };
     for error in [
         DockerError::Timeout(Duration::from_mins(1)),
@@ -92,7 +92,7 @@ fn a_conflict_or_an_unknown_404_is_inspected_whatever_its_text_says() {
             assert!(matches!(outcome, OpError::Stale(_)), "{op} {status}: {outcome:?}");
         }
     }
-    let kill = Op::Kill { container: name("main"), id: "c1".to_owned() };
+    let kill = Op::Kill { container: name("main"), id: "c1".into() };
     let outcome = docker(&kill, &task(), &refused(404, "in words of a later version"));
     assert_eq!(outcome, OpError::ContainerMissing);
 }

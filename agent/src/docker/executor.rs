@@ -8,7 +8,10 @@ use bollard::query_parameters::{
     CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, RestartContainerOptions,
     StartContainerOptions,
 };
-use model::{AssignedContainer, AssignedTask, ContainerName, Platform, StopCause, Stopped};
+use model::{
+    AssignedContainer, AssignedTask, ContainerId, ContainerName, ImageId, Platform, StopCause,
+    Stopped,
+};
 use tokio::sync::Semaphore;
 
 use super::image::PullError;
@@ -95,7 +98,7 @@ impl Executor {
         &self,
         task: &AssignedTask,
         container: &AssignedContainer,
-        image: &str,
+        image: &ImageId,
         network: &Network,
         published_on: IpAddr,
     ) -> Result<Done, DockerError> {
@@ -105,34 +108,35 @@ impl Executor {
             ..CreateContainerOptions::default()
         };
         let call = self.engine.docker.create_container(Some(options), body);
-        within(CREATE, call).await.map(|created| Done::Created(created.id))
+        within(CREATE, call).await.map(|created| Done::Created(created.id.into()))
     }
 
-    async fn start(&self, id: &str) -> Result<Done, DockerError> {
-        let call = self.engine.docker.start_container(id, None::<StartContainerOptions>);
+    async fn start(&self, id: &ContainerId) -> Result<Done, DockerError> {
+        let call = self.engine.docker.start_container(id.as_str(), None::<StartContainerOptions>);
         within(START, call).await.map(|()| Done::Started)
     }
 
-    async fn restart(&self, id: &str, timeout_secs: u32) -> Result<Done, DockerError> {
+    async fn restart(&self, id: &ContainerId, timeout_secs: u32) -> Result<Done, DockerError> {
         let options = RestartContainerOptions {
             t: Some(i32::try_from(timeout_secs).unwrap_or(i32::MAX)),
             ..RestartContainerOptions::default()
         };
         let limit = START + Duration::from_secs(timeout_secs.into());
-        let call = self.engine.docker.restart_container(id, Some(options));
+        let call = self.engine.docker.restart_container(id.as_str(), Some(options));
         within(limit, call).await.map(|()| Done::Started)
     }
 
-    async fn signal(&self, id: &str, signal: &str) -> Result<Done, DockerError> {
+    async fn signal(&self, id: &ContainerId, signal: &str) -> Result<Done, DockerError> {
         let options = KillContainerOptions { signal: signal.to_owned() };
-        let call = self.engine.docker.kill_container(id, Some(options));
+        let call = self.engine.docker.kill_container(id.as_str(), Some(options));
         within(SIGNAL, call).await.map(|()| Done::Signalled)
     }
 
-    async fn remove(&self, id: &str) -> Result<Done, DockerError> {
+    async fn remove(&self, id: &ContainerId) -> Result<Done, DockerError> {
         // With its anonymous volumes; without force, so that a running container is never killed by a removal.
         let options = RemoveContainerOptions { v: true, ..RemoveContainerOptions::default() };
-        match within(REMOVE, self.engine.docker.remove_container(id, Some(options))).await {
+        match within(REMOVE, self.engine.docker.remove_container(id.as_str(), Some(options))).await
+        {
             Err(error) if !is_missing(&error) => Err(error),
             Ok(()) | Err(_) => Ok(Done::Removed),
         }

@@ -129,7 +129,7 @@ fn usable(found: ImageInspect, image: &PinnedImage, platform: &Platform) -> Opti
     });
     let stop_signal = found.config.and_then(|config| config.stop_signal);
     Some(Found {
-        id: found.id?,
+        id: found.id?.into(),
         stop_signal: stop_signal.filter(|signal| !signal.is_empty()),
         unfit,
     })

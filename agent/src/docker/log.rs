@@ -5,6 +5,7 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptions;
 use futures_util::{Stream, StreamExt as _};
+use model::ContainerId;
 
 use super::{Engine, docker_error};
 use crate::error::DockerError;
@@ -16,7 +17,7 @@ const LONGEST: usize = 64 * 1024;
 
 impl Engine {
     /// The last lines of a container's log, as many as a report holds.
-    pub(crate) async fn tail(&self, id: &str) -> Result<Vec<String>, DockerError> {
+    pub(crate) async fn tail(&self, id: &ContainerId) -> Result<Vec<String>, DockerError> {
         let reading = async {
             let mut stream = Box::pin(self.log(id, false, Some(TAIL_LINES)));
             let mut splitter = Lines::default();
@@ -36,7 +37,7 @@ impl Engine {
     /// A container's log from its last `tail` lines, or from its beginning; with `follow` as it grows.
     pub(crate) fn log(
         &self,
-        id: &str,
+        id: &ContainerId,
         follow: bool,
         tail: Option<usize>,
     ) -> impl Stream<Item = Result<LogOutput, DockerError>> + Send + use<> {
@@ -47,7 +48,7 @@ impl Engine {
             tail: tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
             ..LogsOptions::default()
         };
-        self.docker.logs(id, Some(options)).map(|output| output.map_err(docker_error))
+        self.docker.logs(id.as_str(), Some(options)).map(|output| output.map_err(docker_error))
     }
 }
 

@@ -47,7 +47,7 @@ impl Scenario {
     }
 
     fn see(&mut self, container: &str, state: ObservedState) {
-        let seen = Observed { id: format!("id-{container}"), state, stop_signal: None };
+        let seen = Observed { id: format!("id-{container}").into(), state, stop_signal: None };
         self.state.observed(&name(container), Some(seen));
     }
 
@@ -80,10 +80,10 @@ impl Scenario {
         let container = op.container().to_string();
         let done = match &op {
             Op::Find { .. } => {
-                Done::Found(Some(Found { id: "image".to_owned(), stop_signal: None, unfit: None }))
+                Done::Found(Some(Found { id: "image".into(), stop_signal: None, unfit: None }))
             }
             Op::Pull { .. } => Done::Pulled,
-            Op::Create { .. } => Done::Created(format!("id-{container}")),
+            Op::Create { .. } => Done::Created(format!("id-{container}").into()),
             Op::Start { .. } | Op::Restart { .. } => Done::Started,
             Op::Terminate { .. } | Op::Kill { .. } => Done::Signalled,
             Op::Tail { .. } => Done::Read(vec!["bye".to_owned()]),
@@ -154,7 +154,7 @@ fn an_image_for_another_platform_is_pulled_once_and_then_refused() {
             built_for: Platform::new("linux", "arm64"),
             host: Platform::new("linux", "amd64"),
         }));
-        Ok(Done::Found(Some(Found { id: "x".to_owned(), stop_signal: None, unfit })))
+        Ok(Done::Found(Some(Found { id: "x".into(), stop_signal: None, unfit })))
     };
     let find = next(&scenario.task, &scenario.state, scenario.now).unwrap();
     scenario.state.op_ended(&find, unfit(), scenario.now);
@@ -192,7 +192,7 @@ fn containers_start_in_order_after_all_images_are_there_and_share_one_network() 
     else {
         panic!("it is created");
     };
-    assert_eq!(network, Network::Of("id-main".to_owned()));
+    assert_eq!(network, Network::Of("id-main".into()));
 }
 
 #[test]

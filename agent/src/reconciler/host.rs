@@ -102,7 +102,7 @@ impl Reconciler {
                 .filter(|(name, container)| {
                     let shown = shown.get(&(*id, *name));
                     let is_running = matches!(container.state, ContainerState::Running { .. });
-                    container.state.id() != shown.map(|one| one.id.as_str())
+                    container.state.id() != shown.map(|one| &one.id)
                         || shown.is_some_and(|one| one.is_running != is_running)
                 })
                 .map(|(name, _)| name.clone())

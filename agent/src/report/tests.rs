@@ -10,7 +10,7 @@ use crate::tests::{name, task, task_of};
 
 fn state_of(task: &AssignedTask, container: &str, observed: ObservedState) -> TaskState {
     let mut state = TaskState::new(task, &ContainerState::NotCreated, 0);
-    let seen = Observed { id: "c1".to_owned(), state: observed, stop_signal: None };
+    let seen = Observed { id: "c1".into(), state: observed, stop_signal: None };
     state.observed(&name(container), Some(seen));
     state
 }

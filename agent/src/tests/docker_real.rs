@@ -367,9 +367,10 @@ impl Fixture {
 
     /// Waits until the task's first container has written this.
     async fn until_log(&self, agent: &TestAgent, task: &AssignedTask, text: &str) {
-        let name = self.name(task);
+        // Docker takes a name in an id's place.
+        let id = model::ContainerId::from(self.name(task));
         let waiting = async {
-            let mut log = Box::pin(agent.engine.log(&name, true, None));
+            let mut log = Box::pin(agent.engine.log(&id, true, None));
             let mut lines = Lines::default();
             while let Some(output) = log.next().await {
                 if lines.take(output.unwrap()).iter().any(|line| line == text) {

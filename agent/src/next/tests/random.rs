@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ContainerName, RestartPolicy};
+use model::{ContainerId, ContainerName, RestartPolicy};
 use proptest::prelude::*;
 
 use super::*;
@@ -72,7 +72,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 /// A container as it is in Docker.
 #[derive(Debug, Clone)]
 struct Real {
-    id: String,
+    id: ContainerId,
     state: ObservedState,
     since: Timestamp,
     is_signalled: bool,
@@ -86,7 +86,7 @@ struct World {
     is_deaf: bool,
     made: u32,
     /// When a container was first asked to stop.
-    asked: BTreeMap<String, Timestamp>,
+    asked: BTreeMap<ContainerId, Timestamp>,
 }
 
 impl World {
@@ -141,7 +141,7 @@ impl World {
     fn execute(&mut self, op: &Op) -> Result<Done, OpError> {
         match op {
             Op::Find { .. } => {
-                let image = Found { id: "image".to_owned(), stop_signal: None, unfit: None };
+                let image = Found { id: "image".into(), stop_signal: None, unfit: None };
                 Ok(Done::Found(self.has_image.then_some(image)))
             }
             Op::Pull { .. } => {
@@ -181,7 +181,7 @@ impl World {
             return Err(OpError::Stale("the name is taken".to_owned()));
         }
         self.made += 1;
-        let id = format!("{container}-{}", self.made);
+        let id = ContainerId::from(format!("{container}-{}", self.made));
         let real = Real {
             id: id.clone(),
             state: ObservedState::Created,
@@ -192,9 +192,14 @@ impl World {
         Ok(Done::Created(id))
     }
 
-    fn start(&mut self, container: &ContainerName, id: &str, anew: bool) -> Result<Done, OpError> {
+    fn start(
+        &mut self,
+        container: &ContainerName,
+        id: &ContainerId,
+        anew: bool,
+    ) -> Result<Done, OpError> {
         let now = self.scenario.now;
-        let real = self.real.get_mut(container).filter(|real| real.id == id);
+        let real = self.real.get_mut(container).filter(|real| real.id == *id);
         let real = real.ok_or(OpError::ContainerMissing)?;
         if anew || real.state != ObservedState::Running {
             (real.state, real.since) = (ObservedState::Running, now);
@@ -202,9 +207,14 @@ impl World {
         Ok(Done::Started)
     }
 
-    fn signal(&mut self, container: &ContainerName, id: &str, kill: bool) -> Result<Done, OpError> {
+    fn signal(
+        &mut self,
+        container: &ContainerName,
+        id: &ContainerId,
+        kill: bool,
+    ) -> Result<Done, OpError> {
         let now = self.scenario.now;
-        let real = self.real.get_mut(container).filter(|real| real.id == id);
+        let real = self.real.get_mut(container).filter(|real| real.id == *id);
         let real = real.ok_or(OpError::ContainerMissing)?;
         if real.state != ObservedState::Running {
             return Err(OpError::Stale("it does not run".to_owned()));
