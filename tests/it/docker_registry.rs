@@ -1,13 +1,17 @@
 //! What real clients push and pull, whole and of every platform.
 
-use serde_json::{Value, json};
+use std::collections::HashMap;
+
+use oci_spec::image::{
+    Config, Descriptor, Digest, ImageConfiguration, ImageIndexBuilder, ImageManifest,
+    ImageManifestBuilder, MediaType, Os, Platform, PlatformBuilder, RootFs, SCHEMA_VERSION,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::{Berth, docker, http};
-
-const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 #[test]
 fn docker_pulls_back_what_it_pushed() {
@@ -31,28 +35,30 @@ fn an_index_of_several_platforms_with_attestations_deploys_what_the_instance_run
     docker::login(&berth);
     docker::push(&berth, "multi", "1", "none");
     let repository = Repository::of(&berth, "multi");
-    let pushed = repository.get("manifests/latest");
-    let config = repository.get(&format!("blobs/{}", text(&pushed["config"]["digest"])));
+    let pushed: ImageManifest = repository.get("manifests/latest");
+    let config: ImageConfiguration = repository.get(&format!("blobs/{}", pushed.config().digest()));
     let (own, foreign) =
         if cfg!(target_arch = "aarch64") { ("arm64", "amd64") } else { ("amd64", "arm64") };
 
     let mut children = Vec::new();
     let mut attestations = Vec::new();
     for (architecture, version) in [(foreign, "foreign"), (own, "own")] {
-        let image = repository.push_image(&pushed, &config, architecture, version);
+        let mut image = repository.push_image(&pushed, &config, architecture, version);
         attestations.push(repository.push_attestation(&image));
-        children.push(with(
-            image,
-            "platform",
-            json!({"architecture": architecture, "os": "linux"}),
-        ));
+        image.set_platform(Some(platform("linux", architecture)));
+        children.push(image);
     }
     children.extend(attestations);
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": children});
-    let index = repository.put_manifest("latest", INDEX, &index);
+    let index = ImageIndexBuilder::default()
+        .schema_version(SCHEMA_VERSION)
+        .media_type(MediaType::ImageIndex)
+        .manifests(children)
+        .build()
+        .expect("all that an index needs is given");
+    let index = repository.put_manifest("latest", MediaType::ImageIndex, &index);
 
     let tags = berth.json(&["image", "tags", "multi"]);
-    assert_eq!(tags["items"][0]["digest"], index["digest"]);
+    assert_eq!(tags["items"][0]["digest"], index.digest().as_ref());
     assert_eq!(tags["items"][0]["platforms"], json!(["linux/amd64", "linux/arm64"]));
     berth.run(&["deploy", "multi"]).ok();
     let answer = http::get_from(&berth.router(), "multi.localhost", "/").expect("an answer");
@@ -81,84 +87,109 @@ impl Repository {
         answer
     }
 
-    fn get(&self, path: &str) -> Value {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         let answer = self.ask("GET", &format!("{}/{path}", self.base), "", "", 200);
         serde_json::from_str(&answer.body).expect("manifests and configurations are JSON")
     }
 
-    fn push_blob(&self, kind: &str, blob: &Value) -> Value {
-        let (body, named) = (blob.to_string(), descriptor(kind, blob));
+    fn push_blob(&self, media_type: MediaType, blob: &impl Serialize) -> Descriptor {
+        let body = text(blob);
+        let named = descriptor(media_type, &body);
         let begun = self.ask("POST", &format!("{}/blobs/uploads/", self.base), "", "", 202);
         let location = begun.header("location").expect("where to go on");
         let origin = self.base.split("/v2/").next().expect("a split has a first part");
         let join = if location.contains('?') { '&' } else { '?' };
-        let url = format!("{origin}{location}{join}digest={}", text(&named["digest"]));
+        let url = format!("{origin}{location}{join}digest={}", named.digest());
         self.ask("PUT", &url, "application/octet-stream", &body, 201);
         named
     }
 
-    fn put_manifest(&self, reference: &str, kind: &str, manifest: &Value) -> Value {
-        let url = format!("{}/manifests/{reference}", self.base);
-        self.ask("PUT", &url, kind, &manifest.to_string(), 201);
-        descriptor(kind, manifest)
+    fn put_manifest(
+        &self,
+        reference: &str,
+        media_type: MediaType,
+        manifest: &impl Serialize,
+    ) -> Descriptor {
+        let (url, body) = (format!("{}/manifests/{reference}", self.base), text(manifest));
+        self.ask("PUT", &url, media_type.as_ref(), &body, 201);
+        descriptor(media_type, &body)
     }
 
-    fn put_image(&self, config: &Value, layers: &Value) -> Value {
-        let image =
-            json!({"schemaVersion": 2, "mediaType": IMAGE, "config": config, "layers": layers});
-        self.put_manifest(text(&descriptor(IMAGE, &image)["digest"]), IMAGE, &image)
+    fn put_image(&self, config: Descriptor, layers: Vec<Descriptor>) -> Descriptor {
+        let image = ImageManifestBuilder::default()
+            .schema_version(SCHEMA_VERSION)
+            .media_type(MediaType::ImageManifest)
+            .config(config)
+            .layers(layers)
+            .build()
+            .expect("all that a manifest needs is given");
+        let named = descriptor(MediaType::ImageManifest, &text(&image));
+        self.put_manifest(named.digest().as_ref(), MediaType::ImageManifest, &image)
     }
 
     /// The pushed image once more, as an OCI image of another architecture and version.
     fn push_image(
         &self,
-        pushed: &Value,
-        config: &Value,
+        pushed: &ImageManifest,
+        config: &ImageConfiguration,
         architecture: &str,
         version: &str,
-    ) -> Value {
-        let mut config = with(config.clone(), "architecture", json!(architecture));
-        config["config"]["Env"] = json!([format!("SAMPLE_VERSION={version}")]);
-        let layers = pushed["layers"].as_array().expect("an image has layers").iter();
-        let kind = "application/vnd.oci.image.layer.v1.tar+gzip";
-        let layers = layers.map(|layer| with(layer.clone(), "mediaType", json!(kind)));
-        self.put_image(&self.push_blob(CONFIG, &config), &layers.collect())
+    ) -> Descriptor {
+        let mut runtime = config.config().clone().unwrap_or_default();
+        runtime.set_env(Some(vec![format!("SAMPLE_VERSION={version}")]));
+        let mut config = config.clone();
+        config.set_architecture(architecture.into()).set_config(Some(runtime));
+        let mut layers = pushed.layers().clone();
+        for layer in &mut layers {
+            layer.set_media_type(MediaType::ImageLayerGzip);
+        }
+        self.put_image(self.push_blob(MediaType::ImageConfig, &config), layers)
     }
 
-    fn push_attestation(&self, image: &Value) -> Value {
+    fn push_attestation(&self, image: &Descriptor) -> Descriptor {
         let predicate = "https://slsa.dev/provenance/v0.2";
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v0.1", "predicateType": predicate,
-            "subject": [{"digest": {"sha256": text(&image["digest"]).trim_start_matches("sha256:")}}],
+            "subject": [{"digest": {"sha256": image.digest().digest()}}],
         });
-        let layer = self.push_blob("application/vnd.in-toto+json", &statement);
-        let config = json!({
-            "architecture": "unknown", "os": "unknown", "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-        });
-        let layer = with(layer, "annotations", json!({"in-toto.io/predicate-type": predicate}));
-        let mut child = self.put_image(&self.push_blob(CONFIG, &config), &json!([layer]));
-        child["platform"] = json!({"architecture": "unknown", "os": "unknown"});
-        child["annotations"] = json!({
-            "vnd.docker.reference.type": "attestation-manifest",
-            "vnd.docker.reference.digest": image["digest"],
-        });
+        let statement_type = MediaType::from("application/vnd.in-toto+json");
+        let mut layer = self.push_blob(statement_type, &statement);
+        let mut root = RootFs::default();
+        root.set_diff_ids(vec![layer.digest().to_string()]);
+        let mut config = ImageConfiguration::default();
+        config
+            .set_architecture("unknown".into())
+            .set_os("unknown".into())
+            .set_config(Some(Config::default()))
+            .set_rootfs(root);
+        layer.set_annotations(Some(annotations(&[("in-toto.io/predicate-type", predicate)])));
+        let config = self.push_blob(MediaType::ImageConfig, &config);
+        let mut child = self.put_image(config, vec![layer]);
+        child.set_platform(Some(platform("unknown", "unknown")));
+        child.set_annotations(Some(annotations(&[
+            ("vnd.docker.reference.type", "attestation-manifest"),
+            ("vnd.docker.reference.digest", image.digest().as_ref()),
+        ])));
         child
     }
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().expect("a text")
+fn text(content: &impl Serialize) -> String {
+    serde_json::to_string(content).expect("it has text keys only")
 }
 
-fn with(mut object: Value, key: &str, value: Value) -> Value {
-    object[key] = value;
-    object
+fn platform(os: &str, architecture: &str) -> Platform {
+    let platform = PlatformBuilder::default().os(Os::from(os)).architecture(architecture);
+    platform.build().expect("both words are given")
+}
+
+fn annotations(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// What names this content.
-fn descriptor(kind: &str, content: &Value) -> Value {
-    let bytes = content.to_string();
-    let digest = model::Digest::Sha256(Sha256::digest(&bytes).into());
-    json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
+fn descriptor(media_type: MediaType, content: &str) -> Descriptor {
+    let digest = model::Digest::Sha256(Sha256::digest(content).into());
+    let digest: Digest = digest.to_string().parse().expect("both know SHA-256");
+    Descriptor::new(media_type, content.len() as u64, digest)
 }
