@@ -191,7 +191,7 @@ pub struct Stamped<V> {
     pub view: V,
 }
 
-/// What a peer says of itself.
+/// A peer's own facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hello {

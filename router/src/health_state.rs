@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(
             health_state.seen(&check()),
             (TargetHealth::Initial, None),
-            "too early to blame it"
+            "below the threshold there is no reason yet"
         );
         fail(&mut health_state, 1);
         assert_eq!(
@@ -206,7 +206,11 @@ mod tests {
         fail(&mut health_state, 2);
         health_state.passed(&check());
         fail(&mut health_state, 2);
-        assert_eq!(health_state.eligibility(), Eligibility::Healthy, "a pass in between forgives");
+        assert_eq!(
+            health_state.eligibility(),
+            Eligibility::Healthy,
+            "a pass in between starts the count again"
+        );
         fail(&mut health_state, 1);
         assert_eq!(health_state.eligibility(), Eligibility::Ineligible);
         assert_eq!(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use link::message::Stamped;
 use link::v1::Version1 as _;
-use model::view::{OnDisk, from_text, to_text};
+use model::view::{View as _, from_text, to_text};
 use model::{Epoch, RouterView, StateRevision};
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,7 @@ impl TableCache {
             rows: rows.lines().count(),
         };
         let text = format!("{}\n{rows}", serde_json::to_string(&header)?);
-        disk::write(&self.path, text.as_bytes(), MODE)
+        disk::write(&self.path, text.as_bytes(), mode())
     }
 
     /// Its path.
@@ -103,11 +103,11 @@ fn read(text: &str) -> io::Result<Stamped<RouterView>> {
     }
 }
 
-/// What the collections that may lie on disk ask for.
-const MODE: u32 = match OnDisk::Private.mode() {
-    Some(mode) => mode,
-    None => 0o600,
-};
+/// The mode of the file: what all collections in it allow.
+fn mode() -> u32 {
+    let modes = RouterView::COLLECTIONS.iter().filter_map(|collection| collection.on_disk.mode());
+    modes.fold(0o600, |all, one| all & one)
+}
 
 #[cfg(test)]
 mod tests {

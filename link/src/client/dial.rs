@@ -268,7 +268,7 @@ fn take_view<P: Peer>(
     }
 }
 
-/// What a peer says of itself, and the versions of the protocol that it supports.
+/// The greeting: the peer's own facts, and the versions of the protocol that it supports.
 fn greeting<P: Peer>(hello: Hello) -> Up<P::Report> {
     Up::Hello { protocol: OLDEST, newest: Some(VERSION), hello: Box::new(hello) }
 }

@@ -93,7 +93,7 @@ pub enum ClientError {
     /// TLS, keys or the HTTP client cannot be set up.
     #[error("{}", plain(Plain::CannotSetUpTls))]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It was told to stop while it joined.
+    /// Shutdown began while it joined.
     #[error("{}", plain(Plain::StoppedJoining))]
     Stopped,
 }

@@ -155,7 +155,7 @@ async fn exchange<A: DeserializeOwned>(
     Err(ClientError::Refused { server: server.to_owned(), code, reason })
 }
 
-/// What an HTTP response other than a success says.
+/// The refusal in an HTTP response other than a success.
 pub(super) fn read_refusal(status: StatusCode, body: &[u8]) -> Refused {
     serde_json::from_slice(body).unwrap_or_else(|_| Refused {
         code: RefusalCode::Unspecified,

@@ -90,7 +90,7 @@ fn groups(count: i64) -> Vec<Change> {
 }
 
 #[tokio::test]
-async fn peers_come_back_to_a_server_that_restarts_and_say_everything_again() {
+async fn peers_redial_a_server_that_restarts_and_report_everything_again() {
     let mut world = World::start().await;
     let session: Session<Agent> = world.joined("a").await;
     let instance = world.settled(&session.id).await;
@@ -149,7 +149,7 @@ async fn views_of_an_older_epoch_are_dropped() {
 }
 
 #[tokio::test]
-async fn who_comes_back_on_a_second_connection_replaces_the_first() {
+async fn a_second_connection_of_a_peer_replaces_the_first() {
     let world = World::start().await;
     let first: Session<Agent> = world.joined("a").await;
     until("connected", &first.connected, |is| is.then_some(())).await;
@@ -204,7 +204,7 @@ async fn a_cut_in_the_middle_of_a_view_shows_none_of_it_and_the_next_connection_
     assert!(view.view == world.store.state().router_view());
 }
 
-/// What the server says before it ends a stream on which these frames were sent.
+/// The frames that the server sends before it ends a stream on which these frames were sent.
 async fn answers(world: &World, session: &str, frames: &[Message]) -> Vec<Down> {
     let mut socket = world.raw(instance_of(session)).await;
     for frame in frames {
@@ -220,7 +220,7 @@ async fn answers(world: &World, session: &str, frames: &[Message]) -> Vec<Down> 
 }
 
 #[tokio::test]
-async fn a_peer_that_makes_no_sense_is_told_so_and_disturbs_nobody() {
+async fn a_peer_that_sends_nonsense_is_refused_with_a_code_and_disturbs_no_other() {
     let world = World::start().await;
     let session: Session<Agent> = world.joined("a").await;
     let other: Session<Agent> = world.joined("b").await;

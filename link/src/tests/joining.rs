@@ -1,4 +1,4 @@
-//! How a stranger becomes a peer, and who does not.
+//! How peers join and renew, and why they are refused.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn a_token_opens_only_what_it_is_for_and_only_as_often() {
     let other = world.token(PeerRole::Router, 1);
     assert_eq!(refusal(&world, "b", &other).await.0, RefusalCode::TokenForOtherRole);
     assert!(!world.path("b").join("identity.json").exists());
-    assert_eq!(world.store.state().instances().count(), 1, "a refused join registers nobody");
+    assert_eq!(world.store.state().instances().count(), 1, "a refused join registers no peer");
 }
 
 #[tokio::test]
@@ -129,7 +129,10 @@ async fn a_directory_of_another_installation_does_not_join_this_one() {
 
     let lost: Session<Agent> = here.peer_at("a", None, there.address).await.unwrap();
     let asked = lost.http.client.get(format!("{}/who", lost.http.base)).send().await;
-    assert!(asked.unwrap_err().is_connect(), "it does not speak to a server that it does not know");
+    assert!(
+        asked.unwrap_err().is_connect(),
+        "it sends nothing to a server of another installation"
+    );
     assert!(!*lost.connected.borrow());
 }
 
@@ -141,9 +144,9 @@ async fn everything_but_joining_is_for_registered_peers() {
     let answer = session.http.client.get(&who).send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), format!("instance/{}", session.id));
 
-    let nobody = world.without_certificate();
+    let without = world.without_certificate();
     for path in ["/who", "/link", "/streams/x", "/nothing"] {
-        let answer = nobody.post(format!("{}{path}", session.http.base)).send().await.unwrap();
+        let answer = without.post(format!("{}{path}", session.http.base)).send().await.unwrap();
         assert_eq!(answer.status(), 401, "{path}");
     }
 

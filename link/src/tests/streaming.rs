@@ -79,7 +79,7 @@ async fn a_view_of_many_mebibytes_arrives_whole() {
 }
 
 #[tokio::test]
-async fn an_agents_report_is_recorded_once_however_often_it_is_said() {
+async fn an_agents_report_is_recorded_once_however_often_it_is_sent() {
     let world = World::start().await;
     let session: Session<Agent> = world.joined("a").await;
     let instance = world.settled(&session.id).await;
@@ -112,7 +112,7 @@ async fn an_agents_report_is_recorded_once_however_often_it_is_said() {
 }
 
 #[tokio::test]
-async fn an_agent_says_nothing_about_another_instances_task() {
+async fn an_agent_reports_nothing_about_another_instances_task() {
     let world = World::start().await;
     let (own, other): (Session<Agent>, Session<Agent>) =
         (world.joined("a").await, world.joined("b").await);
@@ -124,8 +124,8 @@ async fn an_agent_says_nothing_about_another_instances_task() {
     let invented = TaskId::new(model::Timestamp::EPOCH, [7; 10]);
     let truth = seen(mine, TaskStatus::Running);
     let provisioning = seen(mine, TaskStatus::Provisioning);
-    let said = vec![lie, seen(invented, TaskStatus::Running), provisioning, truth];
-    own.report.send(AgentReport { tasks: said, unknown: vec![invented] }).unwrap();
+    let tasks = vec![lie, seen(invented, TaskStatus::Running), provisioning, truth];
+    own.report.send(AgentReport { tasks, unknown: vec![invented] }).unwrap();
     world
         .until_state("the truth", |state| {
             (state.task(mine)?.last_status() == TaskStatus::Running).then_some(())
@@ -138,7 +138,7 @@ async fn an_agent_says_nothing_about_another_instances_task() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_written_is_tried_again_without_being_said_again() {
+async fn what_could_not_be_written_is_retried_without_being_reported_again() {
     let world = World::start().await;
     let session: Session<Agent> = world.joined("a").await;
     let instance = world.settled(&session.id).await;
@@ -262,13 +262,13 @@ async fn bytes_come_on_a_connection_of_their_own_and_end_with_either_side() {
     drop(bytes);
     tokio::time::timeout(Duration::from_secs(10), lines.closed())
         .await
-        .expect("the agent learns that nobody reads any more");
+        .expect("the agent learns that nothing reads any more");
     drop(posting.await.unwrap());
 
     let url = format!("{}/streams/unasked", session.http.base);
     let answer = session.http.client.post(url).body("x").send().await.unwrap();
     assert_eq!(answer.status(), 404);
-    let nobody = model::InstanceId::new(model::Timestamp::EPOCH, [1; 10]);
-    let error = world.streams.open(nobody, logs).await.unwrap_err();
-    assert_eq!(error, StreamError::NotConnected(nobody));
+    let unknown = model::InstanceId::new(model::Timestamp::EPOCH, [1; 10]);
+    let error = world.streams.open(unknown, logs).await.unwrap_err();
+    assert_eq!(error, StreamError::NotConnected(unknown));
 }

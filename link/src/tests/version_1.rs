@@ -1,4 +1,4 @@
-//! Frames as the version before wrote them, recorded from its code: a server or a peer of that version still finds its way.
+//! Frames as the version before wrote them, recorded from its code: peers and servers of both versions work together.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,8 +45,8 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-/// Says what a peer of the version before says; gives the first frames of the answer.
-async fn say(world: &World, peer: PeerId, frames: &str) -> (Value, Value) {
+/// Sends the frames of a peer of the version before; returns the welcome and the first part of the view.
+async fn send_recorded(world: &World, peer: PeerId, frames: &str) -> (Value, Value) {
     let mut socket = world.raw(peer).await;
     for frame in frames.lines() {
         socket.send(Message::text(frame)).await.unwrap();
@@ -71,13 +71,13 @@ async fn say(world: &World, peer: PeerId, frames: &str) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn an_agent_of_the_version_before_is_welcomed_sees_its_tasks_and_is_heard() {
+async fn an_agent_of_the_version_before_is_welcomed_sees_its_tasks_and_its_report_is_recorded() {
     let world = World::start().await;
     let session: Session<Agent> = world.joined("a").await;
     let instance = world.settled(&session.id).await;
     world.place_as(task(1), instance, 1);
     world.place_as(task(2), instance, 2);
-    let (welcome, part) = say(&world, instance_of(&session.id), AGENT).await;
+    let (welcome, part) = send_recorded(&world, instance_of(&session.id), AGENT).await;
     assert_eq!(welcome["welcome"]["protocol"], 1);
     assert_eq!(
         shape(&welcome),
@@ -108,11 +108,11 @@ async fn an_agent_of_the_version_before_is_welcomed_sees_its_tasks_and_is_heard(
 }
 
 #[tokio::test]
-async fn a_router_of_the_version_before_is_welcomed_sees_its_table_and_is_heard() {
+async fn a_router_of_the_version_before_is_welcomed_sees_its_table_and_its_report_is_observed() {
     let world = World::start().await;
     let session: Session<Router> = world.joined("r").await;
     let id = session.id.parse().unwrap();
-    let (welcome, part) = say(&world, PeerId::Router(id), ROUTER).await;
+    let (welcome, part) = send_recorded(&world, PeerId::Router(id), ROUTER).await;
     assert_eq!(welcome["welcome"]["protocol"], 1);
     let document: Value = serde_json::from_str(part["part"]["text"].as_str().unwrap()).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -126,7 +126,7 @@ async fn a_router_of_the_version_before_is_welcomed_sees_its_table_and_is_heard(
     assert_eq!(health, expected);
 }
 
-/// A peer that has joined and then dials a server of the version before, which says what is recorded; and the greeting.
+/// A joined peer that dials a server of the version before, which sends the recorded frames; and the peer's greeting.
 async fn dial_old<P: Peer>(world: &World, frames: &str) -> (Session<P>, Value) {
     drop(world.joined::<P>("p").await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -141,7 +141,7 @@ async fn dial_old<P: Peer>(world: &World, frames: &str) -> (Session<P>, Value) {
     for frame in frames.lines() {
         socket.send(Message::text(frame)).await.unwrap();
     }
-    // What it sends meanwhile is read until it has hung up, so that nothing that was said to it is lost.
+    // Closing with unread bytes would reset the connection, and the peer could lose frames.
     tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
     (session, greeting)
 }
@@ -165,7 +165,7 @@ async fn an_agent_understands_a_server_of_the_version_before() {
     assert_eq!(instance.subnet, Some("10.64.1.0/24".parse().unwrap()));
     let request = tokio::time::timeout(DEADLINE, session.streams.recv()).await.unwrap().unwrap();
     assert_eq!(request.id, "ab12");
-    until("the end that it says", &session.connected, |is| (!is).then_some(())).await;
+    until("the end of the stream", &session.connected, |is| (!is).then_some(())).await;
 }
 
 #[tokio::test]

@@ -29,13 +29,13 @@ use crate::server::{Server, Streams, Submit, SubmitError};
 use crate::token::JoinTokenText;
 use crate::{Authority, PeerId};
 
-/// The server's end of a stream on which a test speaks as it likes.
+/// The server's end of a stream on which a test sends any frames.
 pub(super) type RawServer = WebSocketStream<tokio_rustls::server::TlsStream<TcpStream>>;
 
 pub(super) const BEAT: Duration = Duration::from_millis(50);
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A clock that moves when it is told to.
+/// A clock that moves only by `advance`.
 #[derive(Debug)]
 pub(super) struct TestClock(AtomicI64);
 
@@ -380,7 +380,7 @@ impl World {
         rustls::sign::CertifiedKey::new(vec![made.der().clone()], signing)
     }
 
-    /// A stream of this peer, for a test to speak on as it likes.
+    /// A stream of this peer, on which a test sends any frames.
     pub(super) async fn raw(&self, peer: PeerId) -> WebSocketStream<TlsStream<TcpStream>> {
         let key = self.key_of(&self.authority, peer);
         let socket = TcpStream::connect(self.address).await.unwrap();
@@ -390,7 +390,7 @@ impl World {
         tokio_tungstenite::client_async("ws://berth-server/link", stream).await.unwrap().0
     }
 
-    /// A server of this installation's for one stream, for a test to speak on as it likes.
+    /// The installation's server for one stream, on which a test sends any frames.
     pub(super) async fn raw_server(&self, listener: TcpListener) -> RawServer {
         let key = self.authority.server_key(self.clock.now()).unwrap();
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
