@@ -24,6 +24,7 @@ use utoipa::IntoParams;
 use crate::Api;
 use crate::authorized::Authenticated;
 use crate::problem::Problem;
+use crate::sentence;
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_hours(24);
@@ -97,10 +98,7 @@ impl Answers {
         if entry.fingerprint == fingerprint {
             return Ok(Arc::clone(entry));
         }
-        let detail = format!(
-            "idempotency key `{}` was used for another request: choose a new one for each thing that is wanted",
-            scope.key
-        );
+        let detail = sentence::key_used(&scope.key);
         Err(Problem::new(ProblemCode::IdempotencyConflict, detail))
     }
 

@@ -9,11 +9,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use control::Control;
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use model::{ContainerName, InstanceId, TaskId};
-use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,63 +28,21 @@ mod request;
 mod request_id;
 mod router;
 mod routing;
+mod sentence;
 mod service;
+mod shared;
 mod status;
 mod task;
 mod task_definition;
+
+pub(crate) use shared::Api;
+pub use shared::{Admin, Logs, Readiness};
 
 #[cfg(test)]
 mod tests;
 
 /// Bytes of a request's body at most.
 const MOST_BODY_BYTES: usize = 1 << 20;
-
-/// What the API needs of the rest of the server.
-#[derive(Clone)]
-pub struct Admin {
-    /// What does what is asked for.
-    pub control: Control,
-    /// Where logs of running tasks come from.
-    pub logs: Arc<dyn Logs>,
-    /// Whether registry and router accept and the local instance is ready, with a sentence where not.
-    pub ready: watch::Receiver<Readiness>,
-}
-
-impl std::fmt::Debug for Admin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin").field("control", &self.control).finish_non_exhaustive()
-    }
-}
-
-/// Whether the server is ready, part by part.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Readiness {
-    /// Each part, and why it is not ready where it is not.
-    pub parts: Vec<(&'static str, Result<(), String>)>,
-}
-
-impl Readiness {
-    /// Whether every part is ready; false while none is known.
-    pub fn all(&self) -> bool {
-        !self.parts.is_empty() && self.parts.iter().all(|(_, state)| state.is_ok())
-    }
-}
-
-/// Where logs of running tasks come from.
-pub trait Logs: Send + Sync {
-    /// The log lines of a task, each as `CONTAINER TEXT`; the error is a sentence for people.
-    fn open(
-        &self,
-        instance: InstanceId,
-        task: TaskId,
-        container: Option<ContainerName>,
-        follow: bool,
-        tail: Option<u32>,
-    ) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, String>>;
-}
-
-/// What handlers share.
-pub(crate) type Api = Arc<Admin>;
 
 fn api() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -8,6 +8,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use control::Refused;
 
+use crate::sentence;
+
 /// A problem document as an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem(pub(crate) api::Problem);
@@ -22,25 +24,19 @@ impl Problem {
     }
 
     pub(crate) fn no_credential() -> Self {
-        let detail = "this needs a token: send the header `Authorization: Bearer TOKEN`; the administrator's token is in \
-                      `admin.token` in the data directory";
-        Self::new(ProblemCode::Unauthenticated, detail)
+        Self::new(ProblemCode::Unauthenticated, sentence::no_credential())
     }
 
     pub(crate) fn wrong_credential() -> Self {
-        let detail = "the token is not valid: it is mistyped, revoked or over; the administrator's token is in `admin.token` \
-                      in the data directory";
-        Self::new(ProblemCode::Unauthenticated, detail)
+        Self::new(ProblemCode::Unauthenticated, sentence::wrong_credential())
     }
 
     pub(crate) fn no_such_path() -> Self {
-        let detail = "there is nothing at this path; the API lives under /api/v1 and is described at /api/v1/openapi.json";
-        Self::new(ProblemCode::NoSuchPath, detail)
+        Self::new(ProblemCode::NoSuchPath, sentence::no_such_path())
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let detail = "this path does not take that method; see /api/v1/openapi.json";
-        Self::new(ProblemCode::MethodNotAllowed, detail)
+        Self::new(ProblemCode::MethodNotAllowed, sentence::method_not_allowed())
     }
 
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
@@ -72,9 +68,9 @@ impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Self::new(ProblemCode::PayloadTooLarge, "the body is larger than 1 MiB")
+                Self::new(ProblemCode::PayloadTooLarge, sentence::body_too_large())
             }
-            _ => Self::invalid(format!("the body cannot be read: {}", rejection.body_text())),
+            _ => Self::invalid(sentence::body_unreadable(&rejection.body_text())),
         }
     }
 }
@@ -93,6 +89,6 @@ impl From<PathRejection> for Problem {
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::invalid(format!("the query cannot be read: {}", rejection.body_text()))
+        Self::invalid(sentence::query_unreadable(&rejection.body_text()))
     }
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Api;
 use crate::problem::Problem;
+use crate::sentence;
 
 /// A JSON body; errors name the place in it.
 #[derive(Debug)]
@@ -27,20 +28,18 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
                 Some(end) if !place.is_empty() => &cause[..end],
                 _ => &cause,
             };
-            Problem::invalid(format!("the body is not what this takes{place}: {cause}"))
+            Problem::invalid(sentence::wrong_body(&place, cause))
         })?;
-        json.end().map_err(|error| {
-            Problem::invalid(format!("the body goes on behind its JSON: {error}"))
-        })?;
+        json.end().map_err(|error| Problem::invalid(sentence::goes_on(&error)))?;
         Ok(Self(value))
     }
 }
 
-/// Where in a document, for a sentence; nothing where it is the document itself.
+/// Where in a document; empty where it is the document itself.
 fn place(path: &serde_path_to_error::Path) -> String {
     match path.to_string() {
         whole if whole == "." => String::new(),
-        place => format!(" at `{place}`"),
+        place => place,
     }
 }
 

@@ -1,8 +1,9 @@
-//! Every sentence of this room. Nothing decides on one: with the feature `reworded` each is another.
+//! Every sentence of this room. Nothing decides on one: with the feature `reworded` all of them come out as other words.
 
 use std::fmt;
 
 use access::ResourceKind;
+use model::sentence::say;
 use model::{CommitError, ImageReference, Principal, Refusal, Unmet};
 
 use crate::Refused;
@@ -10,13 +11,8 @@ use crate::refused::{DeployError, DocumentError, UnsupportedField};
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&reword(&refused(self)))
+        f.write_str(&say(refused(self)))
     }
-}
-
-/// The sentence, or another one where a test wants to know that nothing reads it.
-fn reword(sentence: &str) -> String {
-    if cfg!(feature = "reworded") { sentence.chars().rev().collect() } else { sentence.to_owned() }
 }
 
 /// Cause and next step.
@@ -224,22 +220,22 @@ pub(crate) fn unsupported(unsupported: &UnsupportedField) -> String {
 
 /// Why a deployment is where it is when it begins.
 pub(crate) fn tasks_are_being_started() -> String {
-    reword("tasks are being started")
+    say("tasks are being started")
 }
 
 /// Why a deployment goes back.
 pub(crate) fn rolled_back_by_a_person() -> String {
-    reword("rolled back by a person")
+    say("rolled back by a person")
 }
 
 /// Why a task stops that somebody stopped.
 pub(crate) fn stopped_by(principal: &Principal) -> String {
-    reword(&format!("stopped by {principal}"))
+    say(format!("stopped by {principal}"))
 }
 
 /// Why everything stops.
 pub(crate) fn stopped_by_down() -> String {
-    reword("stopped by `berth down`")
+    say("stopped by `berth down`")
 }
 
 /// Where a value comes from that was not given.
@@ -259,7 +255,7 @@ pub(crate) enum Origin {
 impl Origin {
     /// In words.
     pub(crate) fn sentence(self) -> String {
-        reword(match self {
+        say(match self {
             Self::AsBefore => "as before",
             Self::ServiceName => "the service's name",
             Self::Expose => "the image's EXPOSE",

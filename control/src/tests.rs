@@ -13,6 +13,7 @@ use model::{
 
 use crate::{Backend, Caller, Control, Refused, Request, Setup};
 
+mod decide;
 mod execute;
 mod table;
 
