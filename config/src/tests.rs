@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use model::LeaseTimes;
+
 use super::*;
 
 fn flags(dir: &Path) -> Flags {

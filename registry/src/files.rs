@@ -16,19 +16,12 @@ use crate::route::UploadId;
 
 #[cfg(test)]
 pub(crate) mod faults;
+pub(crate) mod step;
+
+use step::Step;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 256 << 10;
-
-/// The steps that a disk may refuse. Tests let each of them fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Step {
-    Create,
-    Write,
-    SyncFile,
-    Rename,
-    SyncDirectory,
-}
 
 /// The registry's directory.
 #[derive(Debug)]

@@ -8,8 +8,10 @@ mod origin;
 mod pages;
 mod retry;
 mod tunnel;
+mod within;
 mod world;
 
 use client::{Answer, Client, send};
 use origin::{Act, Origin};
-use world::{World, draining, forward, group, target, task, within};
+use within::within;
+use world::{World, draining, forward, group, target, task};

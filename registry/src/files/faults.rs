@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use super::Step;
+use super::step::Step;
 
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Inner>);

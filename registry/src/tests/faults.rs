@@ -6,7 +6,8 @@ use std::io;
 use http::StatusCode;
 
 use super::world::{OCI_IMAGE, World, image};
-use crate::files::{self, Step};
+use crate::files;
+use crate::files::step::Step;
 use crate::rows::{self, BlobRow};
 
 const STEPS: [Step; 5] =

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::world::within;
+use super::within::within;
 
 /// An answer.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use link::message::{RouterReport, SeenTarget, Stamped};
 use model::observed::TargetHealth;
@@ -17,13 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::{Answer, send};
+use super::within::within;
 use crate::serve::{self, LinkChannels};
-
-/// Waits for something, and fails if it takes too long.
-pub(super) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(20);
-    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| panic!("{what} does not come"))
-}
 
 /// A router, and the test's end of its link.
 #[derive(Debug)]
