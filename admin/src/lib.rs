@@ -18,6 +18,7 @@ use crate::problem::Problem;
 mod authorized;
 mod cluster;
 mod deploy;
+mod document;
 mod down;
 mod idempotency;
 mod if_match;
@@ -79,8 +80,7 @@ pub fn router(admin: Admin) -> Router {
     let api_state: Api = Arc::new(admin);
     let answers = Arc::new(idempotency::Answers::default());
     let (routes, mut document) = OpenApiRouter::new().nest("/api/v1", api()).split_for_parts();
-    "Berth".clone_into(&mut document.info.title);
-    document.info.version = version;
+    document::complete(&mut document, &version);
     let document = Bytes::from(document.to_json().expect("an OpenAPI document is JSON"));
     let json = [("content-type", "application/json")];
     routes

@@ -22,6 +22,7 @@ mod access;
 mod backend;
 mod definition;
 mod deploy;
+mod document;
 mod idempotency;
 mod instance;
 mod page;

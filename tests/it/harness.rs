@@ -9,8 +9,11 @@ pub(crate) mod http;
 pub(crate) mod load;
 mod process;
 mod said;
+mod server;
 pub(crate) mod wait;
 
 pub(crate) use berth::{Berth, primary};
 pub(crate) use process::kill;
+pub(crate) use said::holds;
+pub(crate) use server::Server;
 pub(crate) use wait::{now, until, until_within};

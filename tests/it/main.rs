@@ -12,5 +12,6 @@ mod docker_routing;
 mod docker_tasks;
 mod harness;
 mod old_data;
+mod openapi;
 mod readme;
 mod tidy;
