@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::load::Load;
-use crate::harness::{Berth, docker, http, primary, until, until_within};
+use crate::harness::{Berth, docker, holds, http, primary, until, until_within};
 
 fn version(berth: &Berth, host: &str) -> String {
     let answer = http::get_from(&berth.router(), host, "/");
@@ -87,7 +87,7 @@ fn a_bad_push_is_rolled_back_and_tried_once() {
     assert_eq!(primary(&berth.service("hello"))["id"], settled);
 
     let events = berth.run(&["service", "events", "hello"]).ok();
-    assert!(events.contains(&format!("deployment {failed} failed")), "{events}");
+    assert!(holds(&events, &format!("deployment {failed} failed")), "{events}");
     let stopped = berth.json(&["task", "ls", "--service", "hello", "--stopped"]);
     let stopped = stopped["items"].as_array().expect("a list").clone();
     // One more may have been started in the moment in which the deployment was given up.

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::harness::{Berth, docker, http, until};
+use crate::harness::{Berth, docker, holds, http, until};
 
 #[test]
 fn a_container_that_exits_at_once_is_named_with_its_last_log_lines() {
@@ -10,9 +10,9 @@ fn a_container_that_exits_at_once_is_named_with_its_last_log_lines() {
     docker::login(&berth);
     docker::push(&berth, "bad", "1", "exits");
     let said = berth.run(&["deploy", "bad"]).fails(8);
-    assert!(said.contains("exited with code 1"), "{said}");
+    assert!(holds(&said, "exited with code 1"), "{said}");
     assert!(said.contains("broken on purpose"), "{said}");
-    assert!(said.contains("berth service events bad"), "{said}");
+    assert!(holds(&said, "berth service events bad"), "{said}");
     berth.down();
 }
 
@@ -30,7 +30,7 @@ fn a_service_that_never_becomes_healthy_is_named_with_the_failed_check() {
 fn an_image_that_does_not_exist_is_named_with_how_to_push_it() {
     let berth = Berth::up();
     let said = berth.run(&["deploy", "nothing"]).fails(3);
-    assert!(said.contains("nothing:latest") && said.contains("docker push"), "{said}");
+    assert!(said.contains("nothing:latest") && holds(&said, "docker push"), "{said}");
     berth.down();
 }
 
@@ -82,7 +82,7 @@ fn no_room_on_any_instance_is_named_with_need_and_rest() {
     docker::login(&berth);
     docker::push(&berth, "hello", "1", "none");
     let said = berth.run(&["deploy", "hello", "--memory", "512"]).fails(1);
-    assert!(said.contains("512 MiB") && said.contains("join-token"), "{said}");
+    assert!(holds(&said, "512 MiB") && holds(&said, "join-token"), "{said}");
     berth.down();
 }
 
@@ -90,7 +90,7 @@ fn no_room_on_any_instance_is_named_with_need_and_rest() {
 fn a_wrong_token_is_forbidden_and_says_where_the_right_one_is() {
     let berth = Berth::up();
     let said = berth.run_with(&[("BERTH_TOKEN", "berth_pat_wrong")], &["status"]).fails(4);
-    assert!(said.contains("token"), "{said}");
+    assert!(holds(&said, "token"), "{said}");
     let anonymous = http::get(&format!("{}/api/v1/status", berth.admin())).expect("an answer");
     assert_eq!(anonymous.status, 401);
     assert_eq!(anonymous.header("content-type"), Some("application/problem+json"));
@@ -126,7 +126,7 @@ fn docker_that_is_not_there_is_named_by_up_and_by_the_demo() {
     let mut berth = Berth::idle(&[("BERTH_AGENT_DOCKER_HOST", "unix:///nowhere/docker.sock")]);
     let said =
         berth.run_with(&[("DOCKER_HOST", "unix:///nowhere/docker.sock")], &["demo", "--once"]);
-    assert!(said.fails(1).contains("Docker"), "the demo says what is missing");
+    assert!(holds(&said.fails(1), "Docker"), "the demo says what is missing");
     let mut up = berth.spawn(&[], &["up"]);
     until("the agent's trouble is told", || {
         let log = std::fs::read_to_string(berth.data().join("log/agent.log")).unwrap_or_default();
@@ -142,5 +142,5 @@ fn a_server_that_is_not_there_is_named_with_how_to_start_it() {
     let berth = Berth::idle(&[]);
     let said =
         berth.run_with(&[("BERTH_URL", "http://127.0.0.1:9"), ("BERTH_TOKEN", "x")], &["status"]);
-    assert!(said.fails(7).contains("berth up"));
+    assert!(holds(&said.fails(7), "berth up"));
 }

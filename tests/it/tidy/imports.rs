@@ -96,7 +96,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Skips an attribute; whether it says `#[cfg(test)]`.
+    /// Skips an attribute; whether it says that what follows is for tests, as `#[cfg(test)]` does.
     fn attribute(&mut self) -> bool {
         self.at += 1;
         if self.peek(0) == "!" {
@@ -104,7 +104,11 @@ impl Reader<'_> {
         }
         let begin = self.at;
         self.skip_group("[", "]");
-        self.tokens[begin..self.at] == ["[", "cfg", "(", "test", ")", "]"]
+        let attribute = &self.tokens[begin..self.at];
+        let is_negated = attribute.windows(3).any(|three| three == ["not", "(", "test"]);
+        attribute.starts_with(&["[".to_owned(), "cfg".to_owned()])
+            && attribute.iter().any(|token| token == "test")
+            && !is_negated
     }
 
     fn skip_group(&mut self, open: &str, close: &str) {
@@ -275,6 +279,8 @@ fn imports_are_read_as_they_are_written() {
         mod inner { use super::k::L; use super::super::m; fn n() { o::p() } }
         #[cfg(test)]
         mod tests { use crate::only::tests; }
+        #[cfg(all(test, feature = "loud"))]
+        mod loud_tests { use super::*; }
         "#,
     );
     let used: Vec<String> = imports.used.iter().map(|path| path.join("::")).collect();
