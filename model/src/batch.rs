@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::access::Principal;
-use crate::change::{Change, Refusal};
+use crate::change::Change;
 use crate::history::History;
+use crate::refusal::Refusal;
 use crate::state::State;
 use crate::time::Timestamp;
 

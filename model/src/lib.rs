@@ -20,6 +20,7 @@ pub mod limits;
 pub mod name;
 pub mod observed;
 pub mod placement;
+pub mod refusal;
 pub mod resources;
 pub mod routing;
 mod row;
@@ -39,8 +40,8 @@ pub use backoff::Backoff;
 pub use batch::{Batch, CommitError, Precondition, RowGuard, RowWrite, Unmet};
 pub use chain::chain;
 pub use change::{
-    AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, JoinTokenEnd, Refusal,
-    RepositoryChange, RouterChange, RoutingChange, ServiceChange, TaskChange, TaskDefinitionChange,
+    AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, RepositoryChange,
+    RouterChange, RoutingChange, ServiceChange, TaskChange, TaskDefinitionChange,
 };
 pub use cluster::{
     Cluster, HostIdentity, Installation, Instance, InstanceStatus, Platform, Router, Subnet,
@@ -63,6 +64,9 @@ pub use name::{
 };
 pub use observed::{Lease, LeaseTimes, Observed};
 pub use placement::{FilterReason, FilteredInstances, PlacementFailure};
+pub use refusal::{
+    ActualStatus, InvalidChange, InvalidRouting, JoinTokenEnd, Refusal, RuleOverlap, User,
+};
 pub use resources::{Dimension, Resources, Shortfall};
 pub use routing::{
     Action, Conditions, HealthCheck, HealthCheckProtocol, HttpMatcher, Listener, Rule, TargetGroup,

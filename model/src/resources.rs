@@ -139,11 +139,11 @@ mod tests {
     fn what_does_not_fit_is_named_with_need_and_rest() {
         let free = Resources::new(1024, 256);
         let short = free.shortfalls(&Resources::new(512, 512));
-        assert_eq!(short.len(), 1);
-        assert_eq!(short[0].to_string(), "needs 512 MiB of memory, 256 free");
+        assert_eq!(short, [Shortfall { dimension: Dimension::Memory, needed: 512, free: 256 }]);
         assert!(free.shortfalls(&Resources::new(1024, 256)).is_empty());
-        let disk = Resources::default().with(Dimension::Named("gpu".to_owned()), 1);
-        assert_eq!(free.shortfalls(&disk)[0].to_string(), "needs 1 of gpu, 0 free");
+        let dimension = Dimension::Named("gpu".to_owned());
+        let gpu = Resources::default().with(dimension.clone(), 1);
+        assert_eq!(free.shortfalls(&gpu), [Shortfall { dimension, needed: 1, free: 0 }]);
     }
 
     #[test]

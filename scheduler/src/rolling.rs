@@ -258,3 +258,6 @@ impl DisruptionBudget {
         (stopped, left)
     }
 }
+
+#[cfg(test)]
+mod tests;

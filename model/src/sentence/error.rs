@@ -5,13 +5,15 @@ use std::fmt;
 use super::say;
 use crate::arn::ArnError;
 use crate::batch::{CommitError, Unmet};
-use crate::change::{JoinTokenEnd, Refusal};
 use crate::cluster::SubnetError;
 use crate::definition::{DefinitionError, RevisionError};
 use crate::digest::DigestError;
 use crate::id::IdError;
 use crate::image::ImageReferenceError;
 use crate::name::NameError;
+use crate::refusal::{
+    ActualStatus, InvalidChange, InvalidRouting, JoinTokenEnd, Refusal, RuleOverlap, User,
+};
 use crate::resources::{Dimension, Shortfall};
 use crate::routing::MatcherError;
 use crate::row::RowError;
@@ -101,8 +103,12 @@ fn refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotFound { kind, name } => format!("{kind} `{name}` does not exist"),
         Refusal::Exists { kind, name } => format!("{kind} `{name}` already exists"),
-        Refusal::WrongStatus { kind, name, status } => format!("{kind} `{name}` is {status}"),
-        Refusal::InUse { kind, name, by } => format!("{kind} `{name}` is in use by {by}"),
+        Refusal::WrongStatus { kind, name, status } => {
+            format!("{kind} `{name}` is {}", self::status(*status))
+        }
+        Refusal::InUse { kind, name, by } => {
+            format!("{kind} `{name}` is in use by {}", user(by))
+        }
         Refusal::NotNext { given, next } => {
             format!("task definition `{given}` is not the next revision, `{next}`")
         }
@@ -114,8 +120,8 @@ fn refusal(refusal: &Refusal) -> String {
         Refusal::ServiceExists { cluster, name } => {
             format!("service `{name}` already exists in cluster `{cluster}`")
         }
-        Refusal::RuleConflict { other, why } => {
-            format!("rule conflicts with rule `{other}`: {why}")
+        Refusal::RuleConflict { other, overlap } => {
+            format!("rule conflicts with rule `{other}`: {}", self::overlap(overlap))
         }
         Refusal::JoinTokenOver(end) => {
             let end = match end {
@@ -124,7 +130,109 @@ fn refusal(refusal: &Refusal) -> String {
             };
             format!("join token has {end}; make a new one with `berth instance join-token`")
         }
-        Refusal::Invalid(what) => what.clone(),
+        Refusal::Invalid(what) => invalid(what),
+    }
+}
+
+fn status(status: ActualStatus) -> String {
+    match status {
+        ActualStatus::Superseded => "superseded".to_owned(),
+        ActualStatus::Completed => "COMPLETED".to_owned(),
+        ActualStatus::Failed => "FAILED".to_owned(),
+        ActualStatus::NotPrimary => "not the one that counts".to_owned(),
+        ActualStatus::ActiveService => "ACTIVE: drain it first".to_owned(),
+        ActualStatus::DrainingService => {
+            "DRAINING: it was removed and its tasks are being stopped".to_owned()
+        }
+        ActualStatus::DrainingInstance => "DRAINING".to_owned(),
+        ActualStatus::Placed => "placed already".to_owned(),
+        ActualStatus::Unplaced => "on no instance".to_owned(),
+        ActualStatus::NotStopped(status) => format!("{status:?}, not stopped yet"),
+    }
+}
+
+fn user(user: &User) -> String {
+    match user {
+        User::Task(id) => format!("task `{id}`"),
+        User::Service(name) => format!("service `{name}`"),
+        User::Rule(id) => format!("rule `{id}`"),
+    }
+}
+
+fn overlap(overlap: &RuleOverlap) -> String {
+    match overlap {
+        RuleOverlap::Priority(priority) => format!("both have priority {priority}"),
+        RuleOverlap::HostAndPath { host, path } => {
+            format!("both match host `{host}` and path `{path}`")
+        }
+    }
+}
+
+fn invalid(invalid: &InvalidChange) -> String {
+    match invalid {
+        InvalidChange::Images(key) => {
+            format!("a deployment of `{key}` names one image digest per container")
+        }
+        InvalidChange::DeploymentBegun => "a new deployment is IN_PROGRESS".to_owned(),
+        InvalidChange::NoService => "an update names its service".to_owned(),
+        InvalidChange::DesiredCount { desired, most } => {
+            format!("a desired count of {desired} is too many; {most} at most")
+        }
+        InvalidChange::Percentages { minimum, maximum } => format!(
+            "minimumHealthyPercent {minimum} and maximumPercent {maximum}: use 0 to 100, and 100 to 1000"
+        ),
+        InvalidChange::NoLegalStep => {
+            "with minimumHealthyPercent 100 and maximumPercent 100 no task can ever be \
+                                       replaced; lower the one or raise the other"
+                .to_owned()
+        }
+        InvalidChange::NoTrafficPort { task_definition, container, port, service } => format!(
+            "task definition `{task_definition}` maps no port {port} of a container `{container}`, to which service \
+             `{service}` sends traffic"
+        ),
+        InvalidChange::OtherCluster { instance, cluster, wanted } => {
+            format!("instance `{instance}` is in cluster `{cluster}`, not in `{wanted}`")
+        }
+        InvalidChange::Address { address, instance } => {
+            format!("`{address}` is no task address of instance `{instance}`")
+        }
+        InvalidChange::Report(status) => format!("an agent cannot report a task as {status:?}"),
+        InvalidChange::Containers { task, task_definition } => {
+            format!("task `{task}` names not the containers of `{task_definition}`")
+        }
+        InvalidChange::OtherInstance { task, instance } => {
+            format!("task `{task}` is not on instance `{instance}`")
+        }
+        InvalidChange::Routing(invalid) => invalid_routing(invalid),
+    }
+}
+
+fn invalid_routing(invalid: &InvalidRouting) -> String {
+    match invalid {
+        InvalidRouting::HealthCheckZero => {
+            "interval, timeout and thresholds of a health check are 1 at least".to_owned()
+        }
+        InvalidRouting::HealthCheckPath(path) => {
+            format!("health check path `{path}` does not begin with `/`")
+        }
+        InvalidRouting::FixedResponse(status) => {
+            format!("a fixed response has status {status}; use 2xx, 4xx or 5xx")
+        }
+        InvalidRouting::Priority(priority) => {
+            format!("rule priority {priority} is out of range; use 1 to 50000")
+        }
+        InvalidRouting::Patterns { count, most } => {
+            format!("a rule has {count} hosts and paths; {most} at most")
+        }
+        InvalidRouting::HostPattern(host) => format!(
+            "host `{host}` is not a host: use letters, digits, `-`, `.`, `*` and `?`, 128 at most"
+        ),
+        InvalidRouting::PathPattern(path) => format!(
+            "path `{path}` is not a path: use printable ASCII without spaces, 128 characters at most"
+        ),
+        InvalidRouting::PathNeverMatches(path) => {
+            format!("path `{path}` would never match: begin it with `/`")
+        }
     }
 }
 

@@ -4,7 +4,12 @@
 mod plain {
     use super::super::*;
     use crate::definition::TransportProtocol;
+    use crate::id::{InstanceId, RuleId, TaskId};
+    use crate::refusal::{
+        ActualStatus, InvalidChange, InvalidRouting, JoinTokenEnd, Refusal, RuleOverlap, User,
+    };
     use crate::stop::{StopCause, Stopped};
+    use crate::time::Timestamp;
 
     fn fits_none(instances: &[(usize, FilterReason)]) -> String {
         let instances = instances
@@ -80,6 +85,70 @@ mod plain {
         let failure = DeploymentFailure::TasksFailed { count: 3, last };
         let expected = "3 tasks failed in a row, the last one: exit code 1";
         assert_eq!(failure.to_string(), expected);
+    }
+
+    #[test]
+    fn text_that_cannot_be_read_is_answered_with_how_to_write_it() {
+        let name = "My_Service".parse::<ServiceName>().unwrap_err();
+        let expected = "`My_Service` is not a service name: use 1 to 63 lowercase letters, digits and hyphens, \
+                        with a letter or digit at both ends";
+        assert_eq!(name.to_string(), expected);
+        let id = "hello".parse::<TaskId>().unwrap_err();
+        let expected =
+            "`hello` is not an id: an id is 32 hexadecimal digits, as the `ls` commands show";
+        assert_eq!(id.to_string(), expected);
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_in_the_way_and_what_to_do() {
+        let kind = "service";
+        let name = "hello".to_owned();
+        let rule = RuleId::new(Timestamp::EPOCH, [0; 10]);
+        let instance = InstanceId::new(Timestamp::EPOCH, [0; 10]);
+        let short = Shortfall { dimension: Dimension::Memory, needed: 512, free: 0 };
+        let status = ActualStatus::ActiveService;
+        let overlap = RuleOverlap::Priority(10);
+        let percentages = InvalidChange::Percentages { minimum: 101, maximum: 200 };
+        for (refusal, expected) in [
+            (
+                Refusal::NotFound { kind, name: name.clone() },
+                "service `hello` does not exist".to_owned(),
+            ),
+            (
+                Refusal::WrongStatus { kind, name: name.clone(), status },
+                "service `hello` is ACTIVE: drain it first".to_owned(),
+            ),
+            (
+                Refusal::InUse { kind, name, by: User::Rule(rule) },
+                format!("service `hello` is in use by rule `{rule}`"),
+            ),
+            (
+                Refusal::NoRoom { instance, shortfalls: vec![short] },
+                format!(
+                    "instance `{instance}` has no room for the task: needs 512 MiB of memory, 0 free"
+                ),
+            ),
+            (
+                Refusal::RuleConflict { other: rule, overlap },
+                format!("rule conflicts with rule `{rule}`: both have priority 10"),
+            ),
+            (
+                Refusal::JoinTokenOver(JoinTokenEnd::UsedUp),
+                "join token has been used up; make a new one with `berth instance join-token`"
+                    .to_owned(),
+            ),
+            (
+                percentages.into(),
+                "minimumHealthyPercent 101 and maximumPercent 200: use 0 to 100, and 100 to 1000"
+                    .to_owned(),
+            ),
+            (
+                InvalidRouting::Priority(0).into(),
+                "rule priority 0 is out of range; use 1 to 50000".to_owned(),
+            ),
+        ] {
+            assert_eq!(refusal.to_string(), expected);
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::entities::Entity;
 use super::{State, Touched};
-use crate::change::{Change, Refusal};
+use crate::change::Change;
 use crate::history::{EventKind, History, ServiceEvent};
+use crate::refusal::Refusal;
 use crate::sentence;
 use crate::service::Service;
 use crate::time::Timestamp;

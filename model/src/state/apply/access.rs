@@ -2,8 +2,9 @@
 
 use super::{Applied, Write, exists, not_found};
 use crate::access::{Credential, JoinToken};
-use crate::change::{AccessChange, JoinTokenEnd, Refusal};
+use crate::change::AccessChange;
 use crate::id::{CredentialId, JoinTokenId};
+use crate::refusal::{JoinTokenEnd, Refusal};
 
 /// Expired join tokens that a new one takes with it.
 const EXPIRED_PER_TOKEN: usize = 16;

@@ -1,9 +1,10 @@
 //! Clusters, and the instances and routers that join them.
 
 use super::{Applied, Write, exists, not_found};
-use crate::change::{ClusterChange, InstanceChange, InstanceReport, Refusal, RouterChange};
+use crate::change::{ClusterChange, InstanceChange, InstanceReport, RouterChange};
 use crate::cluster::{Cluster, Installation, Instance, InstanceStatus, Router, Subnet};
 use crate::id::{InstallationId, InstanceId, RouterId};
+use crate::refusal::{Refusal, User};
 use crate::task::TaskStatus;
 
 impl Write<'_> {
@@ -104,7 +105,7 @@ impl Write<'_> {
             return Err(Refusal::InUse {
                 kind: "subnet of instance",
                 name: id.to_string(),
-                by: format!("task `{}`", task.id),
+                by: User::Task(task.id),
             });
         }
         self.put(Instance { subnet: Some(subnet), last_address: 0, ..instance });
@@ -126,7 +127,7 @@ impl Write<'_> {
             return Err(Refusal::InUse {
                 kind: "instance",
                 name: instance.name,
-                by: format!("task `{}`", task.id),
+                by: User::Task(task.id),
             });
         }
         self.remove::<Instance>(id);

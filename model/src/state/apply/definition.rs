@@ -1,8 +1,9 @@
 //! Task definitions.
 
 use super::{Applied, Write};
-use crate::change::{Refusal, TaskDefinitionChange};
+use crate::change::TaskDefinitionChange;
 use crate::definition::{Revision, TaskDefinition};
+use crate::refusal::Refusal;
 
 impl Write<'_> {
     pub(super) fn task_definition(&mut self, change: &TaskDefinitionChange) -> Applied {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Applied, Write, exists, not_found};
-use crate::change::{DeploymentChange, Refusal};
+use crate::change::DeploymentChange;
 use crate::history::{EventKind, History};
 use crate::id::{DeploymentId, ServiceId};
 use crate::image::Reference;
+use crate::refusal::{ActualStatus, InvalidChange, Refusal};
 use crate::sentence;
 use crate::service::{CompletedDeployment, Deployment, DeploymentFailure, RolloutState, Service};
 
@@ -46,11 +47,10 @@ impl Write<'_> {
         let wanted: BTreeSet<_> =
             definition.container_definitions.iter().map(|c| &c.name).collect();
         if deployment.images.keys().collect::<BTreeSet<_>>() != wanted {
-            let message = format!("a deployment of `{key}` names one image digest per container");
-            return Err(Refusal::Invalid(message));
+            return Err(Refusal::Invalid(InvalidChange::Images(key.clone())));
         }
         if deployment.rollout_state != RolloutState::InProgress || deployment.failed_tasks != 0 {
-            return Err(Refusal::Invalid("a new deployment is IN_PROGRESS".to_owned()));
+            return Err(Refusal::Invalid(InvalidChange::DeploymentBegun));
         }
         if deployment.rollback_of.is_none() {
             for container in &definition.container_definitions {
@@ -100,15 +100,12 @@ impl Write<'_> {
         let deployment =
             self.state.deployment(id).cloned().ok_or_else(|| not_found("deployment", id))?;
         let service = self.known_service(deployment.service)?;
-        let wrong = |status: &str| Refusal::WrongStatus {
-            kind: "deployment",
-            name: id.to_string(),
-            status: status.to_owned(),
-        };
+        let wrong =
+            |status| Refusal::WrongStatus { kind: "deployment", name: id.to_string(), status };
         match deployment.rollout_state {
-            _ if service.deployment != Some(id) => Err(wrong("superseded")),
-            RolloutState::Completed => Err(wrong("COMPLETED")),
-            RolloutState::Failed => Err(wrong("FAILED")),
+            _ if service.deployment != Some(id) => Err(wrong(ActualStatus::Superseded)),
+            RolloutState::Completed => Err(wrong(ActualStatus::Completed)),
+            RolloutState::Failed => Err(wrong(ActualStatus::Failed)),
             RolloutState::InProgress => Ok((deployment, service)),
         }
     }

@@ -1,8 +1,9 @@
 //! Listeners, target groups and rules.
 
 use super::{Applied, Write, exists, not_found};
-use crate::change::{Refusal, RoutingChange};
+use crate::change::RoutingChange;
 use crate::id::{RuleId, TargetGroupId};
+use crate::refusal::{InvalidRouting, Refusal, RuleOverlap, User};
 use crate::routing::{Action, Conditions, Listener, Rule, TargetGroup};
 use std::collections::BTreeSet;
 
@@ -47,12 +48,10 @@ impl Write<'_> {
             || check.healthy_threshold == 0
             || check.unhealthy_threshold == 0
         {
-            let rule = "interval, timeout and thresholds of a health check are 1 at least";
-            return Err(Refusal::Invalid(rule.to_owned()));
+            return Err(InvalidRouting::HealthCheckZero.into());
         }
         if !check.path.starts_with('/') {
-            let message = format!("health check path `{}` does not begin with `/`", check.path);
-            return Err(Refusal::Invalid(message));
+            return Err(InvalidRouting::HealthCheckPath(check.path.clone()).into());
         }
         if known != Some(group) {
             self.put(group.clone());
@@ -62,18 +61,17 @@ impl Write<'_> {
 
     fn remove_target_group(&mut self, id: TargetGroupId) -> Applied {
         let group = self.state.target_group(id).ok_or_else(|| not_found("target group", id))?;
-        let in_use = |by: String| {
-            Err(Refusal::InUse { kind: "target group", name: group.name.to_string(), by })
-        };
+        let in_use =
+            |by| Err(Refusal::InUse { kind: "target group", name: group.name.to_string(), by });
         if let Some(service) = self
             .state
             .services()
             .find(|service| service.load_balancers.iter().any(|lb| lb.target_group == id))
         {
-            return in_use(format!("service `{}`", service.name));
+            return in_use(User::Service(service.name.clone()));
         }
         if let Some(rule) = self.state.rules().find(|rule| forwards_to(rule, id)) {
-            return in_use(format!("rule `{}`", rule.id));
+            return in_use(User::Rule(rule.id));
         }
         self.remove::<TargetGroup>(id);
         Ok(())
@@ -94,19 +92,17 @@ impl Write<'_> {
             }
             Action::FixedResponse { status, content_type: _, body: _ } if !matches!(status, 200..=299 | 400..=599) =>
             {
-                let message = format!("a fixed response has status {status}; use 2xx, 4xx or 5xx");
-                return Err(Refusal::Invalid(message));
+                return Err(InvalidRouting::FixedResponse(*status).into());
             }
             Action::Forward { .. } | Action::FixedResponse { .. } => {}
         }
         if let Some(priority) = rule.priority.filter(|p| !(1..=LAST_PRIORITY).contains(p)) {
-            let message = format!("rule priority {priority} is out of range; use 1 to 50000");
-            return Err(Refusal::Invalid(message));
+            return Err(InvalidRouting::Priority(priority).into());
         }
         check_patterns(&rule.conditions)?;
         let others = self.state.rules().filter(|other| other.listener == rule.listener);
-        if let Some((other, why)) = others.into_iter().find_map(|other| conflict(rule, other)) {
-            return Err(Refusal::RuleConflict { other, why });
+        if let Some((other, overlap)) = others.into_iter().find_map(|other| conflict(rule, other)) {
+            return Err(Refusal::RuleConflict { other, overlap });
         }
         self.put(rule.clone());
         Ok(())
@@ -131,40 +127,34 @@ pub(super) fn forwards_to(rule: &Rule, id: TargetGroupId) -> bool {
 fn check_patterns(conditions: &Conditions) -> Applied {
     let count = conditions.host_header.len() + conditions.path_pattern.len();
     if count > MOST_PATTERNS {
-        let message = format!("a rule has {count} hosts and paths; {MOST_PATTERNS} at most");
-        return Err(Refusal::Invalid(message));
+        return Err(InvalidRouting::Patterns { count, most: MOST_PATTERNS }.into());
     }
-    let bad = |what: &str, pattern: &str, rule: &str| {
-        Err(Refusal::Invalid(format!("{what} `{pattern}` {rule}")))
-    };
     for host in &conditions.host_header {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*?:[]".contains(&byte);
         if host.is_empty() || host.len() > LONGEST_PATTERN || !host.bytes().all(fits) {
-            let rule = "is not a host: use letters, digits, `-`, `.`, `*` and `?`, 128 at most";
-            return bad("host", host, rule);
+            return Err(InvalidRouting::HostPattern(host.clone()).into());
         }
     }
     for path in &conditions.path_pattern {
         let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         if path.is_empty() || path.len() > LONGEST_PATTERN || !path.bytes().all(fits) {
-            let rule = "is not a path: use printable ASCII without spaces, 128 characters at most";
-            return bad("path", path, rule);
+            return Err(InvalidRouting::PathPattern(path.clone()).into());
         }
         if !path.starts_with(['/', '*', '?']) {
-            return bad("path", path, "would never match: begin it with `/`");
+            return Err(InvalidRouting::PathNeverMatches(path.clone()).into());
         }
     }
     Ok(())
 }
 
 /// Which pairs of host and path two rules of the same kind of priority share.
-fn conflict(new: &Rule, other: &Rule) -> Option<(RuleId, String)> {
+fn conflict(new: &Rule, other: &Rule) -> Option<(RuleId, RuleOverlap)> {
     match (new.priority, other.priority) {
-        (Some(a), Some(b)) if a == b => Some((other.id, format!("both have priority {a}"))),
+        (Some(a), Some(b)) if a == b => Some((other.id, RuleOverlap::Priority(a))),
         (None, None) => {
             let known = pairs(&other.conditions);
             let (host, path) = pairs(&new.conditions).into_iter().find(|p| known.contains(p))?;
-            Some((other.id, format!("both match host `{host}` and path `{path}`")))
+            Some((other.id, RuleOverlap::HostAndPath { host, path }))
         }
         _ => None,
     }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::routing::forwards_to;
 use super::{Applied, Write, exists, not_found};
-use crate::change::{Refusal, ServiceChange, ServiceUpdate};
+use crate::change::{ServiceChange, ServiceUpdate};
 use crate::definition::Revision;
 use crate::digest::Digest;
 use crate::history::EventKind;
 use crate::id::ServiceId;
 use crate::name::ContainerName;
 use crate::placement::PlacementFailure;
+use crate::refusal::{ActualStatus, InvalidChange, Refusal, User};
 use crate::routing::TargetGroup;
 use crate::service::{
     Deployment, DeploymentConfiguration, LoadBalancer, NewService, Service, ServiceStatus,
@@ -68,10 +69,12 @@ impl Write<'_> {
             let container = definition.container(&balancer.container_name);
             let port = container.and_then(|one| one.serving_port(balancer.container_port));
             let container_port = port.ok_or_else(|| {
-                Refusal::Invalid(format!(
-                    "task definition `{key}` maps no port {} of a container `{}`, to which service `{}` sends traffic",
-                    balancer.container_port, balancer.container_name, service.name
-                ))
+                Refusal::Invalid(InvalidChange::NoTrafficPort {
+                    task_definition: key.clone(),
+                    container: balancer.container_name.clone(),
+                    port: balancer.container_port,
+                    service: service.name.clone(),
+                })
             })?;
             Ok(LoadBalancer { container_port, ..balancer.clone() })
         };
@@ -89,14 +92,14 @@ impl Write<'_> {
             ServiceStatus::Draining => Err(Refusal::WrongStatus {
                 kind: "service",
                 name: service.name.to_string(),
-                status: "DRAINING: it was removed and its tasks are being stopped".to_owned(),
+                status: ActualStatus::DrainingService,
             }),
         }
     }
 
     fn update_service(&mut self, update: &ServiceUpdate) -> Applied {
         let Some(id) = update.service else {
-            return Err(Refusal::Invalid("an update names its service".to_owned()));
+            return Err(Refusal::Invalid(InvalidChange::NoService));
         };
         let known = self.active_service(id)?;
         let mut service = known.clone();
@@ -140,21 +143,21 @@ impl Write<'_> {
             return Err(Refusal::WrongStatus {
                 kind: "service",
                 name: service.name.to_string(),
-                status: "ACTIVE: drain it first".to_owned(),
+                status: ActualStatus::ActiveService,
             });
         }
         if let Some(task) = self.state.tasks_of(id).next() {
             return Err(Refusal::InUse {
                 kind: "service",
                 name: service.name.to_string(),
-                by: format!("task `{}`", task.id),
+                by: User::Task(task.id),
             });
         }
         if let Some(rule) = self.state.rules().find(|rule| rule.service == Some(id)) {
             return Err(Refusal::InUse {
                 kind: "service",
                 name: service.name.to_string(),
-                by: format!("rule `{}`", rule.id),
+                by: User::Rule(rule.id),
             });
         }
         let deployments: Vec<_> = self.deployments_of(id).map(|deployment| deployment.id).collect();
@@ -210,19 +213,14 @@ impl Write<'_> {
 
 fn check_counts(desired: u32, configuration: &DeploymentConfiguration) -> Applied {
     if desired > MOST_TASKS {
-        let message = format!("a desired count of {desired} is too many; {MOST_TASKS} at most");
-        return Err(Refusal::Invalid(message));
+        return Err(Refusal::Invalid(InvalidChange::DesiredCount { desired, most: MOST_TASKS }));
     }
     let (minimum, maximum) = (configuration.minimum_healthy_percent, configuration.maximum_percent);
     if minimum > 100 || !(100..=1000).contains(&maximum) {
-        return Err(Refusal::Invalid(format!(
-            "minimumHealthyPercent {minimum} and maximumPercent {maximum}: use 0 to 100, and 100 to 1000"
-        )));
+        return Err(Refusal::Invalid(InvalidChange::Percentages { minimum, maximum }));
     }
     if minimum == 100 && maximum == 100 {
-        let message = "with minimumHealthyPercent 100 and maximumPercent 100 no task can ever be replaced; \
-                       lower the one or raise the other";
-        return Err(Refusal::Invalid(message.to_owned()));
+        return Err(Refusal::Invalid(InvalidChange::NoLegalStep));
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Tasks: made, placed, reported, stopped, forgotten. A status only moves forward.
 
 use super::{Applied, Write, exists, not_found};
-use crate::change::{Refusal, TaskChange, TaskReport};
+use crate::change::{TaskChange, TaskReport};
 use crate::cluster::{Instance, InstanceStatus};
 use crate::definition::TaskDefinition;
 use crate::history::{EventKind, History};
 use crate::id::{InstanceId, TaskId};
+use crate::refusal::{ActualStatus, InvalidChange, Refusal, User};
 use crate::sentence;
 use crate::service::Deployment;
 use crate::stop::{StopCause, StopCode, Stopped};
@@ -40,7 +41,7 @@ impl Write<'_> {
                 return Err(Refusal::WrongStatus {
                     kind: "deployment",
                     name: deployment.to_string(),
-                    status: "not the one that counts".to_owned(),
+                    status: ActualStatus::NotPrimary,
                 });
             }
         }
@@ -63,7 +64,7 @@ impl Write<'_> {
             return Err(Refusal::WrongStatus {
                 kind: "task",
                 name: id.to_string(),
-                status: "placed already".to_owned(),
+                status: ActualStatus::Placed,
             });
         }
         let instance = self.check_place(&task, placement)?;
@@ -83,16 +84,17 @@ impl Write<'_> {
         let id = placement.instance;
         let instance = self.state.instance(id).ok_or_else(|| not_found("instance", id))?;
         if instance.cluster != task.cluster {
-            return Err(Refusal::Invalid(format!(
-                "instance `{id}` is in cluster `{}`, not in `{}`",
-                instance.cluster, task.cluster
-            )));
+            return Err(Refusal::Invalid(InvalidChange::OtherCluster {
+                instance: id,
+                cluster: instance.cluster.clone(),
+                wanted: task.cluster.clone(),
+            }));
         }
         if instance.status != InstanceStatus::Active {
             return Err(Refusal::WrongStatus {
                 kind: "instance",
                 name: id.to_string(),
-                status: "DRAINING".to_owned(),
+                status: ActualStatus::DrainingInstance,
             });
         }
         let address = placement.address;
@@ -102,14 +104,12 @@ impl Write<'_> {
                 .contains(&u32::from(address).wrapping_sub(subnet.address(0).into()))
         });
         if !inside {
-            let message = format!("`{address}` is no task address of instance `{id}`");
-            return Err(Refusal::Invalid(message));
+            return Err(Refusal::Invalid(InvalidChange::Address { address, instance: id }));
         }
         for other in self.state.tasks_on(id) {
             let Some(theirs) = other.placement() else { continue };
-            let in_use = |kind, name: String| {
-                Err(Refusal::InUse { kind, name, by: format!("task `{}`", other.id) })
-            };
+            let in_use =
+                |kind, name: String| Err(Refusal::InUse { kind, name, by: User::Task(other.id) });
             if theirs.address == address {
                 return in_use("address", address.to_string());
             }
@@ -199,8 +199,7 @@ impl Write<'_> {
                 task.end(report.status, stopped, self.now());
             }
             TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Deactivating => {
-                let message = format!("an agent cannot report a task as {:?}", report.status);
-                return Err(Refusal::Invalid(message));
+                return Err(Refusal::Invalid(InvalidChange::Report(report.status)));
             }
         }
         if task == known {
@@ -271,7 +270,7 @@ impl Write<'_> {
             return Err(Refusal::WrongStatus {
                 kind: "task",
                 name: id.to_string(),
-                status: "on no instance".to_owned(),
+                status: ActualStatus::Unplaced,
             });
         };
         let host = self.state.instance(instance);
@@ -301,7 +300,7 @@ impl Write<'_> {
             return Err(Refusal::WrongStatus {
                 kind: "task",
                 name: id.to_string(),
-                status: format!("{:?}, not stopped yet", task.last_status()),
+                status: ActualStatus::NotStopped(task.last_status()),
             });
         }
         self.remove::<Task>(id);
@@ -325,15 +324,13 @@ fn check_containers(task: &NewTask, definition: &TaskDefinition) -> Applied {
     if task.images.iter().map(|(name, _)| name).eq(names) {
         return Ok(());
     }
-    let message =
-        format!("task `{}` names not the containers of `{}`", task.id, task.task_definition);
-    Err(Refusal::Invalid(message))
+    let task_definition = task.task_definition.clone();
+    Err(Refusal::Invalid(InvalidChange::Containers { task: task.id, task_definition }))
 }
 
 fn check_reporter(task: &Task, instance: InstanceId) -> Applied {
     if task.instance() == Some(instance) {
         return Ok(());
     }
-    let message = format!("task `{}` is not on instance `{instance}`", task.id);
-    Err(Refusal::Invalid(message))
+    Err(Refusal::Invalid(InvalidChange::OtherInstance { task: task.id, instance }))
 }

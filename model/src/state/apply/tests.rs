@@ -20,14 +20,22 @@ fn apply(state: &mut State, change: impl Into<Change>) {
 }
 
 #[track_caller]
-fn refused(state: &mut State, change: impl Into<Change>) -> String {
+fn refused(state: &mut State, change: impl Into<Change>) -> Refusal {
     let before = state.clone();
-    let error = state.apply(&change.into(), at(100)).unwrap_err();
+    let refusal = state.apply(&change.into(), at(100)).unwrap_err();
     let rows = |state: &State| -> Vec<_> {
         state.row_keys().into_iter().map(|key| (state.row(&key), key)).collect()
     };
     assert_eq!(rows(&before), rows(state), "a refused change has changed something");
-    error.to_string()
+    refusal
+}
+
+/// A Change is refused for this very reason.
+macro_rules! assert_refused {
+    ($state:expr, $change:expr, $pattern:pat $(if $guard:expr)?) => {{
+        let refusal = refused($state, $change);
+        assert!(matches!(&refusal, $pattern $(if $guard)?), "{refusal:?}");
+    }};
 }
 
 fn running(state: &mut State, n: u8) {
@@ -89,9 +97,11 @@ fn no_placement_takes_reservations_over_capacity() {
     let mut state = world();
     running(&mut state, 1);
     running(&mut state, 2);
-    assert_eq!(
-        refused(&mut state, TaskChange::Create(task(3))).split_once(": ").unwrap().1,
-        "needs 512 MiB of memory, 0 free"
+    let short = Shortfall { dimension: Dimension::Memory, needed: 512, free: 0 };
+    assert_refused!(
+        &mut state,
+        TaskChange::Create(task(3)),
+        Refusal::NoRoom { shortfalls, .. } if *shortfalls == [short]
     );
     apply(&mut state, report(1, TaskStatus::Stopped));
     apply(&mut state, TaskChange::Create(task(3)));
@@ -106,10 +116,16 @@ fn an_address_or_port_is_given_out_once_until_its_task_is_forgotten() {
     let mut same_port = task(2);
     same_port.placement.as_mut().unwrap().ports[0].host_port = 20_001;
     apply(&mut state, report(1, TaskStatus::Stopped));
-    let error = refused(&mut state, TaskChange::Create(same_address.clone()));
-    assert!(error.starts_with("address `10.90.3.11` is in use by task"), "{error}");
-    let error = refused(&mut state, TaskChange::Create(same_port));
-    assert!(error.starts_with("host port `20001` is in use by task"), "{error}");
+    assert_refused!(
+        &mut state,
+        TaskChange::Create(same_address.clone()),
+        Refusal::InUse { kind: "address", name, by: User::Task(_) } if name == "10.90.3.11"
+    );
+    assert_refused!(
+        &mut state,
+        TaskChange::Create(same_port),
+        Refusal::InUse { kind: "host port", name, by: User::Task(_) } if name == "20001"
+    );
     apply(&mut state, TaskChange::Forget(task(1).id));
     apply(&mut state, TaskChange::Create(same_address));
 }
@@ -125,7 +141,7 @@ fn an_agent_reports_only_its_own_tasks() {
         stopped: None,
         containers: Vec::new(),
     }));
-    assert!(refused(&mut state, foreign).contains("is not on instance"));
+    assert_refused!(&mut state, foreign, Refusal::Invalid(InvalidChange::OtherInstance { .. }));
 }
 
 #[test]
@@ -189,11 +205,15 @@ fn a_superseded_deployment_cannot_complete() {
     let mut state = world();
     apply(&mut state, TaskChange::Create(task(1)));
     apply(&mut state, DeploymentChange::Start(deployment(2, 2)));
-    let error = refused(&mut state, DeploymentChange::Complete(deployment(1, 1).id));
-    assert!(error.ends_with("is superseded"), "{error}");
-    assert!(
-        refused(&mut state, TaskChange::Create(task(2))).contains("not the one that counts"),
-        "no new task of it either"
+    assert_refused!(
+        &mut state,
+        DeploymentChange::Complete(deployment(1, 1).id),
+        Refusal::WrongStatus { status: ActualStatus::Superseded, .. }
+    );
+    assert_refused!(
+        &mut state,
+        TaskChange::Create(task(2)),
+        Refusal::WrongStatus { status: ActualStatus::NotPrimary, .. }
     );
     apply(&mut state, report(1, TaskStatus::Stopped));
     apply(&mut state, TaskChange::Forget(task(1).id));
@@ -204,14 +224,23 @@ fn a_superseded_deployment_cannot_complete() {
 fn a_service_goes_only_after_its_last_task_and_rule_and_takes_its_target_group_along() {
     let mut state = world();
     running(&mut state, 1);
-    assert!(refused(&mut state, ServiceChange::Remove(service().id)).contains("drain it first"));
+    let remove = || ServiceChange::Remove(service().id);
+    assert_refused!(
+        &mut state,
+        remove(),
+        Refusal::WrongStatus { status: ActualStatus::ActiveService, .. }
+    );
     apply(&mut state, ServiceChange::Drain(service().id));
-    assert!(refused(&mut state, ServiceChange::Remove(service().id)).contains("in use by task"));
-    assert!(refused(&mut state, DeploymentChange::Start(deployment(2, 2))).contains("DRAINING"));
+    assert_refused!(&mut state, remove(), Refusal::InUse { by: User::Task(_), .. });
+    assert_refused!(
+        &mut state,
+        DeploymentChange::Start(deployment(2, 2)),
+        Refusal::WrongStatus { status: ActualStatus::DrainingService, .. }
+    );
     apply(&mut state, report(1, TaskStatus::Stopped));
     let touched = state.apply(&Change::from(TaskChange::Forget(task(1).id)), at(100)).unwrap();
     assert!(matches!(&touched.history[..], [History::Task { task: t, .. }] if t.id == task(1).id));
-    assert!(refused(&mut state, ServiceChange::Remove(service().id)).contains("in use by rule"));
+    assert_refused!(&mut state, remove(), Refusal::InUse { by: User::Rule(_), .. });
     apply(&mut state, RoutingChange::RemoveRule(rule(5).id));
     apply(&mut state, ServiceChange::Remove(service().id));
     assert_eq!(state.services().count(), 0);
@@ -224,8 +253,12 @@ fn an_instance_goes_only_after_its_tasks_have_stopped_or_are_lost() {
     let mut state = world();
     running(&mut state, 1);
     apply(&mut state, TaskChange::Create(task(2)));
-    let error = refused(&mut state, InstanceChange::Remove(instance().id));
-    assert_eq!(error, format!("instance `host` is in use by task `{}`", task(1).id));
+    assert_refused!(
+        &mut state,
+        InstanceChange::Remove(instance().id),
+        Refusal::InUse { kind: "instance", name, by: User::Task(by) }
+            if name == "host" && *by == task(1).id
+    );
     for n in [1, 2] {
         let touched = state.apply(&Change::from(TaskChange::Lose(task(n).id)), at(50)).unwrap();
         assert_eq!(touched.rows.len(), 1, "however many tasks are lost, each is a small change");
@@ -244,31 +277,38 @@ fn an_instance_goes_only_after_its_tasks_have_stopped_or_are_lost() {
 #[test]
 fn two_rules_cannot_claim_the_same_requests() {
     let mut state = world();
-    let error = refused(&mut state, RoutingChange::CreateRule(rule(6)));
-    assert!(error.ends_with("both match host `hello.localhost` and path `*`"), "{error}");
+    assert_refused!(
+        &mut state,
+        RoutingChange::CreateRule(rule(6)),
+        Refusal::RuleConflict { overlap: RuleOverlap::HostAndPath { host, path }, .. }
+            if host == "hello.localhost" && path == "*"
+    );
     let deeper =
         Rule { conditions: Conditions::host_and_path("hello.localhost", "/api"), ..rule(6) };
     apply(&mut state, RoutingChange::CreateRule(deeper));
     let numbered = Rule { priority: Some(10), ..rule(7) };
     apply(&mut state, RoutingChange::CreateRule(numbered.clone()));
     let again = Rule { id: rule(10).id, ..numbered };
-    assert!(
-        refused(&mut state, RoutingChange::CreateRule(again)).ends_with("both have priority 10")
+    assert_refused!(
+        &mut state,
+        RoutingChange::CreateRule(again),
+        Refusal::RuleConflict { overlap: RuleOverlap::Priority(10), .. }
     );
     let zero = Rule { priority: Some(0), ..rule(11) };
-    assert!(refused(&mut state, RoutingChange::CreateRule(zero)).contains("use 1 to 50000"));
+    let refusal = refused(&mut state, RoutingChange::CreateRule(zero));
+    assert_eq!(refusal, InvalidRouting::Priority(0).into());
     let mut many = rule(11);
     many.conditions.path_pattern = (0..20).map(|n| format!("/{n}")).collect();
-    assert!(
-        refused(&mut state, RoutingChange::CreateRule(many)).contains("21 hosts and paths; 20")
-    );
+    let refusal = refused(&mut state, RoutingChange::CreateRule(many));
+    assert_eq!(refusal, InvalidRouting::Patterns { count: 21, most: 20 }.into());
 }
 
 #[test]
 fn revisions_come_one_after_the_other() {
     let mut state = world();
-    let error = refused(&mut state, TaskDefinitionChange::Register(definition(3)));
-    assert_eq!(error, "task definition `hello:3` is not the next revision, `hello:2`");
+    let refusal = refused(&mut state, TaskDefinitionChange::Register(definition(3)));
+    let (given, next) = (definition(3).key(), definition(2).key());
+    assert_eq!(refusal, Refusal::NotNext { given, next });
     apply(&mut state, TaskDefinitionChange::Register(definition(2)));
     let family = definition(1).family;
     assert_eq!(state.latest_task_definition(&family).unwrap().revision, 2);
@@ -290,9 +330,13 @@ fn counts_and_percentages_that_make_no_sense_are_refused() {
             ..ServiceUpdate::default()
         })
     };
-    assert!(refused(&mut state, update(Some(6_000), None)).contains("5000 at most"));
-    assert!(refused(&mut state, update(None, Some((100, 100)))).contains("no task can ever"));
-    assert!(refused(&mut state, update(None, Some((101, 200)))).contains("use 0 to 100"));
+    for (update, expected) in [
+        (update(Some(6_000), None), InvalidChange::DesiredCount { desired: 6_000, most: 5_000 }),
+        (update(None, Some((100, 100))), InvalidChange::NoLegalStep),
+        (update(None, Some((101, 200))), InvalidChange::Percentages { minimum: 101, maximum: 200 }),
+    ] {
+        assert_eq!(refused(&mut state, update), expected.into());
+    }
     apply(&mut state, update(Some(0), Some((0, 100))));
 }
 
@@ -305,8 +349,10 @@ fn a_join_token_ends_by_use_and_by_time() {
     apply(&mut state, AccessChange::CreateJoinToken(token.clone()));
     apply(&mut state, AccessChange::CreateJoinToken(old.clone()));
     apply(&mut state, AccessChange::UseJoinToken(token.id));
-    assert!(refused(&mut state, AccessChange::UseJoinToken(token.id)).contains("been used up"));
-    assert!(refused(&mut state, AccessChange::UseJoinToken(old.id)).contains("expired"));
+    for (id, end) in [(token.id, JoinTokenEnd::UsedUp), (old.id, JoinTokenEnd::Expired)] {
+        let refusal = refused(&mut state, AccessChange::UseJoinToken(id));
+        assert_eq!(refusal, Refusal::JoinTokenOver(end));
+    }
 }
 
 #[test]
@@ -389,8 +435,12 @@ fn a_revision_without_the_port_that_takes_the_traffic_is_refused() {
         other.container_definitions[0].port_mappings = ports.into_iter().map(mapped).collect();
         apply(&mut state, TaskDefinitionChange::Register(other.clone()));
         let next = Deployment { task_definition: other.key(), ..deployment(2, 2) };
-        let error = refused(&mut state, DeploymentChange::Start(next));
-        assert!(error.contains("maps no port 8080 of a container `web`"), "{error}");
+        assert_refused!(
+            &mut state,
+            DeploymentChange::Start(next),
+            Refusal::Invalid(InvalidChange::NoTrafficPort { container, port: 8080, .. })
+                if container.to_string() == "web"
+        );
     }
 }
 
