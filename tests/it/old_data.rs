@@ -40,6 +40,7 @@ fn a_server_opens_old_data_and_everything_in_it_reads() {
         assert_eq!(shown["serviceName"], service.as_str());
         assert!(!shown["deployments"].as_array().expect("a list").is_empty(), "{shown}");
     }
+    // History is pruned by age every so many commits: the fixture's own is there until then.
     let events = berth.json(&["service", "events", "hello"]);
     let messages = names(&events["items"], "message");
     for said in ["was created with a desired count of 3", "rolls back", "failed its health checks"]

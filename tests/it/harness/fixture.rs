@@ -18,6 +18,15 @@ pub(crate) fn old_data(settings: &[(&str, &str)]) -> Berth {
     berth
 }
 
+/// Waits until no other run of these tests has containers of that installation: all share its id, and so a Docker Engine
+/// cannot tell them apart. Held until the file is dropped.
+pub(crate) fn only_one() -> std::fs::File {
+    let path = std::env::temp_dir().join("berth-it-format-1.lock");
+    let file = std::fs::File::create(path).expect("a file in the temporary directory");
+    file.lock().expect("the kernel locks files");
+    file
+}
+
 /// How much of what it holds, as the program that made it counted.
 pub(crate) fn counts() -> Value {
     let text = std::fs::read_to_string(format!("{DIRECTORY}/counts.json")).expect("the fixture");
