@@ -4,4 +4,5 @@ mod faults;
 mod joining;
 mod streaming;
 mod version_1;
+mod views;
 mod world;
