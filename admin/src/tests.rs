@@ -27,6 +27,7 @@ mod idempotency;
 mod instance;
 mod page;
 mod precondition;
+mod race;
 mod request;
 mod routing;
 mod service;
@@ -155,7 +156,10 @@ fn credential(name: &str, kind: CredentialKind, expires_at: Option<Timestamp>) -
 
 impl World {
     async fn new() -> Self {
-        let store = Store::in_memory();
+        Self::on(Store::in_memory()).await
+    }
+
+    async fn on(store: Store) -> Self {
         let (admin, make_admin) = credential("admin", CredentialKind::Token, None);
         let (other, make_other) = credential("other", CredentialKind::Token, None);
         let cluster = Cluster {
