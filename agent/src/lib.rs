@@ -5,9 +5,6 @@
 //! the view says so, and containers of tasks that the view does not hold are reported and left alone. Only the identity and
 //! the mirror's port are on disk; an agent that starts anew finds its tasks by the labels of their containers.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use link::client::{ClientConfig, ClientError, Session};
@@ -23,6 +20,7 @@ use owner::Owner;
 use reconciler::Reconciler;
 
 mod classify;
+mod config;
 mod docker;
 mod docker_fault;
 mod error;
@@ -38,108 +36,15 @@ mod reconciler;
 mod report;
 mod sentences;
 mod spec;
+mod start_error;
 mod task_runner;
 mod task_state;
 
+pub use config::Config;
+pub use start_error::Error;
+
 #[cfg(test)]
 mod tests;
-
-/// An agent's settings.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The agent's own directory.
-    pub dir: PathBuf,
-    /// The server's link address as `HOST:PORT`.
-    pub server: String,
-    /// The token that it joins with while it has no identity.
-    pub join_token: Option<String>,
-    /// The instance's name for people.
-    pub name: String,
-    /// The version of the program.
-    pub version: String,
-    /// Docker's address; its default socket where it is absent.
-    pub docker_host: Option<String>,
-    /// CPU units that the instance offers; all that the host has where it is absent.
-    pub cpu: Option<u64>,
-    /// MiB of memory that the instance offers; what the host can spare where it is absent.
-    pub memory: Option<u64>,
-    /// Where published ports can be reached; the address that faces the server where it is absent.
-    pub advertised_address: Option<IpAddr>,
-    /// Where the image mirror listens; a free loopback port that is kept where it is absent.
-    pub mirror_listen: Option<SocketAddr>,
-}
-
-/// Why an agent cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Docker does not answer.
-    #[error(
-        "Docker does not answer at `{host}`: start it (`systemctl start docker`), see that this user may use it (group `docker`), or name its socket in BERTH_AGENT_DOCKER_HOST"
-    )]
-    Docker {
-        /// Its address.
-        host: String,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// Docker's address is not a Unix socket.
-    #[error(
-        "`{host}` is no Unix socket: the agent only uses the Docker Engine of its own host, as in BERTH_AGENT_DOCKER_HOST=unix:///var/run/docker.sock"
-    )]
-    DockerHost {
-        /// The address.
-        host: String,
-    },
-    /// Memory, CPUs or identity of the host cannot be read.
-    #[error("cannot read what this host has")]
-    Host(#[source] io::Error),
-    /// The host's address towards the server cannot be determined.
-    #[error(
-        "cannot find out which address of this host faces the server at `{server}`: name it in BERTH_AGENT_ADVERTISED_ADDRESS"
-    )]
-    NoAddress {
-        /// The server.
-        server: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The advertised address is not this host's.
-    #[error(
-        "ports cannot be published on `{address}`: set BERTH_AGENT_ADVERTISED_ADDRESS to an address of this host"
-    )]
-    Address {
-        /// The address.
-        address: IpAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The mirror cannot listen.
-    #[error(
-        "the image mirror cannot listen on `{address}`: free that port, or set BERTH_AGENT_MIRROR_LISTEN to another loopback address"
-    )]
-    Mirror {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A file in the agent's directory cannot be written.
-    #[error("cannot write `{}`", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The agent cannot join or dial the server.
-    #[error("cannot link to the server")]
-    Link(#[source] ClientError),
-}
 
 /// Runs the agent until `shutdown`; its containers go on. `ready` becomes true once it can do its work.
 pub async fn run(

@@ -7,18 +7,15 @@
 //! user name of a request names the pull, so that the cause of a failure is known, which Docker's message would hide.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use link::client::Http;
 use model::PinnedImage;
 use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::error::MirrorError;
@@ -45,28 +42,9 @@ pub(crate) struct PullCredentials {
 }
 
 impl Mirror {
-    /// Serves until `shutdown`, forwarding over the link.
-    pub(crate) fn serve(
-        listener: TcpListener,
-        http: Http,
-        shutdown: CancellationToken,
-    ) -> io::Result<Arc<Self>> {
-        let mirror = Arc::new(Self {
-            address: listener.local_addr()?,
-            secret: random(),
-            pulls: Mutex::default(),
-        });
-        let app = serve::app(Arc::clone(&mirror), http);
-        tokio::spawn(async move {
-            let serving = axum::serve(listener, app);
-            tokio::select! {
-                served = serving => if let Err(error) = served {
-                    tracing::error!(%error, "the image mirror has ended");
-                },
-                () = shutdown.cancelled() => {}
-            }
-        });
-        Ok(mirror)
+    /// One that is reached at this address.
+    fn new(address: SocketAddr) -> Self {
+        Self { address, secret: random(), pulls: Mutex::default() }
     }
 
     /// The name under which Docker pulls an image from here.

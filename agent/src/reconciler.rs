@@ -25,8 +25,9 @@ use crate::task_runner::TaskRunner;
 use crate::task_state::ContainerState;
 
 mod host;
+mod poll;
 
-use host::{IMAGE_GC_INTERVAL, NetworkState, Poll};
+use poll::{IMAGE_GC_INTERVAL, NetworkState, Poll};
 
 /// How often all containers and networks are listed, independently of events.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(30);

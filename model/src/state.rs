@@ -1,7 +1,5 @@
 //! Everything that the control plane decides on, at one revision.
 
-use self::entities::Tables;
-use self::index::Index;
 use crate::access::Credential;
 use crate::cluster::Installation;
 use crate::definition::{Revision, TaskDefinition};
@@ -23,18 +21,9 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use entities::{OnlyOne, RowKey, newest_form};
+pub use entities::{OnlyOne, RowKey, State, newest_form};
 
 pub use crate::row::RowError;
-
-/// What the control plane decides on, at one revision. Cloning is constant time: clones share what they agree in, so a
-/// reader keeps a consistent snapshot for as long as it likes.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct State {
-    revision: StateRevision,
-    tables: Tables,
-    index: Index,
-}
 
 /// What applying a Change touched: exactly these rows are written, in the same batch as the history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

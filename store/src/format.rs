@@ -11,6 +11,9 @@ use crate::counts::Counts;
 use crate::key;
 use crate::kv::{Kv, KvError, Range, Write};
 
+/// The embedded engine's file in the store's directory.
+pub(crate) const FILE: &str = "store.redb";
+
 /// The format that this program writes, and the highest one that it reads.
 pub(crate) const CURRENT: u32 = 2;
 /// That of a store that does not say: there was no number yet.

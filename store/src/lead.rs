@@ -2,11 +2,11 @@
 
 use model::Epoch;
 
+use crate::OpenError;
 use crate::counts::Difference;
-use crate::format::{self, FormatError, Found};
+use crate::format::{self, FILE, FormatError, Found};
 use crate::kv::Kv;
 use crate::migration::{Migration, MigrationError, Pace};
-use crate::{FILE, OpenError};
 
 /// Takes the lead of a store that has this program's format, or gives it that; says whether it is still to be written.
 pub(crate) async fn take(kv: &dyn Kv, path: &str, pace: Pace) -> Result<(Epoch, bool), OpenError> {

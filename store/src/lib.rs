@@ -14,9 +14,10 @@ use model::{
 };
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::format::FILE;
+use crate::kv::Kv;
 use crate::kv::memory::MemoryKv;
 use crate::kv::redb::RedbKv;
-use crate::kv::{Kv, KvError};
 use crate::writer::{Queue, Request, Writer};
 
 mod counts;
@@ -26,6 +27,7 @@ mod key;
 pub mod kv;
 mod lead;
 mod migration;
+mod open_error;
 mod reader;
 mod writer;
 
@@ -35,77 +37,11 @@ mod crash;
 mod tests;
 
 pub use history::HistoryLimits;
+pub use open_error::OpenError;
 pub use reader::{ReadError, Reader};
 
 /// Batches that may wait for the writer; more wait for a place in the queue.
 const QUEUE: usize = 1_024;
-
-/// The embedded engine's file in the store's directory.
-const FILE: &str = "store.redb";
-
-/// Why the store cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The engine cannot.
-    #[error("the store in `{path}` cannot be opened")]
-    Engine {
-        /// Its directory.
-        path: String,
-        /// Why.
-        #[source]
-        source: KvError,
-    },
-    /// A row cannot be read.
-    #[error("the store in `{path}` cannot be read")]
-    Row {
-        /// Its directory.
-        path: String,
-        /// Which row and why.
-        #[source]
-        source: model::state::RowError,
-    },
-    /// It is for a newer program. Nothing was changed.
-    #[error(
-        "the store in `{path}` has format {found}, of berth {written_by}, and this program reads formats up to {reads}: \
-         use berth {written_by} or newer, or go back to the copy `{copy}`, made when the store left format {reads}"
-    )]
-    TooNew {
-        /// Its directory.
-        path: String,
-        /// Its format.
-        found: u32,
-        /// The version of Berth that gave it that format.
-        written_by: String,
-        /// The newest format of this program.
-        reads: u32,
-        /// The name of the copy that this program can read.
-        copy: String,
-    },
-    /// Its format cannot be read.
-    #[error(
-        "the store in `{path}` does not say which format it has: that is written as `{written}`"
-    )]
-    Format {
-        /// Its directory.
-        path: String,
-        /// What stands there.
-        written: String,
-    },
-    /// Its upgrade would lose or make rows. The copy that was made before is kept.
-    #[error(
-        "the upgrade of the store in `{path}` stopped: there were {before} rows `{kind}`, and now there are {after}"
-    )]
-    Upgrade {
-        /// Its directory.
-        path: String,
-        /// Rows of which kind.
-        kind: String,
-        /// How many there were.
-        before: u64,
-        /// How many there are.
-        after: u64,
-    },
-}
 
 /// The durable truth; clones share it.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! The mirror's side of HTTP: GET and HEAD of manifests and blobs by digest, forwarded and checked.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use axum::response::{IntoResponse, Response};
 use link::client::Http;
 use model::{Digest, RepositoryName};
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::{Mirror, verify};
 use crate::error::MirrorError;
@@ -45,8 +48,30 @@ pub(super) enum MirrorRequest {
     Content(Digest),
 }
 
+impl Mirror {
+    /// Serves until `shutdown`, forwarding over the link.
+    pub(crate) fn serve(
+        listener: TcpListener,
+        http: Http,
+        shutdown: CancellationToken,
+    ) -> io::Result<Arc<Self>> {
+        let mirror = Arc::new(Self::new(listener.local_addr()?));
+        let app = app(Arc::clone(&mirror), http);
+        tokio::spawn(async move {
+            let serving = axum::serve(listener, app);
+            tokio::select! {
+                served = serving => if let Err(error) = served {
+                    tracing::error!(%error, "the image mirror has ended");
+                },
+                () = shutdown.cancelled() => {}
+            }
+        });
+        Ok(mirror)
+    }
+}
+
 /// The mirror's HTTP application.
-pub(super) fn app(mirror: Arc<Mirror>, http: Http) -> axum::Router {
+fn app(mirror: Arc<Mirror>, http: Http) -> axum::Router {
     axum::Router::new().fallback(answer).with_state(Arc::new(Serving { mirror, http }))
 }
 

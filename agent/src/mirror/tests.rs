@@ -1,5 +1,7 @@
 //! The mirror against a registry that may lie.
 
+use std::io;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -8,6 +10,7 @@ use bytes::Bytes;
 use model::Digest;
 use reqwest::Method;
 use sha2::{Digest as _, Sha256, Sha512};
+use tokio_util::sync::CancellationToken;
 
 use super::serve::{MirrorRequest, asked};
 use super::*;

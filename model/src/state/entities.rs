@@ -11,14 +11,13 @@ use std::sync::Arc;
 use rpds::RedBlackTreeMapSync;
 use serde::Serialize;
 
-use super::State;
 use super::index::Index;
 use crate::access::{Credential, JoinToken};
 use crate::cluster::{Cluster, Installation, Instance, Router};
 use crate::definition::{Revision, TaskDefinition};
 use crate::id::{
     CredentialId, DeploymentId, InstanceId, JoinTokenId, ListenerId, RouterId, RuleId, ServiceId,
-    TargetGroupId, TaskId,
+    StateRevision, TargetGroupId, TaskId,
 };
 use crate::image::{Repository, Tag, TagKey};
 use crate::name::{ClusterName, RepositoryName};
@@ -29,6 +28,15 @@ use crate::task::Task;
 
 /// The entities of one kind by key.
 pub(super) type Table<E> = RedBlackTreeMapSync<<E as Entity>::Key, Arc<E>>;
+
+/// What the control plane decides on, at one revision. Cloning is constant time: clones share what they agree in, so a
+/// reader keeps a consistent snapshot for as long as it likes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    pub(super) revision: StateRevision,
+    pub(super) tables: Tables,
+    pub(super) index: Index,
+}
 
 /// A kind of entity that State keeps.
 pub(super) trait Entity: Clone + PartialEq + Serialize + 'static {

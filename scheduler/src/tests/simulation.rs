@@ -16,50 +16,12 @@ use model::{
 
 use super::world::{World, digest};
 use actors::{Agent, RouterActor};
+use chance::Random;
+use image::{Image, image};
 
 mod actors;
-
-/// `SplitMix64`: a seed gives the same run on every machine.
-pub(super) struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    pub(super) fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    pub(super) fn millis(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(from + self.below(to - from))
-    }
-}
-
-/// What a digest does when it runs: pushes count up, and every third image is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Image {
-    Good,
-    Exits,
-    NeverHealthy,
-}
-
-pub(super) fn image(digest: &Digest) -> Image {
-    let Digest::Sha256(bytes) = digest else { return Image::Good };
-    match bytes[0] % 6 {
-        0 => Image::Exits,
-        3 => Image::NeverHealthy,
-        _ => Image::Good,
-    }
-}
+mod chance;
+mod image;
 
 struct Simulation {
     world: World,
@@ -77,7 +39,7 @@ const NAMES: [&str; 3] = ["one", "two", "three"];
 
 impl Simulation {
     fn new(seed: u64) -> Self {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut world = World::new();
         // Ten tasks fit by size and thirteen or five by address, so that addresses soon come round again.
         world.prefix = if random.chance(50) { 28 } else { 29 };

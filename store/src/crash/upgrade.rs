@@ -13,10 +13,11 @@ use rand::rngs::StdRng;
 
 use super::platter::Platter;
 use super::variable;
+use crate::format::FILE;
 use crate::kv::redb::RedbKv;
 use crate::kv::{Kv, KvError, Pair, Range, Watch, Write};
 use crate::tests::upgrade::{SMALL, fixture, pairs};
-use crate::{FILE, key, lead};
+use crate::{key, lead};
 
 const DIRECTORY: &str = "BERTH_TEST_UPGRADE_DIRECTORY";
 /// The test below: run again as a process of its own, with a directory, it is the one that upgrades.

@@ -12,17 +12,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use model::Epoch;
-use redb::{
-    Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
-};
+use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend};
 
 use super::ring::Ring;
 use super::{Committed, Kv, KvError, Pair, Range, Watch, Write, bounds, check_bounds, is_empty};
 
 mod copy;
+mod tables;
 
-const PAIRS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kv");
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+use tables::{META, PAIRS, failed};
+
 const EPOCH: &str = "epoch";
 const REVISION: &str = "revision";
 /// Commits that watches may fall behind.
@@ -45,10 +44,6 @@ impl fmt::Debug for RedbKv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedbKv").finish_non_exhaustive()
     }
-}
-
-fn failed(error: impl Into<redb::Error>) -> KvError {
-    KvError::Failed(error.into().to_string())
 }
 
 fn builder() -> Builder {

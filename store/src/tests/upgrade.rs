@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
+use crate::format::FILE;
 use crate::format::{self, Format, Found};
+use crate::lead;
 use crate::migration::Pace;
-use crate::{FILE, lead};
 
 /// A server's directory as the commit before formats had numbers left it: see the fixture's README.
 pub(crate) fn fixture() -> tempfile::TempDir {

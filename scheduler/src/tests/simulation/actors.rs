@@ -11,7 +11,8 @@ use model::{
 };
 
 use super::super::world::World;
-use super::{Image, Random, image};
+use super::chance::Random;
+use super::image::{Image, image};
 
 /// One instance.
 #[derive(Default)]

@@ -12,7 +12,7 @@ use redb::{
     ReadableTable as _, ReadableTableMetadata as _,
 };
 
-use super::{META, PAIRS, failed};
+use super::tables::{META, PAIRS, failed};
 use crate::kv::KvError;
 
 /// Pairs written in one transaction, which holds them in memory.
