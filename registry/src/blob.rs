@@ -17,7 +17,8 @@ use http::{HeaderValue, Method, StatusCode};
 use model::{CommitError, Digest, RepositoryName, RowGuard, RowWrite};
 use rustix::buffer::spare_capacity;
 
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::files::Known;
 use crate::header::{DIGEST, value};
 use crate::range::Ranged;
@@ -35,7 +36,7 @@ pub(crate) async fn get(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Response, RegistryError> {
-    let unknown = || RegistryError::blob_unknown(digest);
+    let unknown = || RegistryError::from(ErrorKind::BlobUnknown(*digest));
     let row: Option<BlobRow> =
         rows::get(&context.shared.reader, &rows::link(repository, digest)).await?;
     let BlobRow { size_bytes: size } = row.ok_or_else(unknown)?;
@@ -64,19 +65,13 @@ pub(crate) async fn get(
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             (first, last + 1)
         }
-        Ranged::Unsatisfiable => return Err(unsatisfiable(size)),
+        Ranged::Unsatisfiable => return Err(ErrorKind::RangeNotSatisfiable { size }.into()),
     };
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(end - first));
     if context.parts.method == Method::GET {
         *response.body_mut() = stream(file, first, end);
     }
     Ok(response)
-}
-
-fn unsatisfiable(size: u64) -> RegistryError {
-    let message = format!("the blob has {size} bytes, and none of them are in the range");
-    RegistryError::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::SizeInvalid, message)
-        .with(CONTENT_RANGE, value(&format!("bytes */{size}")))
 }
 
 /// The bytes of a file from `first` to before `end`. One that ends early breaks the connection, so that the client notices.
@@ -120,15 +115,10 @@ pub(crate) async fn delete(
     let reader = &context.shared.reader;
     let link = rows::link(repository, digest);
     if reader.get(&link).await?.is_none() {
-        return Err(RegistryError::blob_unknown(digest));
+        return Err(ErrorKind::BlobUnknown(*digest).into());
     }
     if let Some(parent) = manifest::parent(reader, repository, digest).await? {
-        let message = format!("manifest `{parent}` of the repository needs it; delete that first");
-        return Err(RegistryError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            ErrorCode::Unsupported,
-            message,
-        ));
+        return Err(ErrorKind::BlobInUse { parent }.into());
     }
     let holder = rows::holder(digest, repository);
     let write = Write {
@@ -138,7 +128,9 @@ pub(crate) async fn delete(
     };
     match context.commit(write).await {
         Ok(_) => Ok(accepted()),
-        Err(CommitError::GuardFailed { key: _ }) => Err(RegistryError::blob_unknown(digest)),
+        Err(CommitError::GuardFailed { key: _ }) => {
+            Err(ErrorKind::BlobUnknown(*digest).into())
+        }
         Err(error) => Err(error.into()),
     }
 }

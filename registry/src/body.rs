@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, HttpBody as _};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::StatusCode;
+use oci_spec::distribution::ErrorCode;
 
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 
 /// How long a client may send nothing.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -22,13 +23,10 @@ pub(crate) async fn next(
         Ok(Some(Ok(piece))) => Ok(Some(piece)),
         Ok(None) => Ok(None),
         Ok(Some(Err(error))) => {
-            let message = format!("the body ended early, so nothing of it counts: {error}");
-            Err(RegistryError::bad_request(code.clone(), message))
+            let cause = error.to_string();
+            Err(ErrorKind::BodyCut { code: code.clone(), cause }.into())
         }
-        Err(_) => {
-            let message = "nothing came for a minute, so nothing of the body counts; send it again";
-            Err(RegistryError::new(StatusCode::REQUEST_TIMEOUT, code.clone(), message))
-        }
+        Err(_) => Err(ErrorKind::BodyTimeout { code: code.clone() }.into()),
     }
 }
 

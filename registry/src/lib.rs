@@ -24,6 +24,7 @@ use crate::upload::Uploads;
 mod blob;
 mod body;
 mod error;
+mod error_kind;
 mod files;
 mod header;
 mod listing;

@@ -9,6 +9,7 @@ use oci_spec::distribution::{RepositoryListBuilder, TagListBuilder};
 use serde::Serialize;
 
 use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::query::{Page, encode};
 use crate::request_context::RequestContext;
 
@@ -18,7 +19,7 @@ pub(crate) fn tags(
     repository: &RepositoryName,
 ) -> Result<Response, RegistryError> {
     if context.state.repository(repository).is_none() {
-        return Err(RegistryError::name_unknown(repository.as_str()));
+        return Err(ErrorKind::NameUnknown(repository.to_string()).into());
     }
     let page = Page::of(&context.query)?;
     let names = context.state.tags(repository).map(|tag| tag.name.as_str());

@@ -7,12 +7,13 @@ use access::{Action, Resource, ResourceKind};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request};
 use model::{Digest, Reference, RepositoryName};
 
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::request_context::{Permission, RequestContext, RequestId};
 use crate::route::{Route, UploadId};
 use crate::{Shared, blob, listing, manifest, referrers, token, upload};
@@ -58,7 +59,7 @@ async fn answer(shared: &Arc<Shared>, parts: Parts, body: Body) -> Result<Respon
     let operation = match Route::parse(parts.uri.path()) {
         Ok(Route::Token) => return token::answer(shared, &parts, body).await,
         Ok(route) => Operation::of(&parts.method, route),
-        Err(error) => Err(error.response(&parts.method)),
+        Err(error) => Err(error.kind(&parts.method).into()),
     };
     // Who asks is proven first: a stranger learns nothing, not even what a path would mean.
     let permission = operation.as_ref().map_or(Permission::Authenticated, Operation::permission);
@@ -161,9 +162,7 @@ fn not_allowed(route: &Route) -> RegistryError {
         Route::Upload(_, _) => "GET, PATCH, PUT, DELETE",
         Route::Manifest(_, _) => "GET, HEAD, PUT, DELETE",
     };
-    let message = format!("this takes {methods} only");
-    RegistryError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message)
-        .with(ALLOW, HeaderValue::from_static(methods))
+    ErrorKind::MethodNotAllowed(methods).into()
 }
 
 fn base() -> Response {

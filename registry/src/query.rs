@@ -1,9 +1,9 @@
 //! Query strings and forms: pairs of text, percent-encoded, keys possibly repeated; and the two that page a list.
 
-use http::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 
 /// Entries that one page holds at most; a larger `n` is cut to it.
 const LONGEST_PAGE: usize = 1_000;
@@ -57,12 +57,7 @@ impl Page {
             }
             Some(text) => {
                 let text: String = text.chars().take(40).collect();
-                let message = format!("`n={text}` is not a number of entries: use digits only");
-                return Err(RegistryError::new(
-                    StatusCode::BAD_REQUEST,
-                    ErrorCode::Unsupported,
-                    message,
-                ));
+                return Err(ErrorKind::InvalidPage(text).into());
             }
         };
         let last = query.first("last").filter(|last| !last.is_empty()).map(ToOwned::to_owned);

@@ -8,13 +8,14 @@ use access::{Action, Proven, Resource, authorize};
 use axum::extract::ConnectInfo;
 use base64::Engine as _;
 use control::{Caller, Operation, Write};
+use http::HeaderValue;
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
 use model::{CommitError, CredentialKind, Principal, RepositoryName, State, Timestamp};
 
 use crate::Shared;
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::{ErrorKind, Unauthorized};
 use crate::query::Query;
 use crate::scope::{self, Scope};
 
@@ -54,9 +55,11 @@ impl RequestContext {
         let (state, now) = (shared.reader.state(), shared.clock.now());
         let (caller, scopes) = match prove(shared, &state, &parts, now) {
             Proof::Of(caller, scopes) => (caller, scopes),
-            Proof::Missing => return Err(challenge(shared, &parts, permission, None)),
+            Proof::Missing => {
+                return Err(challenge(shared, &parts, permission, Unauthorized::Missing));
+            }
             Proof::Wrong => {
-                return Err(challenge(shared, &parts, permission, Some("invalid_token")));
+                return Err(challenge(shared, &parts, permission, Unauthorized::Invalid));
             }
         };
         let query = Query::parse(parts.uri.query().unwrap_or_default());
@@ -69,16 +72,15 @@ impl RequestContext {
         let Permission::Action(action, resource) = permission else { return Ok(()) };
         if let Err(denied) = authorize(&self.state, &self.caller.principal, *action, resource) {
             return Err(match resource.repository_name() {
-                Some(name) => RegistryError::name_unknown(name),
-                None => {
-                    RegistryError::new(StatusCode::FORBIDDEN, ErrorCode::Denied, denied.to_string())
-                }
-            });
+                Some(name) => ErrorKind::NameUnknown(name.to_owned()),
+                None => ErrorKind::Denied(denied.to_string()),
+            }
+            .into());
         }
         if self.in_scope(*action, resource) {
             return Ok(());
         }
-        Err(challenge(&self.shared, &self.parts, permission, Some("insufficient_scope")))
+        Err(challenge(&self.shared, &self.parts, permission, Unauthorized::Scope))
     }
 
     /// Whether blobs of the repository may be read, token and all.
@@ -191,28 +193,23 @@ fn challenge(
     shared: &Shared,
     parts: &Parts,
     permission: &Permission,
-    error: Option<&str>,
+    why: Unauthorized,
 ) -> RegistryError {
     let service = &shared.service;
     let mut text = format!("Bearer realm=\"{}\",service=\"{service}\"", realm(parts));
     if let Permission::Action(action, resource) = permission {
         text = format!("{text},scope=\"{}\"", scope::wanted(*action, resource));
     }
+    // RFC 6750 section 3.1.
+    let error = match why {
+        Unauthorized::Missing => None,
+        Unauthorized::Invalid | Unauthorized::InvalidLogin => Some("invalid_token"),
+        Unauthorized::Scope => Some("insufficient_scope"),
+    };
     if let Some(error) = error {
         text = format!("{text},error=\"{error}\"");
     }
-    let message = match error {
-        None => {
-            "this needs a login: run `docker login` with user `admin` and the administrator's token"
-        }
-        Some("insufficient_scope") => {
-            "the token does not cover this; ask for one with the scope that the header names"
-        }
-        Some(_) => {
-            "the credentials are not valid: mistyped, revoked or over; run `docker login` again"
-        }
-    };
-    let error = RegistryError::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message);
+    let error = RegistryError::from(ErrorKind::Unauthorized(why));
     match HeaderValue::from_str(&text) {
         Ok(value) => error.with(WWW_AUTHENTICATE, value),
         Err(_) => error,

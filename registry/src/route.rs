@@ -4,11 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::{Method, StatusCode};
+use http::Method;
 use model::{Digest, NameError, Reference, RepositoryName, TagName};
 use percent_encoding::percent_decode_str;
 
-use crate::error::{ErrorCode, RegistryError};
+use crate::error_kind::ErrorKind;
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,21 +93,14 @@ fn reference(text: &str) -> Result<Reference, RouteError> {
 
 impl RouteError {
     /// A tag that cannot be is one that is not there, unless somebody wants to make it.
-    pub(crate) fn response(&self, method: &Method) -> RegistryError {
+    pub(crate) fn kind(self, method: &Method) -> ErrorKind {
         match self {
-            Self::Nowhere => {
-                let message = "there is nothing at this path; see the OCI distribution spec for what a registry serves";
-                RegistryError::new(StatusCode::NOT_FOUND, ErrorCode::Unsupported, message)
-            }
-            Self::Name(error) => {
-                RegistryError::bad_request(ErrorCode::NameInvalid, error.to_string())
-            }
-            Self::Digest(why) => RegistryError::bad_request(ErrorCode::DigestInvalid, why.as_str()),
-            Self::Tag(error) if *method == Method::PUT => {
-                RegistryError::bad_request(ErrorCode::ManifestInvalid, error.to_string())
-            }
-            Self::Tag(error) => RegistryError::manifest_unknown(&error.text),
-            Self::Upload => RegistryError::upload_unknown(),
+            Self::Nowhere => ErrorKind::NotFound,
+            Self::Name(error) => ErrorKind::InvalidName(error),
+            Self::Digest(why) => ErrorKind::InvalidDigest(why),
+            Self::Tag(error) if *method == Method::PUT => ErrorKind::InvalidTag(error),
+            Self::Tag(error) => ErrorKind::ManifestUnknown(error.text),
+            Self::Upload => ErrorKind::UploadUnknown,
         }
     }
 }

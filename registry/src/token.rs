@@ -10,19 +10,21 @@ use access::{Proven, Resource};
 use axum::body::Body;
 use axum::response::Response;
 use control::{Caller, Operation, Write};
-use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method};
 use model::{
     AccessChange, Change, Credential, CredentialId, CredentialKind, Digest, Principal, State,
     Timestamp,
 };
+use oci_spec::distribution::ErrorCode;
 use rand::Rng as _;
 use serde_json::json;
 
 use crate::Shared;
 use crate::body;
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::{ErrorKind, Unauthorized};
 use crate::query::Query;
 use crate::request_context::{Login, caller};
 use crate::scope::{self, Scope};
@@ -102,13 +104,7 @@ pub(crate) async fn answer(
     } else if parts.method == Method::POST {
         by_form(shared, body).await?
     } else {
-        let message = "tokens are asked for by GET or POST";
-        return Err(RegistryError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            ErrorCode::Unsupported,
-            message,
-        )
-        .with(ALLOW, HeaderValue::from_static("GET, POST")));
+        return Err(ErrorKind::MethodNotAllowed("GET, POST").into());
     };
     let caller = caller(parts, asked.proven.clone());
     grant(shared, &asked, &caller).await
@@ -123,20 +119,17 @@ struct Asked {
 
 fn by_header(shared: &Shared, parts: &Parts) -> Result<Asked, RegistryError> {
     let parameters = Query::parse(parts.uri.query().unwrap_or_default());
-    let login = parts.headers.get(AUTHORIZATION).ok_or_else(nobody)?;
-    let login = Login::read(login).ok_or_else(refused)?;
+    let login = parts.headers.get(AUTHORIZATION).ok_or_else(|| challenge(Unauthorized::Missing))?;
+    let login = Login::read(login).ok_or_else(|| challenge(Unauthorized::InvalidLogin))?;
     let (state, now) = (shared.reader.state(), shared.clock.now());
-    let proven = login.prove(&state, now).ok_or_else(refused)?;
+    let proven = login.prove(&state, now).ok_or_else(|| challenge(Unauthorized::InvalidLogin))?;
     let offline = parameters.first("offline_token") == Some("true");
     Ok(Asked { proven, parameters, offline })
 }
 
 async fn by_form(shared: &Shared, body: Body) -> Result<Asked, RegistryError> {
     let form = body::read(body, MOST_FORM_BYTES, &ErrorCode::Unsupported).await?;
-    let form = form.ok_or_else(|| {
-        let message = "the form is larger than 64 KiB";
-        RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::Unsupported, message)
-    })?;
+    let form = form.ok_or(ErrorKind::FormTooLarge)?;
     let parameters = Query::parse(&String::from_utf8_lossy(&form));
     let given = |name| parameters.first(name).unwrap_or_default().to_owned();
     let (state, now) = (shared.reader.state(), shared.clock.now());
@@ -150,29 +143,17 @@ async fn by_form(shared: &Shared, body: Body) -> Result<Asked, RegistryError> {
             let offline = parameters.first("access_type") == Some("offline");
             (login.prove(&state, now), offline)
         }
-        Some(_) | None => {
-            let message = "`grant_type` must be `password` or `refresh_token`";
-            return Err(RegistryError::bad_request(ErrorCode::Unsupported, message));
-        }
+        Some(_) | None => return Err(ErrorKind::GrantType.into()),
     };
-    Ok(Asked { proven: proven.ok_or_else(refused)?, parameters, offline })
+    Ok(Asked {
+        proven: proven.ok_or_else(|| challenge(Unauthorized::InvalidLogin))?,
+        parameters,
+        offline,
+    })
 }
 
-fn nobody() -> RegistryError {
-    unproven(
-        "this needs a login: run `docker login` with user `admin` and the administrator's token",
-    )
-}
-
-fn refused() -> RegistryError {
-    unproven(
-        "the user name or token is not valid; the administrator's user name is `admin` and the token is in `admin.token` \
-         in the data directory",
-    )
-}
-
-fn unproven(message: &str) -> RegistryError {
-    RegistryError::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
+fn challenge(why: Unauthorized) -> RegistryError {
+    RegistryError::from(ErrorKind::Unauthorized(why))
         .with(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"berth\""))
 }
 

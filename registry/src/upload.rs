@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
 use model::{Principal, RepositoryName, Timestamp};
 use sha2::Sha256;
 
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::route::UploadId;
 
 pub(crate) mod receive;
@@ -96,13 +96,7 @@ impl Uploads {
     ) -> Result<Arc<Upload>, RegistryError> {
         let mut open = self.open();
         if is_full(&open, principal) {
-            let message = "too many uploads are open; finish or cancel some, or wait: while there are so many, those that lie idle end after a minute";
-            let error = RegistryError::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                ErrorCode::TooManyRequests,
-                message,
-            );
-            return Err(error.with(http::header::RETRY_AFTER, http::HeaderValue::from(60)));
+            return Err(ErrorKind::TooManyUploads.into());
         }
         let upload = Arc::new(Upload {
             id: UploadId::random(),
@@ -127,7 +121,7 @@ impl Uploads {
         let upload = open
             .get(&id)
             .filter(|upload| upload.repository == *repository && upload.principal == *principal);
-        upload.map(Arc::clone).ok_or_else(RegistryError::upload_unknown)
+        upload.map(Arc::clone).ok_or_else(|| RegistryError::from(ErrorKind::UploadUnknown))
     }
 
     pub(crate) fn end(&self, id: UploadId) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use control::{Operation, Write};
-use http::StatusCode;
 use model::limits::FILL_ROWS;
 use model::{
     Change, CommitError, Digest, Refusal, RepositoryChange, RepositoryName, RowGuard, RowWrite,
@@ -17,7 +16,8 @@ use super::document::Document;
 use super::parent;
 use crate::blob::accepted;
 use crate::blocking;
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::request_context::RequestContext;
 use crate::rows::{self, ManifestRow};
 
@@ -36,7 +36,7 @@ pub(crate) async fn tag(
     match context.commit(write).await {
         Ok(_) => Ok(accepted()),
         Err(CommitError::Refused(Refusal::NotFound { kind: _, name: _ })) => {
-            Err(RegistryError::manifest_unknown(tag))
+            Err(ErrorKind::ManifestUnknown(tag.to_string()).into())
         }
         Err(error) => Err(error.into()),
     }
@@ -52,14 +52,10 @@ pub(crate) async fn manifest(
     let reader = &context.shared.reader;
     let key = rows::manifest(repository, digest);
     let row: Option<ManifestRow> = rows::get(reader, &key).await?;
-    let row = row.ok_or_else(|| RegistryError::manifest_unknown(digest))?;
+    let row =
+        row.ok_or_else(|| RegistryError::from(ErrorKind::ManifestUnknown(digest.to_string())))?;
     if let Some(parent) = parent(reader, repository, digest).await? {
-        let message = format!("manifest `{parent}` of the repository names it; delete that first");
-        return Err(RegistryError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            ErrorCode::Unsupported,
-            message,
-        ));
+        return Err(ErrorKind::ManifestInUse { parent }.into());
     }
     remove_tags(context, repository, digest).await?;
     let edges = edges(context, repository, digest, &row).await?;

@@ -11,6 +11,7 @@ use model::{Digest, Reference, RepositoryName};
 use super::describe;
 use crate::blocking;
 use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::request_context::RequestContext;
 use crate::rows::{self, ManifestRow};
 
@@ -20,8 +21,10 @@ pub(crate) async fn get(
     reference: &Reference,
 ) -> Result<Response, RegistryError> {
     let unknown = || match reference {
-        Reference::Tag(tag) => RegistryError::manifest_unknown(tag),
-        Reference::Digest(digest) => RegistryError::manifest_unknown(digest),
+        Reference::Tag(tag) => RegistryError::from(ErrorKind::ManifestUnknown(tag.to_string())),
+        Reference::Digest(digest) => {
+            RegistryError::from(ErrorKind::ManifestUnknown(digest.to_string()))
+        }
     };
     let digest = resolve(context, repository, reference).ok_or_else(unknown)?;
     let key = rows::manifest(repository, &digest);

@@ -14,11 +14,13 @@ use model::{
     Change, CommitError, Digest, Reference, Repository, RepositoryChange, RepositoryName, RowGuard,
     RowWrite, Tag, TagName,
 };
+use oci_spec::distribution::ErrorCode;
 
 use super::MOST_BYTES;
 use super::details::Details;
 use super::document::{Descriptor, Document};
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::header::{DIGEST, value};
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
@@ -36,9 +38,8 @@ pub(crate) async fn put(
 ) -> Result<Response, RegistryError> {
     let tags = tags(context, reference)?;
     let bytes = read(body).await?;
-    let document = Document::read(&bytes, context.header(CONTENT_TYPE)).map_err(|error| {
-        RegistryError::bad_request(ErrorCode::ManifestInvalid, error.to_string())
-    })?;
+    let document = Document::read(&bytes, context.header(CONTENT_TYPE))
+        .map_err(|error| RegistryError::from(ErrorKind::InvalidManifest(error)))?;
     let digest = match reference {
         Reference::Tag(_) => files::sha256(&bytes),
         Reference::Digest(digest) => named(digest, &bytes)?,
@@ -73,37 +74,26 @@ fn tags(context: &RequestContext, reference: &Reference) -> Result<Vec<TagName>,
         Reference::Digest(_) => Vec::new(),
     };
     for text in context.query.all("tag") {
-        let wrong = |error: model::NameError| {
-            RegistryError::bad_request(ErrorCode::ManifestInvalid, error.to_string())
-        };
-        let tag = text.parse().map_err(wrong)?;
+        let tag = text.parse().map_err(ErrorKind::InvalidTag)?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
         if tags.len() > PUSH_TAGS {
-            let message = format!("one push sets {PUSH_TAGS} tags at most");
-            return Err(RegistryError::new(
-                StatusCode::URI_TOO_LONG,
-                ErrorCode::ManifestInvalid,
-                message,
-            ));
+            return Err(ErrorKind::TooManyTags.into());
         }
     }
     Ok(tags)
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, RegistryError> {
-    body::read(body, MOST_BYTES, &ErrorCode::ManifestInvalid).await?.ok_or_else(|| {
-        let message = "a manifest may have 4 MiB at most";
-        RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
-    })
+    let bytes = body::read(body, MOST_BYTES, &ErrorCode::ManifestInvalid).await?;
+    Ok(bytes.ok_or(ErrorKind::ManifestTooLarge)?)
 }
 
 fn named(digest: &Digest, bytes: &[u8]) -> Result<Digest, RegistryError> {
     let computed = files::digest_like(digest, bytes);
     if computed != *digest {
-        let message = format!("the manifest has the digest `{computed}`, not `{digest}`");
-        return Err(RegistryError::bad_request(ErrorCode::DigestInvalid, message));
+        return Err(ErrorKind::ManifestDigest { computed, wanted: *digest }.into());
     }
     Ok(computed)
 }
@@ -197,14 +187,11 @@ fn check_size(descriptor: &Descriptor, size: u64) -> Result<(), RegistryError> {
         return Ok(());
     }
     let (digest, said) = (descriptor.digest, descriptor.size);
-    let message = format!("`{digest}` has {size} bytes, and the manifest says {said}");
-    Err(RegistryError::bad_request(ErrorCode::ManifestInvalid, message))
+    Err(ErrorKind::DescriptorSize { digest, size, said }.into())
 }
 
 fn missing(digest: &Digest) -> RegistryError {
-    let message =
-        format!("the manifest names `{digest}`, which the repository does not hold; push it first");
-    RegistryError::bad_request(ErrorCode::ManifestBlobUnknown, message)
+    ErrorKind::ChildUnknown(*digest).into()
 }
 
 /// Edges from what is named to the manifest, in batches that each guard that it is there. Edges without a manifest only keep
@@ -227,8 +214,7 @@ async fn write_edges(
         match context.commit(write).await {
             Ok(_) => {}
             Err(CommitError::GuardFailed { key }) => {
-                let message = format!("`{}` went away meanwhile; push it again", rows::tail(&key));
-                return Err(RegistryError::bad_request(ErrorCode::ManifestBlobUnknown, message));
+                return Err(ErrorKind::ChildGone(rows::tail(&key).to_owned()).into());
             }
             Err(error) => return Err(error.into()),
         }

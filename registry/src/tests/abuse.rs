@@ -1,10 +1,11 @@
 //! What nobody sends by accident.
 
 use http::StatusCode;
+use oci_spec::distribution::ErrorCode;
 use serde_json::json;
 
 use super::world::{OCI_CONFIG, OCI_IMAGE, OCI_INDEX, World, descriptor};
-use crate::error::{AnyCode, ErrorCode, ServerErrorCode};
+use crate::error_kind::{AnyCode, ServerErrorCode};
 
 #[test]
 fn the_codes_are_those_of_the_spec_and_two_more() {
@@ -24,8 +25,8 @@ fn the_codes_are_those_of_the_spec_and_two_more() {
         ErrorCode::Unsupported,
         ErrorCode::TooManyRequests,
     ]
-    .map(AnyCode::from);
-    let own = [ServerErrorCode::Unknown, ServerErrorCode::Unavailable].map(AnyCode::from);
+    .map(AnyCode::Spec);
+    let own = [ServerErrorCode::Unknown, ServerErrorCode::Unavailable].map(AnyCode::Server);
     let written = |code: &AnyCode| serde_json::to_value(code).unwrap().as_str().unwrap().to_owned();
     let codes: Vec<String> = spec.iter().chain(&own).map(written).collect();
     insta::assert_snapshot!(codes.join("\n"), @r"

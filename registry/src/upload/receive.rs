@@ -11,14 +11,15 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::StatusCode;
+use oci_spec::distribution::ErrorCode;
 use sha2::Digest as _;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 use super::{Progress, Upload};
 use crate::body;
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::ErrorKind;
 use crate::files::Files;
 
 /// Bytes that are written at once.
@@ -56,7 +57,7 @@ pub(crate) async fn append(
     let before = acknowledged.length;
     let room = MOST_BYTES.saturating_sub(before);
     if expected.is_some_and(|expected| expected > room) {
-        return Err(too_large());
+        return Err(ErrorKind::BlobTooLarge.into());
     }
     let (id, files) = (upload.id, Arc::clone(files));
     let writing = tokio::task::spawn_blocking(move || {
@@ -67,8 +68,8 @@ pub(crate) async fn append(
     let (writer, received) = receive(writing, body, expected.unwrap_or(room)).await?;
     let received = received?;
     match expected {
-        None if received > room => return Err(too_large()),
-        Some(expected) if expected != received => return Err(wrong_length()),
+        None if received > room => return Err(ErrorKind::BlobTooLarge.into()),
+        Some(expected) if expected != received => return Err(ErrorKind::WrongLength.into()),
         None | Some(_) => {}
     }
     let Writer { files: _, file: _, mut acknowledged, written } = writer;
@@ -115,18 +116,8 @@ async fn finished(writing: JoinHandle<io::Result<Writer>>) -> Result<Writer, Reg
     done.map_err(|error| {
         // Cancelled or finished meanwhile.
         if error.kind() == io::ErrorKind::NotFound {
-            return RegistryError::upload_unknown();
+            return ErrorKind::UploadUnknown.into();
         }
         RegistryError::disk("an upload cannot be written", &error)
     })
-}
-
-fn too_large() -> RegistryError {
-    let message = "a blob may have 64 GiB at most";
-    RegistryError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
-}
-
-fn wrong_length() -> RegistryError {
-    let message = "the body is not as long as `Content-Length` or `Content-Range` says, so nothing of it counts";
-    RegistryError::bad_request(ErrorCode::SizeInvalid, message)
 }

@@ -14,7 +14,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::receive::append;
 use super::{Progress, Upload};
-use crate::error::{ErrorCode, RegistryError};
+use crate::error::RegistryError;
+use crate::error_kind::{ChunkError, ErrorKind};
 use crate::header::value;
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
@@ -35,8 +36,7 @@ pub(crate) async fn start(
     if let Some(algorithm) = context.query.first("digest-algorithm")
         && !matches!(algorithm, "sha256" | "sha512")
     {
-        let message = "blobs are named by `sha256` or `sha512`";
-        return Err(RegistryError::bad_request(ErrorCode::DigestInvalid, message));
+        return Err(ErrorKind::UnknownAlgorithm.into());
     }
     let upload = open(context, repository).await?;
     let Some(digest) = whole else { return status(&upload, StatusCode::ACCEPTED) };
@@ -128,14 +128,9 @@ pub(crate) async fn cancel(
 }
 
 fn digest(text: Option<&str>) -> Result<Digest, RegistryError> {
-    let text = text.ok_or_else(|| {
-        RegistryError::bad_request(
-            ErrorCode::DigestInvalid,
-            "the last request of an upload needs `?digest=`",
-        )
-    })?;
+    let text = text.ok_or(ErrorKind::DigestMissing)?;
     let digest = text.parse::<Digest>();
-    digest.map_err(|error| RegistryError::bad_request(ErrorCode::DigestInvalid, error.to_string()))
+    Ok(digest.map_err(|error| ErrorKind::InvalidDigest(error.to_string()))?)
 }
 
 /// Appends the body where it belongs: a chunk with a place must be the next one.
@@ -145,20 +140,18 @@ async fn write(
     body: Body,
 ) -> Result<OwnedMutexGuard<Progress>, RegistryError> {
     let Ok(progress) = Arc::clone(&upload.progress).try_lock_owned() else {
-        return Err(out_of_order(upload, "another request is writing to this upload"));
+        return Err(refuse_chunk(upload, ChunkError::Busy));
     };
     upload.touch(context.now);
     let mut expected = context.header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
     if let Some(place) = context.header(CONTENT_RANGE) {
-        let (first, length) = range::of_chunk(place).ok_or_else(|| {
-            out_of_order(upload, "`Content-Range` is not written as `FIRST-LAST`, both included")
-        })?;
+        let (first, length) =
+            range::of_chunk(place).ok_or_else(|| refuse_chunk(upload, ChunkError::Malformed))?;
         if first != progress.length {
-            return Err(out_of_order(upload, "the chunk is not the next one"));
+            return Err(refuse_chunk(upload, ChunkError::OutOfOrder));
         }
         if expected.is_some_and(|expected| expected != length) {
-            let message = "`Content-Length` and `Content-Range` disagree";
-            return Err(RegistryError::bad_request(ErrorCode::SizeInvalid, message));
+            return Err(ErrorKind::LengthsDisagree.into());
         }
         expected = Some(length);
     }
@@ -167,12 +160,8 @@ async fn write(
     Ok(progress)
 }
 
-fn out_of_order(upload: &Upload, message: &str) -> RegistryError {
-    let error = RegistryError::new(
-        StatusCode::RANGE_NOT_SATISFIABLE,
-        ErrorCode::BlobUploadInvalid,
-        message,
-    );
+fn refuse_chunk(upload: &Upload, error: ChunkError) -> RegistryError {
+    let error = RegistryError::from(ErrorKind::Chunk(error));
     let headers = place(upload);
     headers.into_iter().fold(error, |error, (name, value)| error.with(name, value))
 }
@@ -228,8 +217,7 @@ async fn settle(
         }
     };
     if computed != *digest {
-        let message = format!("the bytes have the digest `{computed}`, not `{digest}`");
-        return Err(RegistryError::bad_request(ErrorCode::DigestInvalid, message));
+        return Err(ErrorKind::UploadDigest { computed, wanted: *digest }.into());
     }
     let write = Write {
         rows: rows::show(&upload.repository, digest, progress.length).into(),
