@@ -38,7 +38,7 @@ pub struct Config {
     pub router: Router,
     /// The agent.
     pub agent: Agent,
-    /// What the silence of a peer means.
+    /// How long a peer may be silent before it counts as suspect, disconnected and lost.
     pub lease: LeaseTimes,
     /// Host ports for mappings that leave the choice to the scheduler.
     pub port_range: RangeInclusive<u16>,
@@ -88,14 +88,14 @@ pub struct Link {
 pub struct Router {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
 }
 
 /// The agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
-    /// What people call its instance.
+    /// Its instance's name for people.
     pub name: String,
     /// Docker's address, as in `unix:///var/run/docker.sock`.
     pub docker_host: Option<String>,

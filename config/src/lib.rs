@@ -1,5 +1,5 @@
-//! A [`Config`] exists only if every value in it was checked: nothing that runs meets a bad setting, and no port is bound
-//! before all of them are known to be good.
+//! A [`Config`] exists only if every value in it was checked: no part of the program gets a bad setting, and no port is bound
+//! before all of them are valid.
 //!
 //! Each setting comes from the first of flags, environment and file that names it, else from its default, and remembers
 //! which ([`Origin`]). All problems are reported at once, each with its key and the place where it was set. This is the
@@ -26,7 +26,7 @@ use source::Sources;
 
 /// Reads file and environment, and checks all of it together with the flags.
 pub fn load(flags: &Flags) -> Result<Config, ConfigError> {
-    // A variable that is not UTF-8 cannot be one of ours: all that Berth reads is text.
+    // A variable that is not UTF-8 is skipped: all settings are text.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     load_from(flags, variables)

@@ -71,7 +71,7 @@ pub enum Problem {
         /// Why, and what to do.
         why: String,
     },
-    /// There is no place for data.
+    /// The data directory cannot be determined.
     #[error(
         "there is no data directory: neither HOME nor XDG_STATE_HOME is set; name one with --data-dir or BERTH_DATA_DIR"
     )]

@@ -40,7 +40,7 @@ impl Raw {
     }
 }
 
-/// All that was said, by key, and what was wrong with it so far.
+/// All values by key, and the problems found so far.
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) values: BTreeMap<&'static str, (Raw, Origin)>,
@@ -102,8 +102,8 @@ impl Sources {
             let origin = Origin::Environment(name.clone());
             match SETTINGS.iter().find(|setting| setting.variable() == name) {
                 Some(setting) => self.set(setting.key, Raw::Text(value), origin),
-                // Others may have variables of their own that begin with our name, so only what begins like one of our
-                // sections is taken for a slip.
+                // Other programs may use variables with this prefix, so that only one with a section's prefix counts as
+                // misspelt.
                 None if in_a_section(&name) => {
                     let known: Vec<String> =
                         SETTINGS.iter().map(crate::Setting::variable).collect();
@@ -176,7 +176,7 @@ impl Sources {
         }
     }
 
-    /// Keeps what was said first: sources are read in the order in which they count.
+    /// Keeps the first value: sources are read in their order of precedence.
     fn set(&mut self, key: &'static str, raw: Raw, origin: Origin) {
         self.values.entry(key).or_insert((raw, origin));
     }

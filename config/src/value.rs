@@ -136,15 +136,15 @@ impl Value for Url {
     fn from_text(text: &str) -> Option<Self> {
         let url = url::Url::parse(text).ok()?;
         let is_http = matches!(url.scheme(), "http" | "https");
-        // The parser drops tabs and line ends; whoever wrote them meant something else.
+        // The parser would drop tabs and line ends without an error.
         let is_plain = !text.contains(char::is_whitespace);
         (is_http && is_plain).then(|| Self(text.trim_end_matches('/').to_owned()))
     }
 }
 
 impl Sources {
-    /// The value of a setting and where it came from; the default where nobody set it. None when it has none, or when
-    /// it is wrong, which is noted.
+    /// The value of a setting and its origin; the default where no source sets it. None when it has none, or when it is
+    /// wrong, which is added to the problems.
     pub(crate) fn get<T: Value>(&mut self, key: &'static str) -> Option<(T, Origin)> {
         let setting = find(key).expect("only settings of the list are asked for");
         let said = self.values.get(key).cloned();

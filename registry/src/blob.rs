@@ -1,5 +1,4 @@
-//! Blobs: what a repository shows is what its own rows name. How the bytes got there, and for whom else, makes no
-//! difference.
+//! Blobs: a repository shows those that its own rows name, however their bytes came to the registry.
 
 use std::fs::File;
 use std::io;
@@ -74,7 +73,7 @@ pub(crate) async fn get(
     Ok(response)
 }
 
-/// The bytes of a file from `first` to before `end`. One that ends early breaks the connection, so that the client notices.
+/// The bytes of a file from `first` to before `end`. A file that ends early breaks the connection, so that the client notices.
 fn stream(file: File, first: u64, end: u64) -> Body {
     let file = Arc::new(file);
     let pieces = futures_util::stream::try_unfold(first, move |at| {
@@ -105,7 +104,7 @@ fn piece(file: &File, at: u64, most: usize) -> io::Result<Bytes> {
     }
 }
 
-/// `DELETE /v2/N/blobs/D`: the repository shows it no more. Refused while a manifest of the repository needs it.
+/// `DELETE /v2/N/blobs/D`: the repository no longer shows it. Refused while a manifest of the repository requires it.
 pub(crate) async fn delete(
     context: &RequestContext,
     repository: &RepositoryName,
@@ -128,14 +127,12 @@ pub(crate) async fn delete(
     };
     match context.commit(write).await {
         Ok(_) => Ok(accepted()),
-        Err(CommitError::GuardFailed { key: _ }) => {
-            Err(ErrorKind::BlobUnknown(*digest).into())
-        }
+        Err(CommitError::GuardFailed { key: _ }) => Err(ErrorKind::BlobUnknown(*digest).into()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// 202 without anything more to say.
+/// 202 without a body.
 pub(crate) fn accepted() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
@@ -152,8 +149,8 @@ pub(crate) fn created(repository: &RepositoryName, digest: &Digest) -> Response 
     response
 }
 
-/// Makes a verified upload the live file of its digest, and commits `write` with the row that says so. Two who bring the
-/// same bytes at once do it one after the other.
+/// Makes a verified upload the file of its digest, and commits `write` with the row that names it. Concurrent uploads of the
+/// same bytes are serialised.
 pub(crate) async fn settle(
     context: &RequestContext,
     id: UploadId,
@@ -169,7 +166,7 @@ pub(crate) async fn settle(
         None => Known::Unknown,
     };
     let (files, digest) = (Arc::clone(&shared.files), *digest);
-    // The lock travels along: the file work ends under it also when nobody waits for it any more.
+    // The lock moves into the job: it is held until the file is in place, even if the request is cancelled meanwhile.
     let lock = blocking("a blob cannot be stored", move || {
         files.settle(id, &digest, known)?;
         Ok(lock)

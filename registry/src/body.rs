@@ -1,5 +1,5 @@
-//! Reading what a client sends: bounded in size where it is kept, and in silence everywhere, so that nobody holds on to an
-//! upload or a connection by sending nothing.
+//! Reads request bodies: limited in size where they are kept in memory, and in idle time everywhere, so that a client cannot
+//! hold an upload or a connection by sending nothing.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::error_kind::ErrorKind;
 /// How long a client may send nothing.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// The next piece of a body; None at its end. What goes wrong is answered with `code`.
+/// The next chunk of a body; None at its end. Errors are answered with `code`.
 pub(crate) async fn next(
     body: &mut BodyDataStream,
     code: &ErrorCode,
@@ -30,7 +30,7 @@ pub(crate) async fn next(
     }
 }
 
-/// A whole body of at most `most` bytes; None where it is larger, and then no more of it than that was read.
+/// A whole body of at most `most` bytes; None where it is larger, of which no more is read.
 pub(crate) async fn read(
     body: Body,
     most: usize,

@@ -151,10 +151,10 @@ pub(crate) enum Unauthorized {
         "this needs a login: run `docker login` with user `admin` and the administrator's token"
     )]
     Missing,
-    /// They prove nobody.
+    /// They are not valid.
     #[error("the credentials are not valid: mistyped, revoked or over; run `docker login` again")]
     Invalid,
-    /// A user name and password prove nobody.
+    /// A user name and password are not valid.
     #[error(
         "the user name or token is not valid; the administrator's user name is `admin` and the token is in `admin.token` in the data directory"
     )]

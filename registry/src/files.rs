@@ -2,7 +2,7 @@
 //! name, synced, renamed, and the directory is synced; only then may a row name it. Files are opened by parsed digests and
 //! ids alone, so no text of a client ever becomes a path.
 //!
-//! Everything here blocks and belongs on a thread that may.
+//! All of these functions block.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -32,7 +32,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes the directories, and removes what earlier lives left unfinished.
+    /// Creates the directories, and removes uploads that earlier runs left unfinished.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         let files = Self {
             dir: dir.to_owned(),
@@ -175,9 +175,9 @@ impl Files {
 /// What the rows say of a blob before its file is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Nothing: whatever lies there is an orphan and is replaced.
+    /// Nothing: a file of its digest is an orphan and is replaced.
     Unknown,
-    /// It is live with this size.
+    /// It is a blob of this size.
     Live { size: u64 },
 }
 

@@ -125,7 +125,7 @@ impl Registry {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Serves `/v2/`. Where a request's extensions hold a [`model::Principal`], that is who asks; else the request's
+    /// Serves `/v2/`. Where a request's extensions hold a [`model::Principal`], that is the caller; else the request's
     /// `Authorization` header says it.
     pub fn router(&self) -> Router {
         Router::new()

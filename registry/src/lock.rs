@@ -1,5 +1,5 @@
-//! Locks by key, made when they are needed and forgotten when nobody holds them. They order what happens in this one
-//! process, which is the only one that serves the registry.
+//! Locks by key, created on demand and dropped when they are free. They order what happens in this one process, which is the
+//! only one that serves the registry.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-/// Keys that may be known before those that nobody holds are forgotten.
+/// Keys that may exist before free ones are dropped.
 const FORGET_ABOVE: usize = 1_024;
 
 #[derive(Debug)]
@@ -20,12 +20,12 @@ impl<K> Default for Locks<K> {
 }
 
 impl<K: Eq + Hash> Locks<K> {
-    /// Beside others that share it.
+    /// Takes the lock shared.
     pub(crate) async fn shared(&self, key: K) -> OwnedRwLockReadGuard<()> {
         self.of(key).read_owned().await
     }
 
-    /// Beside nobody.
+    /// Takes the lock exclusively.
     pub(crate) async fn alone(&self, key: K) -> OwnedRwLockWriteGuard<()> {
         self.of(key).write_owned().await
     }

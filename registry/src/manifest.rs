@@ -45,10 +45,10 @@ pub(crate) async fn parent(
     }
 }
 
-/// What a client is told of a manifest that is there.
+/// The headers that describe a manifest.
 fn describe(response: &mut Response, digest: &Digest, row: &ManifestRow) {
     let headers: &mut HeaderMap = response.headers_mut();
-    // It was checked when the manifest came; a row that was damaged since must not break the answer.
+    // It was checked at the push; a row that was damaged since must not break the answer.
     let media_type = HeaderValue::from_str(&row.media_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_TYPE, media_type);

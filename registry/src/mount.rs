@@ -1,5 +1,6 @@
-//! Mounts: a blob that another repository shows, shown here too, if the caller may read it there. Everything else, a wrong
-//! name or a missing right, is answered as if mounts did not exist, so that a mount tells nobody what they may not know.
+//! Cross-repository mounts: a blob that another repository shows is shown here too, if the caller may read it there.
+//! Everything else, a wrong name or a missing permission, is answered as if mounts were not supported, so that a mount does
+//! not reveal what the caller may not read.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::{blob, blocking};
 /// Repositories that a mount without a source looks through at most.
 const MOST_HOLDERS: usize = 1_000;
 
-/// Shows `wanted` in `repository`; None: it has to be uploaded.
+/// Shows `wanted` in `repository`; None where it has to be uploaded.
 pub(crate) async fn mount(
     context: &RequestContext,
     repository: &RepositoryName,

@@ -1,5 +1,5 @@
-//! What can be asked of the registry, and the one way to each: path and method name an [`Operation`], the operation says
-//! what it needs, whoever asks is proven and allowed, and only then is it done and its body read.
+//! The operations of the registry and the one way to each: path and method select an [`Operation`], the caller is
+//! authenticated and authorised for the [`Permission`] that it requires, and only then is it run and its body read.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::request_context::{Permission, RequestContext, RequestId};
 use crate::route::{Route, UploadId};
 use crate::{Shared, blob, listing, manifest, referrers, token, upload};
 
-/// Something that can be asked for.
+/// An operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Operation {
     Base,
@@ -61,7 +61,7 @@ async fn answer(shared: &Arc<Shared>, parts: Parts, body: Body) -> Result<Respon
         Ok(route) => Operation::of(&parts.method, route),
         Err(error) => Err(error.kind(&parts.method).into()),
     };
-    // Who asks is proven first: a stranger learns nothing, not even what a path would mean.
+    // Authentication comes first: without it a client does not even learn what a path means.
     let permission = operation.as_ref().map_or(Permission::Authenticated, Operation::permission);
     let context = RequestContext::new(shared, parts, &permission)?;
     let operation = operation?;

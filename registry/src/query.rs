@@ -43,7 +43,7 @@ pub(crate) fn encode(text: &str) -> String {
 pub(crate) struct Page {
     /// Entries at most.
     pub(crate) n: usize,
-    /// Only those behind this one, which need not be there.
+    /// Only entries after this one, which need not exist.
     pub(crate) last: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl Page {
         let n = match query.first("n") {
             None => LONGEST_PAGE,
             Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                // What does not fit a number is more than a page holds.
+                // A number that is too large for the type is more than a page holds.
                 text.parse().map_or(LONGEST_PAGE, |n: usize| n.min(LONGEST_PAGE))
             }
             Some(text) => {
@@ -64,7 +64,7 @@ impl Page {
         Ok(Self { n, last })
     }
 
-    /// The first entries behind `last`, and whether more follow. The entries come in byte order of their keys.
+    /// The first entries after `last`, and whether more follow. `entries` are in byte order of their keys.
     pub(crate) fn cut<T>(
         &self,
         entries: impl Iterator<Item = T>,

@@ -8,7 +8,7 @@ pub(crate) enum Ranged {
     Whole,
     /// From the first to the last of these bytes.
     Part { first: u64, last: u64 },
-    /// Nothing of it is there.
+    /// None of its bytes exist.
     Unsatisfiable,
 }
 
@@ -36,13 +36,13 @@ fn part(first: u64, end: u64) -> Ranged {
     if first < end { Ranged::Part { first, last: end - 1 } } else { Ranged::Unsatisfiable }
 }
 
-/// More than fits is as good as the most that fits.
+/// A number that is too large for the type counts as its maximum.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// A chunk's place in its upload: its first byte and how many there are. None: not written as the spec writes it.
+/// A chunk's position in its upload: its first byte and its length. None where it is not in the spec's form.
 pub(crate) fn of_chunk(header: &str) -> Option<(u64, u64)> {
     let range = header.trim();
     let range = range.strip_suffix("/*").unwrap_or(range);

@@ -1,5 +1,5 @@
 //! Referrers: the manifests of a repository that name a subject, whether or not the subject is there. Never 404: a subject
-//! that nobody refers to has an empty list.
+//! without referrers has an empty list.
 
 use axum::body::Body;
 use axum::response::Response;

@@ -1,5 +1,5 @@
-//! Who asks, and whether they may. There is one way in: a request becomes an [`RequestContext`] only when somebody is proven, and every
-//! operation is allowed by `access` first, at each request, so that a right that was taken away ends at once.
+//! Authentication and authorisation. A request becomes a [`RequestContext`] only when its caller is authenticated, and every
+//! operation is authorised by `access` at each request, so that a permission that is taken away ends at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::error_kind::{ErrorKind, Unauthorized};
 use crate::query::Query;
 use crate::scope::{self, Scope};
 
-/// The id of a request: in its extensions, in its answer's headers, and in what is remembered of it.
+/// The id of a request: in its extensions, its response and the audit trail.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
-/// A request of somebody who is proven.
+/// A request with an authenticated caller.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) shared: Arc<Shared>,
@@ -32,21 +32,21 @@ pub(crate) struct RequestContext {
     pub(crate) state: State,
     pub(crate) now: Timestamp,
     pub(crate) caller: Caller,
-    /// What their token is restricted to. None: all that the principal may.
+    /// What the caller's token is restricted to; None where it is not restricted.
     scopes: Option<Arc<[Scope]>>,
 }
 
-/// What an operation needs.
+/// The permission that an operation requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Permission {
-    /// Only that somebody is proven.
+    /// Any authenticated caller.
     Authenticated,
-    /// An action on something.
+    /// An action on a resource.
     Action(Action, Resource),
 }
 
 impl RequestContext {
-    /// Proves who asks. The error asks for a token for what is needed.
+    /// Authenticates the caller. The error is a challenge for a token with the permission.
     pub(crate) fn new(
         shared: &Arc<Shared>,
         parts: Parts,
@@ -66,8 +66,8 @@ impl RequestContext {
         Ok(Self { shared: Arc::clone(shared), parts, query, state, now, caller, scopes })
     }
 
-    /// Whether the principal may. Who may not learns nothing: the repository is not known to them. Who holds too narrow a
-    /// token is told which to ask for.
+    /// Authorises the caller. Without the permission a repository is answered as unknown; a token that is too narrow is
+    /// challenged for one with the permission.
     pub(crate) fn allow(&self, permission: &Permission) -> Result<(), RegistryError> {
         let Permission::Action(action, resource) = permission else { return Ok(()) };
         if let Err(denied) = authorize(&self.state, &self.caller.principal, *action, resource) {
@@ -83,13 +83,13 @@ impl RequestContext {
         Err(challenge(&self.shared, &self.parts, permission, Unauthorized::Scope))
     }
 
-    /// Whether blobs of the repository may be read, token and all.
+    /// Whether the caller may read blobs of the repository, by principal and token.
     pub(crate) fn may_read(&self, repository: &RepositoryName) -> bool {
         let resource = Resource::repository(repository);
         self.principal_may_read(repository) && self.in_scope(Action::RepositoryPull, &resource)
     }
 
-    /// Whether the principal may read the repository, whatever the token is for.
+    /// Whether the principal may read the repository, whatever the token's scope.
     pub(crate) fn principal_may_read(&self, repository: &RepositoryName) -> bool {
         let resource = Resource::repository(repository);
         let principal = &self.caller.principal;
@@ -105,7 +105,7 @@ impl RequestContext {
         Write::new(operation, Resource::repository(repository), self.now)
     }
 
-    /// Commits a write in the name of who asks.
+    /// Commits a write in the caller's name.
     pub(crate) async fn commit(&self, write: Write) -> Result<State, CommitError> {
         self.shared.control.commit(&self.caller, write).await
     }
@@ -122,8 +122,8 @@ enum Proof {
     Wrong,
 }
 
-/// The link proves its peers by certificate and says so in the request's extensions, which no client can reach. Anybody else
-/// brings a password, an API token or an access token.
+/// The link authenticates its peers by certificate and sets the principal in the request's extensions, which no client can
+/// reach. All other callers use a password, an API token or an access token.
 fn prove(shared: &Shared, state: &State, parts: &Parts, now: Timestamp) -> Proof {
     let whole = |proven| Proof::Of(caller(parts, proven), None);
     if let Some(principal) = parts.extensions.get::<Principal>() {
@@ -146,13 +146,13 @@ fn prove(shared: &Shared, state: &State, parts: &Parts, now: Timestamp) -> Proof
     access::authenticate(state, &token, CredentialKind::Token, now).map_or(Proof::Wrong, whole)
 }
 
-/// Somebody whom a secret has proven, and how their request came.
+/// A caller that a secret has authenticated, with the source of its request.
 pub(crate) fn caller(parts: &Parts, proven: Proven) -> Caller {
     let Proven { principal, credential } = proven;
     Caller { credential: Some(credential), ..peer(parts, principal) }
 }
 
-/// Somebody whom a certificate has proven.
+/// A caller that a certificate has authenticated.
 fn peer(parts: &Parts, principal: Principal) -> Caller {
     let source = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
@@ -181,14 +181,14 @@ impl Login {
         Some(Self { user: user.to_owned(), password: password.to_owned() })
     }
 
-    /// Whom it proves.
+    /// The principal that it proves.
     pub(crate) fn prove(&self, state: &State, now: Timestamp) -> Option<Proven> {
         let proven = access::authenticate(state, &self.password, CredentialKind::Token, now)?;
         (proven.principal == Principal::User(self.user.clone())).then_some(proven)
     }
 }
 
-/// 401, with where to get a token and for what.
+/// 401 with the realm and scope of the token to fetch.
 fn challenge(
     shared: &Shared,
     parts: &Parts,
@@ -216,7 +216,7 @@ fn challenge(
     }
 }
 
-/// Where this client gets tokens: at the name by which it reached us, so that any name works.
+/// Where this client gets tokens: at the host by which it reached the registry, so that any name works.
 fn realm(parts: &Parts) -> String {
     let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let fits = |host: &&str| {

@@ -1,5 +1,5 @@
-//! What a path under `/v2/` names. Repository names contain slashes, so a path is read from the right; the text reaches the
-//! rest of the registry only as parsed names, digests and ids.
+//! Paths under `/v2/`. Repository names contain slashes, so a path is read from the right; its text reaches the rest of the
+//! registry only as parsed names, digests and ids.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::error_kind::ErrorKind;
 
-/// What a path names.
+/// The meaning of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     /// `/v2/`
@@ -33,7 +33,7 @@ pub(crate) enum Route {
     Referrers(RepositoryName, Digest),
 }
 
-/// Why a path names nothing.
+/// Why a path has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RouteError {
     Nowhere,
@@ -92,7 +92,7 @@ fn reference(text: &str) -> Result<Reference, RouteError> {
 }
 
 impl RouteError {
-    /// A tag that cannot be is one that is not there, unless somebody wants to make it.
+    /// A malformed tag is answered as one that does not exist, unless it is to be created.
     pub(crate) fn kind(self, method: &Method) -> ErrorKind {
         match self {
             Self::Nowhere => ErrorKind::NotFound,
@@ -105,7 +105,7 @@ impl RouteError {
     }
 }
 
-/// Names an upload: 128 random bits as 32 hexadecimal digits, so that nobody guesses another's.
+/// Names an upload: 128 random bits as 32 hexadecimal digits, so that it cannot be guessed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UploadId([u8; 16]);
 

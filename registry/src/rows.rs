@@ -57,7 +57,7 @@ pub(crate) fn referrers(repository: &RepositoryName, subject: &Digest) -> Vec<u8
     format!("referrer/{repository}@{subject}@").into_bytes()
 }
 
-/// What stands behind the last `@` of a key.
+/// The part of a key after its last `@`.
 pub(crate) fn tail(key: &[u8]) -> &str {
     let behind = key.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
     std::str::from_utf8(&key[behind..]).unwrap_or_default()
@@ -102,7 +102,7 @@ pub(crate) fn put(key: Vec<u8>, row: &impl Serialize) -> RowWrite {
     RowWrite::Put { key, value }
 }
 
-/// Sets a row whose key says all.
+/// Sets a row that has no value.
 pub(crate) fn mark(key: Vec<u8>) -> RowWrite {
     RowWrite::Put { key, value: b"{}".to_vec() }
 }
@@ -112,7 +112,7 @@ pub(crate) fn show(repository: &RepositoryName, digest: &Digest, size_bytes: u64
     [put(link(repository, digest), &BlobRow { size_bytes }), mark(holder(digest, repository))]
 }
 
-/// Reads a row. One that cannot be understood counts as absent, and the next push writes it anew.
+/// Reads a row. A malformed one counts as absent, and the next push writes it again.
 pub(crate) async fn get<T: DeserializeOwned>(
     reader: &Reader,
     key: &[u8],

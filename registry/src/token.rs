@@ -1,6 +1,7 @@
-//! The token flow of registry clients. Access tokens are random, live five minutes in memory and only as hashes: a restart
-//! costs each client one more request. What `docker login` keeps is a refresh token, a durable credential that can do one
-//! thing: be exchanged for access tokens. There is nothing to parse in either, so nothing to forge.
+//! The token flow of registry clients (distribution spec, token authentication). Access tokens are random, valid for five
+//! minutes, and kept in memory only as hashes: after a restart each client fetches a new one. `docker login` stores a refresh
+//! token, a durable credential whose only use is to be exchanged for access tokens. Neither holds data, so that there is
+//! nothing to forge.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,18 +30,18 @@ use crate::query::Query;
 use crate::request_context::{Login, caller};
 use crate::scope::{self, Scope};
 
-/// How long an access token lives. Clients fetch a new one by themselves.
+/// How long an access token is valid. Clients fetch a new one by themselves.
 const ACCESS_LIFE: Duration = Duration::from_mins(5);
-/// How long a `docker login` lasts.
+/// How long a refresh token of `docker login` is valid.
 const REFRESH_LIFE: Duration = Duration::from_hours(365 * 24);
-/// Logins that one principal may have at once; the oldest gives way.
+/// Refresh tokens of one principal at most; a new one replaces the oldest.
 const MOST_LOGINS: usize = 50;
 /// Bytes of a form at most.
 const MOST_FORM_BYTES: usize = 64 << 10;
-/// Access tokens that are kept at most; the ones that end first give way.
+/// Access tokens at most; a new one replaces those that expire first.
 const MOST_TOKENS: usize = 100_000;
 
-/// The access tokens that live.
+/// The valid access tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens(Mutex<HashMap<Digest, Held>>);
 
@@ -48,7 +49,7 @@ pub(crate) struct Tokens(Mutex<HashMap<Digest, Held>>);
 struct Held {
     principal: Principal,
     scopes: Arc<[Scope]>,
-    /// What it was got with: it ends with it.
+    /// The credential that it was issued for: it ends with it.
     credential: CredentialId,
     expires_at: Timestamp,
 }
@@ -77,7 +78,7 @@ impl Tokens {
         secret.text
     }
 
-    /// Whom a token proves now.
+    /// The caller that a token proves now.
     pub(crate) fn find(
         &self,
         state: &State,
@@ -110,7 +111,7 @@ pub(crate) async fn answer(
     grant(shared, &asked, &caller).await
 }
 
-/// Who asks, what for, and whether a refresh token is wanted too.
+/// A request for a token.
 struct Asked {
     proven: Proven,
     parameters: Query,
@@ -178,7 +179,7 @@ async fn grant(shared: &Shared, asked: &Asked, caller: &Caller) -> Result<Respon
     Ok(response)
 }
 
-/// Makes a refresh token, in one batch with the end of those that are over or too many.
+/// Creates a refresh token, in one batch with the removal of expired and surplus ones.
 async fn remember(
     shared: &Shared,
     state: &State,

@@ -1,6 +1,6 @@
-//! Uploads that are open: each belongs to one repository and one principal, and to anybody else it is not there. They live
-//! in memory beside their files; a restart ends them, and clients begin anew. What counts of an upload is what was
-//! acknowledged: a chunk that fails in any way leaves it as it was before.
+//! Open uploads: each belongs to one repository and one principal, and is unknown to any other. They are in memory beside
+//! their files; a restart ends them, and clients start again. Only acknowledged bytes count: a chunk that fails leaves the
+//! upload as it was before.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -17,9 +17,9 @@ use crate::route::UploadId;
 pub(crate) mod receive;
 pub(crate) mod serve;
 
-/// How long an upload may lie idle.
+/// How long an upload may be idle.
 const IDLE: Duration = Duration::from_hours(1);
-/// How long it may where there are as many as may be: clients that were killed shut nobody out for longer.
+/// How long it may be idle while the number of uploads is at its limit: killed clients lock others out no longer than this.
 const IDLE_IF_FULL: Duration = Duration::from_mins(1);
 /// Uploads that one principal may have open.
 const MOST_PER_PRINCIPAL: usize = 256;
@@ -32,14 +32,14 @@ pub(crate) struct Upload {
     pub(crate) id: UploadId,
     pub(crate) repository: RepositoryName,
     pub(crate) principal: Principal,
-    /// Bytes that were acknowledged: the same as in `progress`, for those who only look.
+    /// Acknowledged bytes: the same as in `progress`, readable without its lock.
     acknowledged: AtomicU64,
     touched_millis: AtomicI64,
     /// Held by the one request that writes.
     progress: Arc<tokio::sync::Mutex<Progress>>,
 }
 
-/// What was acknowledged.
+/// The acknowledged state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
     pub(crate) length: u64,
@@ -61,7 +61,7 @@ impl Upload {
     }
 }
 
-/// All that are open.
+/// All open uploads.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads(Mutex<HashMap<UploadId, Arc<Upload>>>);
 
@@ -70,13 +70,13 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends what has lain idle for too long, and answers which those were: their files can go.
+    /// Ends uploads that were idle for too long and returns them, so that their files can be removed.
     pub(crate) fn end_idle(&self, principal: &Principal, now: Timestamp) -> Vec<UploadId> {
         let mut open = self.open();
         let mut ended: Vec<_> =
             open.extract_if(|_, upload| upload.is_idle(IDLE, now)).map(|(id, _)| id).collect();
         if is_full(&open, principal) {
-            // Nobody's limit costs others their uploads, the limit of all does.
+            // A principal at its own limit loses its own idle uploads; at the limit of all every principal does.
             let is_full_for_all = open.len() >= MOST;
             let is_over = |upload: &Upload| {
                 (is_full_for_all || upload.principal == *principal)
@@ -110,7 +110,7 @@ impl Uploads {
         Ok(upload)
     }
 
-    /// One's own upload in this repository.
+    /// The principal's upload in this repository.
     pub(crate) fn find(
         &self,
         id: UploadId,

@@ -1,5 +1,5 @@
 //! `DELETE /v2/N/manifests/R`: by tag only the tag goes; by digest every tag on it, its place among referrers and its row.
-//! Files stay; what nothing names any more is collected elsewhere.
+//! Files stay: blobs that nothing names any more are not collected here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub(crate) async fn manifest(
     let guards = vec![RowGuard::Present(key)];
     let whole = || context.write(Operation::DeleteManifest, repository);
     context.commit(Write { rows, guards, ..whole() }).await?;
-    // Edges without a manifest count for nothing, so they may go one batch after the other.
+    // Edges without a manifest are ignored, so they may be deleted in several batches.
     for edges in edges.chunks(FILL_ROWS) {
         let rows = edges.iter().map(|key| RowWrite::Delete { key: key.clone() }).collect();
         context.commit(Write { rows, is_part: true, ..whole() }).await?;
@@ -79,8 +79,8 @@ async fn remove_tags(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<(), RegistryError> {
-    // Read anew under the lock: no push moves a tag onto the manifest any more. Tags that go by themselves meanwhile are
-    // gone, which is what is wanted.
+    // Read again under the lock, which keeps pushes from moving a tag onto the manifest. A tag that is removed meanwhile
+    // needs no removal.
     let state = context.shared.reader.state();
     let on_it = state.tags(repository).filter(|tag| tag.digest == *digest);
     let changes: Vec<Change> = on_it
@@ -98,7 +98,7 @@ async fn remove_tags(
     Ok(())
 }
 
-/// The keys of its edges, read from its bytes. A damaged file leaves edges behind, which count for nothing.
+/// The keys of its edges, read from its bytes. A damaged file leaves edges behind, which are ignored.
 async fn edges(
     context: &RequestContext,
     repository: &RepositoryName,

@@ -14,7 +14,7 @@ const MOST_PLATFORMS: usize = 256;
 /// Ports that are kept at most.
 const MOST_PORTS: usize = 1_024;
 
-/// What is known of a manifest.
+/// Details of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Details {
     pub(crate) platforms: BTreeSet<Platform>,
@@ -37,7 +37,7 @@ struct Runtime {
 }
 
 impl Details {
-    /// Of an image. A configuration that is not an image's (a chart, a signature) says nothing.
+    /// Of an image. A configuration of another kind (a chart, a signature) has no details.
     pub(crate) fn of_image(configuration: Option<&[u8]>, named_bytes: u64) -> Self {
         let read = |bytes| serde_json::from_slice::<Configuration>(bytes).ok();
         let Some(Configuration { os, architecture, config }) = configuration.and_then(read) else {
@@ -50,7 +50,7 @@ impl Details {
         Self { platforms, exposed_ports, named_bytes }
     }
 
-    /// Of an index: what it says of each image goes before what the image says of itself.
+    /// Of an index: what its descriptors say of an image takes precedence over the image's configuration.
     pub(crate) fn of_index<'a>(
         children: impl Iterator<Item = (&'a Descriptor, &'a ManifestRow)>,
     ) -> Self {

@@ -56,7 +56,7 @@ fn docker(media_type: &'static MediaType) -> &'static str {
     media_type.to_docker_v2s2().expect("Docker has a name for images and for indexes")
 }
 
-/// A manifest that makes sense by itself.
+/// A manifest that is consistent in itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
     pub(crate) media_type: ManifestKind,
@@ -69,7 +69,7 @@ pub(crate) struct Document {
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-/// Names content.
+/// A descriptor (OCI image spec).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
@@ -98,21 +98,21 @@ impl Descriptor {
             || self.media_type.contains(".foreign.")
     }
 
-    /// Whether it only says something about another image of the index and never runs.
+    /// Whether it is an attestation of another image of the index, which never runs.
     pub(crate) fn is_attestation(&self) -> bool {
         let annotations = self.annotations.as_ref();
         annotations.is_some_and(|all| all.contains_key("vnd.docker.reference.type"))
             || self.platform.as_ref().is_some_and(|platform| platform.os == "unknown")
     }
 
-    /// What it runs on, where it says so.
+    /// Its platform, where it has one.
     pub(crate) fn platform(&self) -> Option<Platform> {
         let DescribedPlatform { os, architecture } = self.platform.as_ref()?;
         platform(os, architecture)
     }
 }
 
-/// A platform that has both words, and of a length that words have.
+/// A platform with both values; None where one is empty or longer than 64 bytes, which no platform's is.
 pub(crate) fn platform(os: &str, architecture: &str) -> Option<Platform> {
     let fits = |word: &str| (1..=64).contains(&word.len());
     (fits(os) && fits(architecture)).then(|| Platform::new(os, architecture))

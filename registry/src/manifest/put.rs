@@ -44,7 +44,7 @@ pub(crate) async fn put(
         Reference::Tag(_) => files::sha256(&bytes),
         Reference::Digest(digest) => named(digest, &bytes)?,
     };
-    // No delete comes between what is looked at here and the rows that rely on it.
+    // Shared by pushes and exclusive to deletes: what is found here stays until the rows that rely on it are committed.
     let _shared = context.shared.repositories.shared(repository.clone()).await;
     let children = Children::find(context, repository, &document).await?;
     let details = children.details(context, &document).await?;
@@ -105,7 +105,8 @@ struct Children {
 }
 
 impl Children {
-    /// Looks for everything that the manifest names. What it requires must be readable here, with the size that it says.
+    /// Reads everything that the manifest names. What it requires must be readable in the repository and have the size that
+    /// its descriptor says.
     async fn find(
         context: &RequestContext,
         repository: &RepositoryName,
@@ -173,7 +174,7 @@ impl Children {
         Ok(Details::of_image(bytes.as_deref(), named_bytes))
     }
 
-    /// Each child, and the row that must stay for it to be readable.
+    /// Each child, and the row that makes it readable.
     fn rows(&self, repository: &RepositoryName) -> Vec<(Digest, Vec<u8>)> {
         let blobs = self.blobs.keys().map(|digest| (*digest, rows::link(repository, digest)));
         let manifests = self.manifests.keys();
@@ -194,8 +195,8 @@ fn missing(digest: &Digest) -> RegistryError {
     ErrorKind::ChildUnknown(*digest).into()
 }
 
-/// Edges from what is named to the manifest, in batches that each guard that it is there. Edges without a manifest only keep
-/// content for longer.
+/// Writes edges from each child to the manifest, in batches that are guarded by the children's rows. Edges without a manifest
+/// only keep content for longer.
 async fn write_edges(
     context: &RequestContext,
     repository: &RepositoryName,
@@ -268,7 +269,7 @@ fn rows_of(
     all
 }
 
-/// Writes the bytes as a file of an upload's kind, and settles them as any blob.
+/// Writes the bytes to an upload's file and settles it like a blob.
 async fn settle(
     context: &RequestContext,
     digest: &Digest,

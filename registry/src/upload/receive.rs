@@ -1,8 +1,8 @@
-//! Takes a request's body into an upload's file: reads from the socket while a thread that may block hashes and writes what
-//! came before. Memory stays flat, and a slow client holds no thread.
+//! Appends a request's body to an upload's file: reads from the socket while a blocking thread hashes and writes the bytes
+//! before. Memory is bounded, and a slow client occupies no thread.
 //!
-//! The writer owns the upload's lock and travels with it from buffer to buffer. So whatever becomes of the request, the next
-//! one begins only when nothing writes any more, and it begins at the last acknowledged byte.
+//! The writer owns the upload's lock and is passed from buffer to buffer with it. So even after a cancelled request the next
+//! one starts only when no write is under way any more, and it starts at the last acknowledged byte.
 
 use std::fs::File;
 use std::io;
@@ -45,8 +45,7 @@ impl Writer {
     }
 }
 
-/// Appends `body`, of which `expected` says how long it should be, and acknowledges it. The guard that is handed back still
-/// keeps other writers off.
+/// Appends `body`, whose length should be `expected`, and acknowledges it. The returned guard still excludes other writers.
 pub(crate) async fn append(
     files: &Arc<Files>,
     upload: &Upload,
@@ -78,8 +77,8 @@ pub(crate) async fn append(
     Ok(acknowledged)
 }
 
-/// Hands the body to the writer, in large pieces, and answers how long it was; stops early when it is longer than `most`.
-/// Whatever is wrong with the body, the writer has come to rest before that is answered.
+/// Passes the body to the writer in large buffers, and returns its length; stops early when it is longer than `most`.
+/// Whatever is wrong with the body, no write is under way any more when this returns.
 async fn receive(
     mut writing: JoinHandle<io::Result<Writer>>,
     body: Body,
@@ -114,7 +113,7 @@ async fn receive(
 async fn finished(writing: JoinHandle<io::Result<Writer>>) -> Result<Writer, RegistryError> {
     let done = writing.await.unwrap_or_else(|ended| Err(ended.into()));
     done.map_err(|error| {
-        // Cancelled or finished meanwhile.
+        // The upload was cancelled or finished meanwhile.
         if error.kind() == io::ErrorKind::NotFound {
             return ErrorKind::UploadUnknown.into();
         }

@@ -46,7 +46,7 @@ pub(crate) async fn start(
         Err(error) => Err(error),
     };
     if finished.is_err() {
-        // Its client never learned of the upload.
+        // The client never got the upload's location.
         drop(end(context, &upload).await);
     }
     finished
@@ -104,7 +104,7 @@ pub(crate) async fn put(
     finish(context, &upload, progress, digest).await
 }
 
-/// `GET`: how far it is.
+/// `GET`: its progress.
 pub(crate) fn get(
     context: &RequestContext,
     repository: &RepositoryName,
@@ -114,7 +114,7 @@ pub(crate) fn get(
     status(&upload, StatusCode::NO_CONTENT)
 }
 
-/// `DELETE`: it is not wanted any more.
+/// `DELETE`: cancels it.
 pub(crate) async fn cancel(
     context: &RequestContext,
     repository: &RepositoryName,
@@ -133,7 +133,7 @@ fn digest(text: Option<&str>) -> Result<Digest, RegistryError> {
     Ok(digest.map_err(|error| ErrorKind::InvalidDigest(error.to_string()))?)
 }
 
-/// Appends the body where it belongs: a chunk with a place must be the next one.
+/// Appends the body: a chunk with a `Content-Range` must be the next one.
 async fn write(
     context: &RequestContext,
     upload: &Upload,
@@ -166,7 +166,7 @@ fn refuse_chunk(upload: &Upload, error: ChunkError) -> RegistryError {
     headers.into_iter().fold(error, |error, (name, value)| error.with(name, value))
 }
 
-/// Where an upload is and how far: `0-0` also when nothing came yet, as the spec has it.
+/// An upload's location and progress: `0-0` also before the first byte, as the spec has it.
 fn place(upload: &Upload) -> [(HeaderName, HeaderValue); 3] {
     let id = upload.id.to_string();
     let last = upload.acknowledged().saturating_sub(1);
@@ -185,8 +185,8 @@ fn status(upload: &Upload, status: StatusCode) -> Result<Response, RegistryError
     Ok(response)
 }
 
-/// Makes the upload the blob that it is said to be. Whatever fails here ends the upload: bytes with another digest will not
-/// become right, and after a failed sync nobody knows what is on disk.
+/// Makes the upload the blob of this digest. Any failure ends the upload: bytes with another digest stay wrong, and after a
+/// failed fsync the content on disk is unknown.
 async fn finish(
     context: &RequestContext,
     upload: &Upload,
@@ -226,7 +226,7 @@ async fn settle(
     blob::settle(context, upload.id, digest, progress.length, write).await
 }
 
-/// Forgets an upload, and removes its file where there still is one.
+/// Drops an upload and removes its file, if it still exists.
 async fn end(context: &RequestContext, upload: &Upload) -> Result<(), RegistryError> {
     context.shared.uploads.end(upload.id);
     let (id, files) = (upload.id, Arc::clone(&context.shared.files));
