@@ -1,9 +1,10 @@
 //! A plan in the making: it hands each step the State as it will be, and applies what the step proposes.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use model::limits::{Batches, Weight};
-use model::{Change, RowKey, ServiceId, State, Timestamp, Touched};
+use model::{Change, RowKey, ServiceId, State, Timestamp};
 
 use crate::assessment::Assessment;
 use crate::ids::Ids;
@@ -75,29 +76,31 @@ impl<'a> PlanBuilder<'a> {
         self.ids = self.ids.after(proposals.count());
         let wakes = proposals.wakes.into_iter().filter(|at| *at > self.facts.inputs.now);
         self.wake_at = wakes.chain(self.wake_at).min();
-        for group in proposals.groups {
-            self.apply(group);
-        }
+        let touched: BTreeSet<_> =
+            proposals.groups.into_iter().flat_map(|group| self.apply(group)).collect();
+        self.keep_room_in_step(&touched);
         self
     }
 
-    fn apply(&mut self, group: Vec<Change>) {
+    /// Applies Changes that share a batch; gives the rows that they touch.
+    fn apply(&mut self, group: Vec<Change>) -> BTreeSet<RowKey> {
         match self.state.apply_all(&group, self.facts.inputs.now) {
-            Ok(touched) if touched.is_empty() => {}
+            Ok(touched) if touched.is_empty() => BTreeSet::new(),
             Ok(touched) => {
                 self.batches.push(group, Weight::of(&self.state, &touched));
-                self.keep_room_in_step(&touched);
+                touched.rows
             }
             Err(refusal) => {
                 tracing::debug!(%refusal, "a change that would be refused is not proposed");
+                BTreeSet::new()
             }
         }
     }
 
     /// Whatever gives out room moves the cursors of its instance.
-    fn keep_room_in_step(&mut self, touched: &Touched) {
+    fn keep_room_in_step(&mut self, touched: &BTreeSet<RowKey>) {
         let Some(room) = self.room.get_mut() else { return };
-        for row in &touched.rows {
+        for row in touched {
             if let RowKey::Instance(id) = row {
                 room.refresh(&self.state, self.facts, *id);
             }
