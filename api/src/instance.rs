@@ -100,6 +100,8 @@ pub struct JoinToken {
     pub uses: u32,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// `host:port` that it dials.
+    pub link_address: String,
     /// The line to paste on the new host.
     pub command: String,
 }

@@ -108,6 +108,24 @@ pub struct CreateRuleRequest {
     pub cluster_name: ClusterName,
 }
 
+impl CreateRuleRequest {
+    /// A rule about a cluster that says nothing yet.
+    pub fn of_cluster(cluster_name: ClusterName) -> Self {
+        Self {
+            host: None,
+            path: None,
+            host_header: Vec::new(),
+            path_pattern: Vec::new(),
+            priority: None,
+            service_name: None,
+            target_group_name: None,
+            fixed_response: None,
+            listener_name: None,
+            cluster_name,
+        }
+    }
+}
+
 /// A target group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

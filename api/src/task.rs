@@ -138,6 +138,19 @@ pub struct ListTasksQuery {
     pub next_token: Option<NextToken>,
 }
 
+impl ListTasksQuery {
+    /// The tasks of a cluster that should run.
+    pub fn of_cluster(cluster: ClusterName) -> Self {
+        Self {
+            cluster,
+            service_name: None,
+            desired_status: DesiredStatus::Running,
+            limit: Limit::default(),
+            next_token: None,
+        }
+    }
+}
+
 fn running() -> DesiredStatus {
     DesiredStatus::Running
 }

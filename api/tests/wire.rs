@@ -94,6 +94,7 @@ fn clusters_instances_and_routers() {
     );
     check::<JoinToken>(&json!({
         "token": "berth-join-v1.a.b.c", "role": "router", "uses": 1, "expiresAt": AT,
+        "linkAddress": "127.0.0.1:7071",
         "command": "berth router --server 127.0.0.1:7071 --join-token berth-join-v1.a.b.c",
     }));
 }
@@ -209,6 +210,21 @@ fn the_whole() {
         "type": "about:blank", "title": "Not Found", "status": 404, "code": "ServiceNotFound",
         "detail": "service `x` does not exist",
     }));
+}
+
+#[test]
+fn queries() {
+    check::<PageQuery>(&json!({"limit": 1000, "nextToken": "abc"}));
+    check::<ListTasksQuery>(&json!({
+        "cluster": "default", "serviceName": "hello", "desiredStatus": "STOPPED", "limit": 100,
+    }));
+    check::<ListServicesQuery>(&json!({"cluster": "default", "limit": 1}));
+    check::<ListEventsQuery>(&json!({"cluster": "default", "limit": 1}));
+    check::<ListTagsQuery>(&json!({"repository": "team/hello", "limit": 1}));
+    check::<ListTaskDefinitionsQuery>(&json!({"family": "job", "limit": 1}));
+    check::<RegisterTaskDefinitionQuery>(&json!({"leaveOut": true}));
+    check::<LogsQuery>(&json!({"tail": 3}));
+    check::<LogsQuery>(&json!({"follow": true, "container": "main"}));
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! `berth cluster`.
 
+use api::client::{Client, all};
+use api::{Cluster, PageQuery};
 use clap::Subcommand;
-use serde_json::Value;
 
-use super::Outcome;
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::rows;
+use crate::Outcome;
+use crate::exit::Exit;
+use crate::output::{self, Format};
 
 /// What can be asked of clusters.
 #[derive(Debug, Subcommand)]
@@ -16,18 +15,23 @@ pub enum Command {
     Ls,
 }
 
+const HEADER: [&str; 5] = ["CLUSTER", "SERVICES", "RUNNING", "PENDING", "INSTANCES"];
+
+fn row(cluster: &Cluster) -> Vec<String> {
+    let counts = [
+        cluster.active_services_count,
+        cluster.running_tasks_count,
+        cluster.pending_tasks_count,
+        cluster.registered_instances_count,
+    ];
+    let name = std::iter::once(cluster.cluster_name.to_string());
+    name.chain(counts.map(|count| count.to_string())).collect()
+}
+
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     let Command::Ls = command;
-    let answer: Value = client.list("/api/v1/clusters").await?;
-    let header = ["CLUSTER", "SERVICES", "RUNNING", "PENDING", "INSTANCES"];
-    let fields = [
-        "clusterName",
-        "activeServicesCount",
-        "runningTasksCount",
-        "pendingTasksCount",
-        "registeredInstancesCount",
-    ];
-    output::data(format, &answer, &header, rows(&answer["items"], &fields));
+    let clusters = all(PageQuery::default(), async |page| client.list_clusters(page).await).await?;
+    output::list(format, clusters, &HEADER, row);
     Ok(Exit::Success)
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use api::client::Client;
+use api::{DeployRequest, DeployResponse, Limit, ListTasksQuery, TaskDefinitionReference};
+use model::{ClusterName, HealthCheckProtocol, ImageReference, KeyValue, ServiceName, TaskStatus};
 
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{field, items};
-use super::{Failure, Outcome, wait};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::{or_dash, word};
+use crate::{Failure, Outcome, sentence, wait};
 
 /// What its help says last.
 pub(crate) const EXPLANATION: &str = "\
@@ -19,13 +20,13 @@ Without --port it is the image's EXPOSE, without --host NAME.localhost, and a ta
 #[derive(Debug, clap::Args)]
 pub struct Deploy {
     /// The service; its image is the repository of that name, tag `latest`.
-    name: String,
+    name: ServiceName,
     /// Another image of the registry, as in `team/hello:v2`.
     #[arg(long)]
-    image: Option<String>,
+    image: Option<ImageReference>,
     /// A registered task definition instead of an image: `family:revision`, or `family` for the newest.
     #[arg(long, value_name = "REVISION", conflicts_with_all = ["image", "env", "cpu", "memory", "command"])]
-    task_definition: Option<String>,
+    task_definition: Option<TaskDefinitionReference>,
     /// How many tasks.
     #[arg(
         long,
@@ -60,7 +61,7 @@ pub struct Deploy {
     memory: Option<u64>,
     /// The cluster.
     #[arg(long, default_value = "default")]
-    cluster: String,
+    cluster: ClusterName,
     /// Do not wait until it answers.
     #[arg(long)]
     detach: bool,
@@ -74,82 +75,73 @@ pub struct Deploy {
 
 /// Runs it.
 pub(crate) async fn run(deploy: Deploy, client: &Client, format: Format) -> Outcome {
-    let body = body(&deploy)?;
-    let answer: Value = client.post("/api/v1/deploy", &body).await?;
-    for value in items(&answer["inferred"]) {
-        let (name, origin) = (field(value, "name"), field(value, "origin"));
-        output::note(&format!("  {name:<16} {}  ({origin})", field(value, "value")));
+    let answer = client.deploy(&request(&deploy)?, None).await?;
+    for value in &answer.inferred {
+        output::note(&sentence::inferred(value));
     }
     if !deploy.detach {
         wait_for(&deploy, &answer, client).await?;
         tasks(&deploy, client).await?;
     }
-    match format {
-        Format::Json => output::json(&answer),
-        Format::Table if answer["url"].is_null() => {
-            output::note(&format!("service {} takes no traffic: it maps no port", deploy.name));
-        }
-        Format::Table => output::line(&field(&answer, "url")),
+    match (format, &answer.url) {
+        (Format::Json, _) => output::json(&answer),
+        (Format::Table, Some(url)) => output::line(url),
+        (Format::Table, None) => output::note(&sentence::no_traffic(&deploy.name)),
     }
     Ok(Exit::Success)
 }
 
 /// Waits for the deployment that was started, or for the one under way where nothing had to be started.
-async fn wait_for(deploy: &Deploy, answer: &Value, client: &Client) -> Outcome {
-    let wanted = if let Some(started) = answer["deploymentId"].as_str() {
-        started.to_owned()
-    } else {
-        let path = wait::service_path(&deploy.name, &deploy.cluster);
-        field(wait::primary(&client.get(&path).await?), "id")
+async fn wait_for(deploy: &Deploy, answer: &DeployResponse, client: &Client) -> Outcome {
+    let (name, cluster) = (&deploy.name, &deploy.cluster);
+    let under_way = match answer.deployment_id {
+        Some(started) => Some(started),
+        None => client.get_service(name, cluster).await?.value.primary().map(|one| one.id),
     };
+    let Some(wanted) = under_way else { return Ok(Exit::Success) };
     let timeout = Duration::from_secs(deploy.timeout);
-    wait::rollout(client, &deploy.name, &deploy.cluster, &wanted, timeout).await
+    wait::rollout(client, name, cluster, wanted, timeout).await
 }
 
-fn body(deploy: &Deploy) -> Result<Value, Failure> {
-    let mut environment = Vec::new();
-    for variable in &deploy.env {
-        let (name, value) = variable.split_once('=').ok_or_else(|| {
-            let message = format!("--env `{variable}` is not NAME=VALUE");
-            Failure::new(Exit::Usage, message)
-        })?;
-        environment.push(json!({"name": name, "value": value}));
-    }
-    let mut body = json!({"name": deploy.name, "clusterName": deploy.cluster});
-    let mut set = |key: &str, value: Value| {
-        if !value.is_null() {
-            body[key] = value;
-        }
+fn request(deploy: &Deploy) -> Result<DeployRequest, Failure> {
+    let variable = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok(KeyValue { name: name.to_owned(), value: value.to_owned() }),
+        None => Err(Failure::Other(Exit::Usage, sentence::no_variable(text))),
     };
-    set("image", json!(deploy.image));
-    set("taskDefinition", json!(deploy.task_definition));
-    set("desiredCount", json!(deploy.replicas));
-    set("port", json!(deploy.port));
-    set("host", json!(deploy.host));
-    set("path", json!(deploy.path));
-    set("healthPath", json!(deploy.health_path));
-    set("healthProtocol", if deploy.health_tcp { json!("TCP") } else { Value::Null });
-    set("environment", if environment.is_empty() { Value::Null } else { json!(environment) });
-    set("cpu", json!(deploy.cpu));
-    set("memory", json!(deploy.memory));
-    set("command", if deploy.command.is_empty() { Value::Null } else { json!(deploy.command) });
-    Ok(body)
+    let environment = deploy.env.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
+    Ok(DeployRequest {
+        name: deploy.name.clone(),
+        cluster_name: deploy.cluster.clone(),
+        image: deploy.image.clone(),
+        task_definition: deploy.task_definition.clone(),
+        port: deploy.port,
+        host: deploy.host.clone(),
+        path: deploy.path.clone(),
+        health_path: deploy.health_path.clone(),
+        health_protocol: deploy.health_tcp.then_some(HealthCheckProtocol::Tcp),
+        environment: (!environment.is_empty()).then_some(environment),
+        cpu: deploy.cpu,
+        memory: deploy.memory,
+        desired_count: deploy.replicas,
+        command: (!deploy.command.is_empty()).then(|| deploy.command.clone()),
+    })
 }
 
 /// Shows each task that runs now.
 async fn tasks(deploy: &Deploy, client: &Client) -> Result<(), Failure> {
-    let query = super::text::query(&[
-        ("serviceName", Some(deploy.name.clone())),
-        ("cluster", Some(deploy.cluster.clone())),
-    ]);
-    let answer: Value = client.list(&format!("/api/v1/tasks{query}")).await?;
-    for task in items(&answer["items"]).iter().filter(|task| task["lastStatus"] == "RUNNING") {
+    let query = ListTasksQuery {
+        service_name: Some(deploy.name.clone()),
+        limit: Limit::MOST,
+        ..ListTasksQuery::of_cluster(deploy.cluster.clone())
+    };
+    let tasks = client.list_tasks(&query).await?.items;
+    for task in tasks.iter().filter(|task| task.last_status == TaskStatus::Running) {
         output::note(&format!(
             "  task {}  {}  {} on {}",
-            field(task, "taskId"),
-            field(task, "lastStatus"),
-            field(task, "address"),
-            field(task, "instanceName"),
+            task.task_id,
+            word(&task.last_status),
+            or_dash(task.address),
+            or_dash(task.instance_name.as_ref()),
         ));
     }
     Ok(())

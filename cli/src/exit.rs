@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use api::client::CallError;
+use http::StatusCode;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -29,5 +32,22 @@ pub enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// That of a call that gave no answer.
+    pub fn of(error: &CallError) -> Self {
+        match error {
+            CallError::Address { .. } => Self::Usage,
+            CallError::Unreachable { .. } => Self::Unreachable,
+            CallError::Unreadable { .. } => Self::Failure,
+            CallError::Refused(refused) => match refused.status {
+                StatusCode::NOT_FOUND => Self::NotFound,
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Forbidden,
+                StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Self::Conflict,
+                _ => Self::Failure,
+            },
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! `berth image`.
 
+use api::client::{Client, all};
+use api::{Limit, ListTagsQuery, PageQuery, Repository, Tag};
 use clap::Subcommand;
-use serde_json::Value;
+use model::RepositoryName;
 
-use super::Outcome;
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{field, items, query, short_digest, size, time};
+use crate::Outcome;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::{list, short_digest, size, time};
 
 /// What can be asked of images.
 #[derive(Debug, Subcommand)]
@@ -17,37 +18,42 @@ pub enum Command {
     /// List the tags of a repository.
     Tags {
         /// The repository.
-        repository: String,
+        repository: RepositoryName,
     },
+}
+
+fn row(repository: &Repository) -> Vec<String> {
+    vec![
+        repository.repository_name.to_string(),
+        repository.tags_count.to_string(),
+        time(repository.created_at),
+    ]
+}
+
+fn tag_row(tag: &Tag) -> Vec<String> {
+    vec![
+        tag.tag.to_string(),
+        short_digest(&tag.digest),
+        size(tag.size_bytes),
+        list(&tag.platforms),
+        time(tag.pushed_at),
+        tag.pushed_by.trim_start_matches("user/").to_owned(),
+    ]
 }
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.list("/api/v1/repositories").await?;
-            let header = ["REPOSITORY", "TAGS", "CREATED"];
-            let rows = items(&answer["items"]).iter().map(|repository| {
-                let name = field(repository, "repositoryName");
-                vec![name, field(repository, "tagsCount"), time(repository, "createdAt")]
-            });
-            output::data(format, &answer, &header, rows.collect());
+            let list = async |page: &PageQuery| client.list_repositories(page).await;
+            let repositories = all(PageQuery::default(), list).await?;
+            output::list(format, repositories, &["REPOSITORY", "TAGS", "CREATED"], row);
         }
         Command::Tags { repository } => {
-            let query = query(&[("repository", Some(repository))]);
-            let answer: Value = client.list(&format!("/api/v1/tags{query}")).await?;
+            let query = ListTagsQuery { repository, limit: Limit::default(), next_token: None };
+            let tags = all(query, async |query| client.list_tags(query).await).await?;
             let header = ["TAG", "DIGEST", "SIZE", "PLATFORMS", "PUSHED", "BY"];
-            let rows = items(&answer["items"]).iter().map(|tag| {
-                vec![
-                    field(tag, "tag"),
-                    short_digest(&field(tag, "digest")),
-                    tag["sizeBytes"].as_u64().map_or_else(|| "-".to_owned(), size),
-                    field(tag, "platforms"),
-                    time(tag, "pushedAt"),
-                    field(tag, "pushedBy").trim_start_matches("user/").to_owned(),
-                ]
-            });
-            output::data(format, &answer, &header, rows.collect());
+            output::list(format, tags, &header, tag_row);
         }
     }
     Ok(Exit::Success)

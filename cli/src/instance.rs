@@ -1,13 +1,16 @@
 //! `berth instance`.
 
-use clap::{Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use std::net::IpAddr;
 
-use super::Outcome;
-use super::client::{CallError, Client};
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{escape, field, items, text, time};
+use api::client::{CallError, Client, all};
+use api::{CreateJoinTokenRequest, Instance, PageQuery, UpdateInstanceRequest};
+use clap::{Subcommand, ValueEnum};
+use model::{ClusterName, Dimension, InstanceStatus, PeerRole};
+
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::{or_dash, text, time, word};
+use crate::{Outcome, sentence};
 
 /// What can be asked of instances.
 #[derive(Debug, Subcommand)]
@@ -50,7 +53,7 @@ pub enum Command {
         expires_in: u32,
         /// The cluster that the instance joins.
         #[arg(long, default_value = "default")]
-        cluster: String,
+        cluster: ClusterName,
     },
     /// Remove an instance that will not come back; what is left of its tasks counts as stopped.
     Rm {
@@ -73,37 +76,55 @@ pub enum Status {
     Draining,
 }
 
+impl From<Role> for PeerRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Agent => Self::Agent,
+            Role::Router => Self::Router,
+        }
+    }
+}
+
+impl From<Status> for InstanceStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Active => Self::Active,
+            Status::Draining => Self::Draining,
+        }
+    }
+}
+
 /// Columns of the list.
-pub(crate) const COLUMNS: [&str; 7] =
+pub(crate) const HEADER: [&str; 7] =
     ["INSTANCE", "NAME", "STATUS", "LEASE", "TASKS", "CPU FREE", "MEMORY FREE"];
 
-/// Rows of the list.
-pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
-    let free = |instance: &Value, dimension: &str| {
-        let amount = |key: &str| field(&instance[key], dimension).replace('-', "0");
-        format!("{}/{}", amount("remainingResources"), amount("registeredResources"))
+/// A row of the list.
+pub(crate) fn row(instance: &Instance) -> Vec<String> {
+    let free = |dimension: Dimension| {
+        let remaining = instance.remaining_resources.get(&dimension).copied().unwrap_or(0);
+        let registered = instance.registered_resources.get(&dimension).copied().unwrap_or(0);
+        format!("{remaining}/{registered}")
     };
-    let row = |instance: &Value| {
-        let tasks = ["runningTasksCount", "pendingTasksCount"];
-        let tasks: u64 = tasks.iter().filter_map(|key| instance[*key].as_u64()).sum();
-        let mut row =
-            ["instanceId", "name", "status", "lease"].map(|key| field(instance, key)).to_vec();
-        row.extend([tasks.to_string(), free(instance, "CPU"), free(instance, "MEMORY")]);
-        row
-    };
-    items(list).iter().map(row).collect()
+    vec![
+        instance.instance_id.to_string(),
+        text(&instance.name),
+        word(&instance.status),
+        word(&instance.lease),
+        (instance.running_tasks_count + instance.pending_tasks_count).to_string(),
+        free(Dimension::Cpu),
+        free(Dimension::Memory),
+    ]
 }
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.list("/api/v1/instances").await?;
-            output::data(format, &answer, &COLUMNS, rows(&answer["items"]));
+            let instances =
+                all(PageQuery::default(), async |page| client.list_instances(page).await);
+            output::list(format, instances.await?, &HEADER, row);
         }
-        Command::Show { instance } => {
-            show(&client.get(&path(&instance)).await?, format);
-        }
+        Command::Show { instance } => show(&client.get_instance(&instance).await?.value, format),
         Command::Update { instance, status } => {
             update(&instance, status, client, format).await?;
         }
@@ -114,44 +135,17 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             update(&instance, Status::Active, client, format).await?;
         }
         Command::JoinToken { role, uses, expires_in, cluster } => {
-            let role = match role {
-                Role::Agent => "agent",
-                Role::Router => "router",
+            let request = CreateJoinTokenRequest {
+                role: role.into(),
+                cluster_name: cluster,
+                expires_in_seconds: expires_in,
+                uses,
             };
-            let body = json!({
-                "role": role, "uses": uses, "expiresInSeconds": expires_in, "clusterName": cluster,
-            });
-            let answer: Value = client.post("/api/v1/join-tokens", &body).await?;
-            match format {
-                Format::Json => output::json(&answer),
-                Format::Table => output::line(&field(&answer, "command")),
-            }
-            if field(&answer, "command").contains(" --server 127.0.0.1:") {
-                output::note(
-                    "the link listens on this host only; for others, start the server with \
-                     BERTH_LINK_LISTEN=0.0.0.0:7071",
-                );
-            }
+            join_token(&request, client, format).await?;
         }
-        Command::Rm { instance } => {
-            let known: Value = client.get(&path(&instance)).await?;
-            client.delete::<Value>(&path(&instance)).await?;
-            let id = field(&known, "instanceId");
-            output::note(&format!("instance {instance} is removed"));
-            // Also of tasks that should have stopped, and hold on to what they reserve.
-            if known["remainingResources"] != known["registeredResources"] {
-                output::note(&format!(
-                    "what still runs on its host is left to you: `docker rm -f $(docker ps -aq --filter \
-                     label=berth.instance={id})` there removes it"
-                ));
-            }
-        }
+        Command::Rm { instance } => remove(&instance, client).await?,
     }
     Ok(Exit::Success)
-}
-
-fn path(instance: &str) -> String {
-    format!("/api/v1/instances/{}", escape(instance))
 }
 
 async fn update(
@@ -160,41 +154,66 @@ async fn update(
     client: &Client,
     format: Format,
 ) -> Result<(), CallError> {
-    let status = match status {
-        Status::Active => "ACTIVE",
-        Status::Draining => "DRAINING",
-    };
-    let answer: Value = client.patch(&path(instance), &json!({"status": status})).await?;
-    output::data(format, &answer, &COLUMNS, rows(&json!([answer])));
+    let request = UpdateInstanceRequest { status: status.into() };
+    let answer = client.update_instance(instance, &request, None).await?;
+    output::data(format, &answer, &HEADER, vec![row(&answer)]);
     Ok(())
 }
 
-fn show(instance: &Value, format: Format) {
+async fn join_token(
+    request: &CreateJoinTokenRequest,
+    client: &Client,
+    format: Format,
+) -> Result<(), CallError> {
+    let token = client.create_join_token(request, None).await?;
+    match format {
+        Format::Json => output::json(&token),
+        Format::Table => output::line(&token.command),
+    }
+    let (host, _) = token.link_address.rsplit_once(':').unwrap_or((&token.link_address, ""));
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    if host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+        output::note(&sentence::link_is_local());
+    }
+    Ok(())
+}
+
+async fn remove(instance: &str, client: &Client) -> Result<(), CallError> {
+    let known = client.get_instance(instance).await?.value;
+    client.remove_instance(instance, None).await?;
+    output::note(&sentence::instance_removed(instance));
+    // Also of tasks that should have stopped, and hold on to what they reserve.
+    if known.remaining_resources != known.registered_resources {
+        output::note(&sentence::left_on_host(known.instance_id));
+    }
+    Ok(())
+}
+
+fn show(instance: &Instance, format: Format) {
     if format == Format::Json {
         return output::json(instance);
     }
-    let fields = [
-        ("instance", "instanceId"),
-        ("name", "name"),
-        ("cluster", "clusterName"),
-        ("status", "status"),
-        ("lease", "lease"),
-        ("connected", "agentConnected"),
-        ("platform", "platform"),
-        ("address", "advertisedAddress"),
-        ("subnet", "subnet"),
-        ("running tasks", "runningTasksCount"),
-        ("pending tasks", "pendingTasksCount"),
-        ("agent", "agentVersion"),
-        ("docker", "dockerVersion"),
-        ("joined", "registeredAt"),
-    ];
-    output::pairs(&fields.map(|(name, key)| (name, time(instance, key))));
-    let amounts = |key: &str| instance[key].as_object().cloned().unwrap_or_default();
-    let (all, free) = (amounts("registeredResources"), amounts("remainingResources"));
-    let row = |(name, amount): (&String, &Value)| {
-        vec![name.clone(), text(amount), free.get(name).map_or_else(|| "0".to_owned(), text)]
-    };
-    let rows = all.iter().map(row).collect();
-    output::line(&format!("\n{}", output::table(&["RESOURCE", "REGISTERED", "REMAINING"], rows)));
+    let connected = if instance.agent_connected { "yes" } else { "no" };
+    output::pairs(&[
+        ("instance", instance.instance_id.to_string()),
+        ("name", text(&instance.name)),
+        ("cluster", instance.cluster_name.to_string()),
+        ("status", word(&instance.status)),
+        ("lease", word(&instance.lease)),
+        ("connected", connected.to_owned()),
+        ("platform", instance.platform.to_string()),
+        ("address", instance.advertised_address.to_string()),
+        ("subnet", or_dash(instance.subnet)),
+        ("running tasks", instance.running_tasks_count.to_string()),
+        ("pending tasks", instance.pending_tasks_count.to_string()),
+        ("agent", text(&instance.agent_version)),
+        ("docker", text(&instance.docker_version)),
+        ("joined", time(instance.registered_at)),
+    ]);
+    let rows = instance.registered_resources.iter().map(|(dimension, all)| {
+        let free = instance.remaining_resources.get(dimension).copied().unwrap_or(0);
+        vec![dimension.to_string(), all.to_string(), free.to_string()]
+    });
+    let table = output::table(&["RESOURCE", "REGISTERED", "REMAINING"], rows.collect());
+    output::line(&format!("\n{table}"));
 }

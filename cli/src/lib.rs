@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
+use api::client::{CallError, Client};
 use clap::Subcommand;
 
-use self::client::{CallError, Client};
 use self::exit::Exit;
 use self::output::Format;
 
-pub mod client;
 mod cluster;
 mod deploy;
 pub mod exit;
@@ -17,11 +16,12 @@ mod instance;
 pub mod output;
 pub mod router;
 mod rule;
+mod sentence;
 mod service;
 mod status;
 mod task;
 mod task_definition;
-pub mod text;
+mod text;
 mod wait;
 
 /// Where the admin API is and who asks; found by the configuration, or said by flags and environment.
@@ -68,30 +68,32 @@ pub enum Command {
 }
 
 /// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
+#[derive(Debug)]
+enum Failure {
     /// The API did not do it.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// Anything else, with its exit code.
-    #[error("{message}")]
-    Other {
-        /// The exit code.
-        exit: Exit,
-        /// Cause and next step.
-        message: String,
-    },
+    Call(CallError),
+    /// Anything else, with its exit code and a sentence with cause and next step.
+    Other(Exit, String),
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
 }
 
 impl Failure {
-    fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self::Other { exit, message: message.into() }
-    }
-
     fn exit(&self) -> Exit {
         match self {
-            Self::Call(error) => error.exit(),
-            Self::Other { exit, message: _ } => *exit,
+            Self::Call(error) => Exit::of(error),
+            Self::Other(exit, _) => *exit,
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::Call(error) => sentence::call(error),
+            Self::Other(_, sentence) => sentence.clone(),
         }
     }
 }
@@ -100,8 +102,18 @@ type Outcome = Result<Exit, Failure>;
 
 /// Runs one command against the API.
 pub async fn run(command: Command, connection: &Connection, format: Format) -> ExitCode {
-    let client = Client::new(&connection.url, &connection.token);
-    let outcome = match command {
+    match answer(command, connection, format).await {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::problem(&failure.sentence());
+            failure.exit().into()
+        }
+    }
+}
+
+async fn answer(command: Command, connection: &Connection, format: Format) -> Outcome {
+    let client = Client::new(&connection.url, &connection.token)?;
+    match command {
         Command::Deploy(deploy) => deploy::run(deploy, &client, format).await,
         Command::Status => status::run(&client, format).await,
         Command::Service(command) => service::run(command, &client, format).await,
@@ -112,12 +124,5 @@ pub async fn run(command: Command, connection: &Connection, format: Format) -> E
         Command::Image(command) => image::run(command, &client, format).await,
         Command::Rule(command) => rule::run(command, &client, format).await,
         Command::Cluster(command) => cluster::run(command, &client, format).await,
-    };
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            output::problem(&failure.to_string());
-            failure.exit().into()
-        }
     }
 }

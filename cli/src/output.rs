@@ -1,6 +1,7 @@
 //! Data as JSON or as a table, and what else is said in a terminal.
 
-use serde_json::Value;
+use api::Page;
+use serde::Serialize;
 
 pub use terminal::{Progress, ask, line, note, pairs, problem, raw, table};
 
@@ -15,15 +16,34 @@ pub enum Format {
     Json,
 }
 
-/// Prints `value` as JSON, or as the table that `rows` makes of it.
-pub fn data(format: Format, value: &Value, header: &[&str], rows: Vec<Vec<String>>) {
+/// Prints `value` as JSON, or as the table of its rows.
+pub(crate) fn data(
+    format: Format,
+    value: &impl Serialize,
+    header: &[&str],
+    rows: Vec<Vec<String>>,
+) {
     match format {
         Format::Json => json(value),
         Format::Table => line(&table(header, rows)),
     }
 }
 
+/// Prints a whole list: its items as JSON, or a row for each.
+pub(crate) fn list<T: Serialize>(
+    format: Format,
+    items: Vec<T>,
+    header: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+) {
+    let rows = items.iter().map(row).collect();
+    data(format, &Page::whole(items), header, rows);
+}
+
 /// Prints JSON.
-pub fn json(value: &Value) {
-    line(&format!("{value:#}"));
+pub fn json(value: &impl Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => line(&text),
+        Err(error) => problem(&error.to_string()),
+    }
 }

@@ -1,13 +1,14 @@
 //! `berth router ls` and `rm`; `berth router` without them runs the role.
 
+use api::client::{Client, all};
+use api::{PageQuery, Router};
 use clap::Subcommand;
-use serde_json::Value;
+use model::RouterId;
 
-use super::Outcome;
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{escape, rows};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::{or_dash, text, word};
+use crate::{Outcome, sentence};
 
 /// What can be asked of routers.
 #[derive(Debug, Subcommand)]
@@ -17,26 +18,40 @@ pub enum Command {
     /// Remove a router that will not come back; addresses no longer wait for it.
     Rm {
         /// Its id.
-        router: String,
+        router: RouterId,
     },
 }
 
 /// Columns of the list.
 pub(crate) const HEADER: [&str; 5] = ["ROUTER", "NAME", "LEASE", "APPLIED", "VERSION"];
-/// Their fields.
-pub(crate) const FIELDS: [&str; 5] = ["routerId", "name", "lease", "appliedRevision", "version"];
+
+/// A row of the list.
+pub(crate) fn row(router: &Router) -> Vec<String> {
+    vec![
+        router.router_id.to_string(),
+        text(&router.name),
+        word(&router.lease),
+        or_dash(router.applied_revision),
+        text(&router.version),
+    ]
+}
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.list("/api/v1/routers").await?;
-            output::data(format, &answer, &HEADER, rows(&answer["items"], &FIELDS));
+            let routers = list(client).await?;
+            output::list(format, routers, &HEADER, row);
         }
         Command::Rm { router } => {
-            client.delete::<Value>(&format!("/api/v1/routers/{}", escape(&router))).await?;
-            output::note(&format!("router {router} is removed"));
+            client.remove_router(router).await?;
+            output::note(&sentence::router_removed(router));
         }
     }
     Ok(Exit::Success)
+}
+
+/// All routers.
+pub(crate) async fn list(client: &Client) -> Result<Vec<Router>, api::client::CallError> {
+    all(PageQuery::default(), async |page| client.list_routers(page).await).await
 }

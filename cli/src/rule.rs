@@ -1,13 +1,13 @@
 //! `berth rule`.
 
+use api::client::{Client, all};
+use api::{CreateRuleRequest, FixedResponse, PageQuery, Rule, RuleAction};
 use clap::Subcommand;
-use serde_json::{Value, json};
+use model::{ClusterName, RuleId, ServiceName};
 
-use super::Outcome;
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{escape, field, items, text};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::{Outcome, sentence};
 
 /// What can be asked of rules.
 #[derive(Debug, Subcommand)]
@@ -18,10 +18,10 @@ pub enum Command {
     Add {
         /// The service; may also be given as --service.
         #[arg(value_name = "SERVICE", required_unless_present = "service")]
-        named: Option<String>,
+        named: Option<ServiceName>,
         /// The service.
         #[arg(long, conflicts_with = "named")]
-        service: Option<String>,
+        service: Option<ServiceName>,
         /// The host, as in `shop.example.com` or `*.example.com`; any unless it is given.
         #[arg(long, required_unless_present = "path")]
         host: Option<String>,
@@ -33,34 +33,36 @@ pub enum Command {
         priority: Option<u16>,
         /// The service's cluster.
         #[arg(long, default_value = "default")]
-        cluster: String,
+        cluster: ClusterName,
     },
     /// Remove a rule.
     Rm {
         /// Its id.
-        rule: String,
+        rule: RuleId,
     },
 }
 
 const HEADER: [&str; 5] = ["RULE", "PRIORITY", "HOST", "PATH", "GOES TO"];
 
-fn row(rule: &Value) -> Vec<String> {
-    let or = |value: &Value, other: &str| match text(value) {
-        nothing if nothing == "-" => other.to_owned(),
-        some => some,
+fn row(rule: &Rule) -> Vec<String> {
+    let any = |patterns: &[String]| match patterns {
+        [] => "*".to_owned(),
+        some => some.join(", "),
     };
-    let action = &rule["action"];
-    let goes_to = match (action["type"].as_str(), rule["serviceName"].as_str()) {
-        (_, Some(service)) => format!("service {service}"),
-        (Some("forward"), None) => format!("target group {}", field(action, "targetGroupName")),
-        (Some("fixed-response"), None) => format!("answer {}", field(action, "statusCode")),
-        _ => "-".to_owned(),
+    let goes_to = match (&rule.service_name, &rule.action) {
+        (Some(service), _) => format!("service {service}"),
+        (None, RuleAction::Forward { target_group_name }) => {
+            format!("target group {target_group_name}")
+        }
+        (None, RuleAction::FixedResponse(FixedResponse { status_code, .. })) => {
+            format!("answer {status_code}")
+        }
     };
     vec![
-        field(rule, "ruleId"),
-        or(&rule["priority"], "derived"),
-        or(&rule["hostHeader"], "*"),
-        or(&rule["pathPattern"], "*"),
+        rule.rule_id.to_string(),
+        rule.priority.map_or_else(|| "derived".to_owned(), |priority| priority.to_string()),
+        any(&rule.host_header),
+        any(&rule.path_pattern),
         goes_to,
     ]
 }
@@ -69,21 +71,23 @@ fn row(rule: &Value) -> Vec<String> {
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls => {
-            let answer: Value = client.list("/api/v1/rules").await?;
-            let rows = items(&answer["items"]).iter().map(row).collect();
-            output::data(format, &answer, &HEADER, rows);
+            let rules = all(PageQuery::default(), async |page| client.list_rules(page).await);
+            output::list(format, rules.await?, &HEADER, row);
         }
         Command::Add { named, service, host, path, priority, cluster } => {
-            let body = json!({
-                "serviceName": service.or(named), "clusterName": cluster,
-                "host": host, "path": path, "priority": priority,
-            });
-            let rule: Value = client.post("/api/v1/rules", &body).await?;
+            let request = CreateRuleRequest {
+                host,
+                path,
+                priority,
+                service_name: service.or(named),
+                ..CreateRuleRequest::of_cluster(cluster)
+            };
+            let rule = client.create_rule(&request, None).await?;
             output::data(format, &rule, &HEADER, vec![row(&rule)]);
         }
         Command::Rm { rule } => {
-            client.delete::<Value>(&format!("/api/v1/rules/{}", escape(&rule))).await?;
-            output::note(&format!("rule {rule} is removed"));
+            client.remove_rule(rule).await?;
+            output::note(&sentence::rule_removed(rule));
         }
     }
     Ok(Exit::Success)

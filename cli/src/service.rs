@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use api::client::{Client, Tagged, all};
+use api::{
+    Deployment, IfMatch, Limit, ListEventsQuery, ListServicesQuery, ListTasksQuery, Page, Service,
+    ServiceEvent, TaskDefinitionReference, UpdateServiceRequest,
+};
 use clap::Subcommand;
-use serde_json::{Value, json};
+use model::{ClusterName, RolloutState, ServiceName};
 
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{escape, field, items, query, time};
-use super::wait::{self, primary, service_path};
-use super::{Failure, Outcome};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::{or_dash, short_image, text, time, word};
+use crate::{Failure, Outcome, sentence, wait};
 
 mod removal;
 
@@ -22,7 +25,7 @@ pub enum Command {
     Ls {
         /// The cluster.
         #[arg(long, default_value = "default")]
-        cluster: String,
+        cluster: ClusterName,
     },
     /// Show one service: its deployments, tasks and last events.
     Show(Named),
@@ -39,24 +42,8 @@ pub enum Command {
     Update {
         #[command(flatten)]
         named: Named,
-        /// `family:revision`, or `family` for the newest.
-        #[arg(long, value_name = "REVISION")]
-        task_definition: Option<String>,
-        /// How many tasks it keeps.
-        #[arg(long, value_name = "COUNT")]
-        desired_count: Option<u32>,
-        /// At least this many percent stay healthy while it rolls.
-        #[arg(long, value_name = "PERCENT")]
-        minimum_healthy_percent: Option<u32>,
-        /// At most this many percent run while it rolls.
-        #[arg(long, value_name = "PERCENT")]
-        maximum_percent: Option<u32>,
-        /// Whether pushes roll out by themselves.
-        #[arg(long, value_name = "BOOL")]
-        follow_tags: Option<bool>,
-        /// Replace all tasks though nothing changed.
-        #[arg(long)]
-        force_new_deployment: bool,
+        #[command(flatten)]
+        settings: Settings,
         #[command(flatten)]
         waiting: Waiting,
     },
@@ -83,8 +70,31 @@ pub enum Command {
         named: Named,
         /// How many.
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
-        limit: u32,
+        limit: usize,
     },
+}
+
+/// What can be changed of a service.
+#[derive(Debug, clap::Args)]
+pub struct Settings {
+    /// `family:revision`, or `family` for the newest.
+    #[arg(long, value_name = "REVISION")]
+    task_definition: Option<TaskDefinitionReference>,
+    /// How many tasks it keeps.
+    #[arg(long, value_name = "COUNT")]
+    desired_count: Option<u32>,
+    /// At least this many percent stay healthy while it rolls.
+    #[arg(long, value_name = "PERCENT")]
+    minimum_healthy_percent: Option<u32>,
+    /// At most this many percent run while it rolls.
+    #[arg(long, value_name = "PERCENT")]
+    maximum_percent: Option<u32>,
+    /// Whether pushes roll out by themselves.
+    #[arg(long, value_name = "BOOL")]
+    follow_tags: Option<bool>,
+    /// Replace all tasks though nothing changed.
+    #[arg(long)]
+    force_new_deployment: bool,
 }
 
 const EVENT_HEADER: [&str; 2] = ["AT", "EVENT"];
@@ -95,10 +105,10 @@ const EVENTS_SHOWN: usize = 10;
 #[derive(Debug, clap::Args)]
 pub struct Named {
     /// The service.
-    name: String,
+    name: ServiceName,
     /// Its cluster.
     #[arg(long, default_value = "default")]
-    cluster: String,
+    cluster: ClusterName,
 }
 
 /// Whether to wait.
@@ -113,240 +123,203 @@ pub struct Waiting {
 }
 
 /// Columns of the list.
-pub(crate) const HEADER: [&str; 6] =
-    ["SERVICE", "STATUS", "RUNNING", "DEFINITION", "ROLLOUT", "URL"];
+const HEADER: [&str; 6] = ["SERVICE", "STATUS", "RUNNING", "DEFINITION", "ROLLOUT", "URL"];
 
-/// Rows of the list.
-pub(crate) fn rows(list: &Value) -> Vec<Vec<String>> {
-    let row = |service: &Value| {
-        let running =
-            format!("{}/{}", field(service, "runningCount"), field(service, "desiredCount"));
-        vec![
-            field(service, "serviceName"),
-            field(service, "status"),
-            running,
-            field(service, "taskDefinition"),
-            field(primary(service), "rolloutState"),
-            field(service, "url"),
-        ]
-    };
-    items(list).iter().map(row).collect()
+/// A row of the list.
+fn row(service: &Service) -> Vec<String> {
+    vec![
+        service.service_name.to_string(),
+        word(&service.status),
+        format!("{}/{}", service.running_count, service.desired_count),
+        service.task_definition.to_string(),
+        or_dash(service.primary().map(|primary| word(&primary.rollout_state))),
+        or_dash(service.url.as_ref()),
+    ]
 }
 
 /// Prints the list, and below it what is wrong with which service.
-pub(crate) fn list(services: &Value) {
-    output::line(&output::table(&HEADER, rows(services)));
-    let troubled = items(services).iter().filter_map(|service| Some((service, trouble(service)?)));
+pub(crate) fn list(services: &[Service]) {
+    output::line(&output::table(&HEADER, services.iter().map(row).collect()));
+    let troubled = services.iter().filter_map(|service| Some((service, trouble(service)?)));
     for (index, (service, (what, why))) in troubled.enumerate() {
         if index == 0 {
             output::line("");
         }
-        output::line(&format!("{}: {what}: {why}", field(service, "serviceName")));
+        output::line(&format!("{}: {what}: {why}", service.service_name));
     }
 }
 
 /// In which way a service is not as it should be, and why; None where nothing is known to be wrong.
-fn trouble(service: &Value) -> Option<(&'static str, String)> {
-    if let Some(reason) = service["placementFailure"].as_str() {
-        return Some(("not placed", reason.to_owned()));
+fn trouble(service: &Service) -> Option<(&'static str, String)> {
+    if let Some(reason) = &service.placement_failure {
+        return Some(("not placed", reason.clone()));
     }
-    let primary = primary(service);
-    let failed = primary["rolloutState"] == "FAILED";
-    failed.then(|| ("failed", field(primary, "rolloutStateReason")))
+    let primary = service.primary()?;
+    let failed = primary.rollout_state == RolloutState::Failed;
+    failed.then(|| ("failed", primary.rollout_state_reason.clone()))
 }
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls { cluster } => {
-            let query = query(&[("cluster", Some(cluster))]);
-            let answer: Value = client.list(&format!("/api/v1/services{query}")).await?;
+            let query = ListServicesQuery { cluster, limit: Limit::default(), next_token: None };
+            let services = all(query, async |query| client.list_services(query).await).await?;
             match format {
-                Format::Json => output::json(&answer),
-                Format::Table => list(&answer["items"]),
+                Format::Json => output::json(&Page::whole(services)),
+                Format::Table => list(&services),
             }
             Ok(Exit::Success)
         }
         Command::Show(named) => show(&named, client, format).await,
         Command::Scale { named, count, waiting } => {
-            let change = json!({"desiredCount": count});
-            update(&named, &change, &waiting, client, format).await
+            let request = UpdateServiceRequest { desired_count: Some(count), ..Default::default() };
+            let service =
+                client.update_service(&named.name, &named.cluster, &request, None).await?;
+            wait_and_show(&named, service, &waiting, client, format).await
         }
-        Command::Update {
-            named,
-            task_definition,
-            desired_count,
-            minimum_healthy_percent,
-            maximum_percent,
-            follow_tags,
-            force_new_deployment,
-            waiting,
-        } => {
-            let mut change = json!({});
-            if let Some(definition) = task_definition {
-                change["taskDefinition"] = json!(definition);
-            }
-            if let Some(count) = desired_count {
-                change["desiredCount"] = json!(count);
-            }
-            if let Some(follow) = follow_tags {
-                change["followTags"] = json!(follow);
-            }
-            if force_new_deployment {
-                change["forceNewDeployment"] = json!(true);
-            }
-            let bounds = [
-                ("minimumHealthyPercent", minimum_healthy_percent),
-                ("maximumPercent", maximum_percent),
-            ];
-            percentages(&named, &bounds, &mut change, client).await?;
-            if change == json!({}) {
-                let message = format!(
-                    "what of service {} should change? `berth service update --help` shows what can",
-                    named.name
-                );
-                return Err(Failure::new(Exit::Usage, message));
-            }
-            update(&named, &change, &waiting, client, format).await
+        Command::Update { named, settings, waiting } => {
+            let service = update(&named, settings, client).await?;
+            wait_and_show(&named, service, &waiting, client, format).await
         }
-        Command::Rollback { named, waiting } => rollback(&named, &waiting, client, format).await,
+        Command::Rollback { named, waiting } => {
+            let service = client.roll_back_service(&named.name, &named.cluster, None).await?;
+            wait_and_show(&named, service, &waiting, client, format).await
+        }
         Command::Rm { named, yes, waiting } => removal::remove(&named, yes, &waiting, client).await,
-        Command::Events { named, limit } => {
-            let query =
-                query(&[("cluster", Some(named.cluster)), ("limit", Some(limit.to_string()))]);
-            let path = format!("/api/v1/services/{}/events{query}", escape(&named.name));
-            let answer: Value = client.get(&path).await?;
-            output::data(format, &answer, &EVENT_HEADER, event_rows(items(&answer["items"])));
-            Ok(Exit::Success)
-        }
+        Command::Events { named, limit } => events(&named, limit, client, format).await,
     }
 }
 
-/// Percentages are one setting with the breaker: what is not given stays as it is.
-async fn percentages(
-    named: &Named,
-    bounds: &[(&str, Option<u32>)],
-    change: &mut Value,
-    client: &Client,
-) -> Result<(), Failure> {
-    if bounds.iter().all(|(_, percent)| percent.is_none()) {
-        return Ok(());
+async fn update(named: &Named, settings: Settings, client: &Client) -> Result<Service, Failure> {
+    let mut request = UpdateServiceRequest {
+        desired_count: settings.desired_count,
+        task_definition: settings.task_definition,
+        follow_tags: settings.follow_tags,
+        force_new_deployment: settings.force_new_deployment,
+        ..Default::default()
+    };
+    let (minimum, maximum) = (settings.minimum_healthy_percent, settings.maximum_percent);
+    let mut if_match = None;
+    if minimum.is_some() || maximum.is_some() {
+        // They are one setting with the breaker: what is not given stays as it is.
+        let Tagged { value: known, tag } = client.get_service(&named.name, &named.cluster).await?;
+        let mut bounds = known.deployment_configuration;
+        bounds.minimum_healthy_percent = minimum.unwrap_or(bounds.minimum_healthy_percent);
+        bounds.maximum_percent = maximum.unwrap_or(bounds.maximum_percent);
+        request.deployment_configuration = Some(bounds);
+        if_match = tag.map(IfMatch::from);
     }
-    let service: Value = client.get(&service_path(&named.name, &named.cluster)).await?;
-    let mut configuration = service["deploymentConfiguration"].clone();
-    for (key, percent) in bounds {
-        if let Some(percent) = percent {
-            configuration[*key] = json!(percent);
+    if request == UpdateServiceRequest::default() {
+        return Err(Failure::Other(Exit::Usage, sentence::nothing_to_change(&named.name)));
+    }
+    let (name, cluster) = (&named.name, &named.cluster);
+    Ok(client.update_service(name, cluster, &request, if_match.as_ref()).await?)
+}
+
+async fn events(named: &Named, limit: usize, client: &Client, format: Format) -> Outcome {
+    let mut query = ListEventsQuery {
+        cluster: named.cluster.clone(),
+        limit: Limit::default(),
+        next_token: None,
+    };
+    let mut events = Vec::new();
+    while events.len() < limit {
+        let page = client.list_service_events(&named.name, &query).await?;
+        events.extend(page.items);
+        query.next_token = page.next_token;
+        if query.next_token.is_none() {
+            break;
         }
     }
-    change["deploymentConfiguration"] = configuration;
-    Ok(())
+    events.truncate(limit);
+    output::list(format, events, &EVENT_HEADER, event_row);
+    Ok(Exit::Success)
 }
 
 async fn show(named: &Named, client: &Client, format: Format) -> Outcome {
-    let service: Value = client.get(&service_path(&named.name, &named.cluster)).await?;
+    let service = client.get_service(&named.name, &named.cluster).await?.value;
     if format == Format::Json {
         output::json(&service);
         return Ok(Exit::Success);
     }
-    let tasks = query(&[
-        ("serviceName", Some(named.name.clone())),
-        ("cluster", Some(named.cluster.clone())),
-    ]);
-    let tasks: Value = client.list(&format!("/api/v1/tasks{tasks}")).await?;
+    let query = ListTasksQuery {
+        service_name: Some(named.name.clone()),
+        ..ListTasksQuery::of_cluster(named.cluster.clone())
+    };
+    let tasks = all(query, async |query| client.list_tasks(query).await).await?;
     output::pairs(&facts(&service));
     let header = ["DEPLOYMENT", "STATUS", "ROLLOUT", "RUNNING", "PENDING", "FAILED"];
-    let fields = ["id", "status", "rolloutState", "runningCount", "pendingCount", "failedTasks"];
-    let deployments = super::text::rows(&service["deployments"], &fields);
+    let deployments = service.deployments.iter().map(deployment_row).collect();
     output::line(&format!("\n{}", output::table(&header, deployments)));
     output::line("");
-    super::task::list_of_service(&tasks["items"]);
-    let events = items(&service["events"]);
-    let events = event_rows(&events[..events.len().min(EVENTS_SHOWN)]);
+    crate::task::list_of_service(&tasks);
+    let events = service.events.iter().take(EVENTS_SHOWN).map(event_row).collect();
     output::line(&format!("\n{}", output::table(&EVENT_HEADER, events)));
     Ok(Exit::Success)
 }
 
+fn deployment_row(deployment: &Deployment) -> Vec<String> {
+    vec![
+        deployment.id.to_string(),
+        word(&deployment.status),
+        word(&deployment.rollout_state),
+        deployment.running_count.to_string(),
+        deployment.pending_count.to_string(),
+        deployment.failed_tasks.to_string(),
+    ]
+}
+
 /// What to know about a service at first sight.
-fn facts(service: &Value) -> Vec<(&'static str, String)> {
-    let primary = primary(service);
+fn facts(service: &Service) -> Vec<(&'static str, String)> {
+    let primary = service.primary();
+    let rollout = primary.map(|primary| word(&primary.rollout_state));
     let mut facts = vec![
-        ("service", field(service, "serviceName")),
-        ("status", field(service, "status")),
-        ("url", field(service, "url")),
-        (
-            "tasks",
-            format!(
-                "{} of {} running, {} pending",
-                field(service, "runningCount"),
-                field(service, "desiredCount"),
-                field(service, "pendingCount")
-            ),
-        ),
-        ("task definition", field(service, "taskDefinition")),
-        ("image", images(&primary["images"])),
-        ("rollout", field(primary, "rolloutState")),
+        ("service", service.service_name.to_string()),
+        ("status", word(&service.status)),
+        ("url", or_dash(service.url.as_ref())),
+        ("tasks", sentence::counts(service)),
+        ("task definition", service.task_definition.to_string()),
+        ("image", primary.map_or_else(|| text(""), images)),
+        ("rollout", or_dash(rollout)),
     ];
-    if let Some(failed) = primary["rollbackOf"].as_str() {
-        facts.push(("rolled back", format!("deployment {failed} failed; the events say why")));
+    if let Some(failed) = primary.and_then(|primary| primary.rollback_of) {
+        facts.push(("rolled back", sentence::rolled_back(failed)));
     }
     facts.extend(trouble(service));
-    if service["followTags"] == false {
-        facts.push(("pushes", "do not roll out (follow-tags is off)".to_owned()));
+    if !service.follow_tags {
+        facts.push(("pushes", sentence::follows_no_tags()));
     }
     facts
 }
 
-/// Events with their times; the service they are about is known.
-fn event_rows(events: &[Value]) -> Vec<Vec<String>> {
-    let row = |event: &Value| {
-        let message = field(event, "message");
-        let rest = message.strip_prefix("(service ").and_then(|rest| rest.split_once(") "));
-        let message = rest.map_or(message.as_str(), |(_, rest)| rest);
-        vec![time(event, "createdAt"), message.to_owned()]
-    };
-    events.iter().map(row).collect()
+/// An event with its time; the service that it is about is known.
+fn event_row(event: &ServiceEvent) -> Vec<String> {
+    let rest = event.message.strip_prefix("(service ").and_then(|rest| rest.split_once(") "));
+    let message = rest.map_or(event.message.as_str(), |(_, rest)| rest);
+    vec![time(event.created_at), message.to_owned()]
 }
 
 /// `repository@sha256:0123...` of the containers, each image once.
-fn images(images: &Value) -> String {
-    let Some(images) = images.as_object() else { return "-".to_owned() };
-    let short = images.values().filter_map(Value::as_str).map(super::text::short_image);
-    short.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
-}
-
-async fn update(
-    named: &Named,
-    change: &Value,
-    waiting: &Waiting,
-    client: &Client,
-    format: Format,
-) -> Outcome {
-    let service: Value = client.patch(&service_path(&named.name, &named.cluster), change).await?;
-    wait_and_show(named, &service, waiting, client, format).await
-}
-
-async fn rollback(named: &Named, waiting: &Waiting, client: &Client, format: Format) -> Outcome {
-    let query = query(&[("cluster", Some(named.cluster.clone()))]);
-    let path = format!("/api/v1/services/{}/rollback{query}", escape(&named.name));
-    let service: Value = client.post(&path, &json!({})).await?;
-    wait_and_show(named, &service, waiting, client, format).await
+fn images(deployment: &Deployment) -> String {
+    let short: BTreeSet<String> = deployment.images.values().map(short_image).collect();
+    crate::text::list(short)
 }
 
 async fn wait_and_show(
     named: &Named,
-    service: &Value,
+    service: Service,
     waiting: &Waiting,
     client: &Client,
     format: Format,
 ) -> Outcome {
-    let mut service = service.clone();
-    if !waiting.detach {
+    let mut service = service;
+    if let (false, Some(primary)) = (waiting.detach, service.primary()) {
         let timeout = Duration::from_secs(waiting.timeout);
-        let wanted = field(primary(&service), "id");
-        wait::rollout(client, &named.name, &named.cluster, &wanted, timeout).await?;
-        service = client.get(&service_path(&named.name, &named.cluster)).await?;
+        wait::rollout(client, &named.name, &named.cluster, primary.id, timeout).await?;
+        service = client.get_service(&named.name, &named.cluster).await?.value;
     }
-    output::data(format, &service, &HEADER, rows(&json!([service])));
+    let rows = vec![row(&service)];
+    output::data(format, &service, &HEADER, rows);
     Ok(Exit::Success)
 }

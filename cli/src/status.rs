@@ -1,16 +1,17 @@
 //! `berth status`.
 
-use serde_json::Value;
+use api::Status;
+use api::client::Client;
+use model::Lease;
 
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{field, items, rows};
-use super::{Outcome, instance, router, service};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::or_dash;
+use crate::{Outcome, instance, router, sentence, service};
 
 /// Prints how everything is.
 pub(crate) async fn run(client: &Client, format: Format) -> Outcome {
-    let status: Value = client.get("/api/v1/status").await?;
+    let status = client.status().await?;
     match format {
         Format::Json => output::json(&status),
         Format::Table => print(&status),
@@ -18,36 +19,27 @@ pub(crate) async fn run(client: &Client, format: Format) -> Outcome {
     Ok(Exit::Success)
 }
 
-fn print(status: &Value) {
-    let ready = if status["ready"] == true { "ready" } else { "not ready" };
-    output::line(&format!("Berth {} is {ready}", field(status, "version")));
-    output::line(&format!("  registry  {}", field(status, "registryAddress")));
-    output::line(&format!("  router    {}", field(status, "routerUrl")));
-    output::line(&format!("  link      {}", field(status, "linkAddress")));
-    section(status, "instances", &instance::COLUMNS, instance::rows);
-    section(status, "routers", &router::HEADER, |list| rows(list, &router::FIELDS));
-    for router in items(&status["routers"]).iter().filter(|router| router["lease"] == "LOST") {
-        output::line(&format!(
-            "\nrouter {} is lost: what it may still send requests to is kept from others; `berth router rm {}` gives it up",
-            field(router, "name"),
-            field(router, "routerId")
-        ));
+fn print(status: &Status) {
+    output::line(&sentence::readiness(&status.version, status.ready));
+    output::line(&format!("  registry  {}", status.registry_address));
+    output::line(&format!("  router    {}", or_dash(status.router_url.as_ref())));
+    output::line(&format!("  link      {}", status.link_address));
+    let instances = status.instances.iter().map(instance::row).collect();
+    section("instances", &instance::HEADER, instances);
+    let routers = status.routers.iter().map(router::row).collect();
+    section("routers", &router::HEADER, routers);
+    for router in status.routers.iter().filter(|router| router.lease == Lease::Lost) {
+        output::line(&format!("\n{}", sentence::router_lost(router)));
     }
-    if items(&status["services"]).is_empty() {
-        output::line(
-            "\nno services; `berth deploy NAME` makes one of the image NAME that was pushed",
-        );
+    if status.services.is_empty() {
+        output::line(&format!("\n{}", sentence::no_services()));
     } else {
         output::line("");
-        service::list(&status["services"]);
+        service::list(&status.services);
     }
 }
 
-fn section(status: &Value, name: &str, header: &[&str], rows: impl Fn(&Value) -> Vec<Vec<String>>) {
-    let list = &status[name];
-    if items(list).is_empty() {
-        output::line(&format!("\nno {name}"));
-    } else {
-        output::line(&format!("\n{}", output::table(header, rows(list))));
-    }
+fn section(name: &str, header: &[&str], rows: Vec<Vec<String>>) {
+    let text = if rows.is_empty() { sentence::none(name) } else { output::table(header, rows) };
+    output::line(&format!("\n{text}"));
 }

@@ -1,14 +1,19 @@
 //! `berth task`.
 
+use api::client::{Client, all};
+use api::{
+    Container, ListTasksQuery, LogsQuery, RunTaskRequest, StopTaskRequest, Task,
+    TaskDefinitionReference,
+};
 use clap::Subcommand;
-use futures_util::StreamExt as _;
-use serde_json::{Value, json};
+use model::{
+    ClusterName, ContainerName, ContainerOverride, DesiredStatus, Overrides, ServiceName, TaskId,
+};
 
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{escape, field, items, query, short_image, text, time};
-use super::{Failure, Outcome};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::{list, or_dash, short_image, text, time, word};
+use crate::{Failure, Outcome, sentence};
 
 /// What can be asked of tasks.
 #[derive(Debug, Subcommand)]
@@ -17,32 +22,32 @@ pub enum Command {
     Ls {
         /// Only those of this service.
         #[arg(long)]
-        service: Option<String>,
+        service: Option<ServiceName>,
         /// Those that have stopped instead, as far as they are remembered.
         #[arg(long)]
         stopped: bool,
         /// The cluster.
         #[arg(long, default_value = "default")]
-        cluster: String,
+        cluster: ClusterName,
     },
     /// Show one task, also after it has stopped.
     Show {
         /// Its id.
-        task: String,
+        task: TaskId,
     },
     /// Run a task definition without a service.
     Run {
         /// `family:revision`, or `family` for the newest.
-        task_definition: String,
+        task_definition: TaskDefinitionReference,
         /// How many; 10 at most.
         #[arg(long, default_value_t = 1)]
         count: u32,
         /// The container whose command is replaced; needed where there are several.
         #[arg(long)]
-        container: Option<String>,
+        container: Option<ContainerName>,
         /// The cluster.
         #[arg(long, default_value = "default")]
-        cluster: String,
+        cluster: ClusterName,
         /// The command to run instead.
         #[arg(last = true)]
         command: Vec<String>,
@@ -50,7 +55,7 @@ pub enum Command {
     /// Stop a task.
     Stop {
         /// Its id.
-        task: String,
+        task: TaskId,
         /// Why, for the record.
         #[arg(long)]
         reason: Option<String>,
@@ -58,7 +63,7 @@ pub enum Command {
     /// Print a task's log; after its end, its last lines.
     Logs {
         /// Its id.
-        task: String,
+        task: TaskId,
         /// Go on as lines come.
         #[arg(long, short)]
         follow: bool,
@@ -67,33 +72,46 @@ pub enum Command {
         tail: Option<u32>,
         /// Only this container.
         #[arg(long)]
-        container: Option<String>,
+        container: Option<ContainerName>,
     },
 }
 
 const HEADER: [&str; 6] = ["TASK", "SERVICE", "DEFINITION", "STATUS", "HEALTH", "INSTANCE"];
 
-fn rows(list: &Value) -> Vec<Vec<String>> {
-    let fields =
-        ["taskId", "serviceName", "taskDefinition", "lastStatus", "healthStatus", "instanceName"];
-    super::text::rows(list, &fields)
+fn row(task: &Task) -> Vec<String> {
+    let mut row = short_row(task);
+    row.insert(1, or_dash(task.service_name.as_ref()));
+    row
 }
 
-/// Prints those that have stopped, with why.
-fn list_stopped(list: &Value) {
-    let rows =
-        super::text::rows(list, &["taskId", "serviceName", "taskDefinition", "stoppedReason"]);
-    output::line(&output::table(&["TASK", "SERVICE", "DEFINITION", "REASON"], rows));
+/// A row of a list of one service.
+fn short_row(task: &Task) -> Vec<String> {
+    vec![
+        task.task_id.to_string(),
+        task.task_definition.to_string(),
+        word(&task.last_status),
+        word(&task.health_status),
+        or_dash(task.instance_name.as_ref()),
+    ]
+}
+
+/// A row of those that have stopped, with why.
+fn stopped_row(task: &Task) -> Vec<String> {
+    vec![
+        task.task_id.to_string(),
+        or_dash(task.service_name.as_ref()),
+        task.task_definition.to_string(),
+        or_dash(task.stopped_reason.as_ref()),
+    ]
 }
 
 /// Prints the tasks of one service, and below them why some are not healthy.
-pub(crate) fn list_of_service(list: &Value) {
-    let fields = ["taskId", "taskDefinition", "lastStatus", "healthStatus", "instanceName"];
+pub(crate) fn list_of_service(tasks: &[Task]) {
     let header = ["TASK", "DEFINITION", "STATUS", "HEALTH", "INSTANCE"];
-    output::line(&output::table(&header, super::text::rows(list, &fields)));
-    for task in items(list) {
-        if let Some(reason) = task["healthReason"].as_str() {
-            output::line(&format!("\ntask {} is not healthy: {reason}", field(task, "taskId")));
+    output::line(&output::table(&header, tasks.iter().map(short_row).collect()));
+    for task in tasks {
+        if let Some(reason) = &task.health_reason {
+            output::line(&format!("\n{}", sentence::not_healthy(task.task_id, reason)));
         }
     }
 }
@@ -102,127 +120,136 @@ pub(crate) fn list_of_service(list: &Value) {
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Ls { service, stopped, cluster } => {
-            let status = stopped.then(|| "STOPPED".to_owned());
-            let query = query(&[
-                ("serviceName", service),
-                ("desiredStatus", status),
-                ("cluster", Some(cluster)),
-            ]);
-            let answer: Value = client.list(&format!("/api/v1/tasks{query}")).await?;
-            match format {
-                Format::Json => output::json(&answer),
-                Format::Table if stopped => list_stopped(&answer["items"]),
-                Format::Table => output::line(&output::table(&HEADER, rows(&answer["items"]))),
+            let status = if stopped { DesiredStatus::Stopped } else { DesiredStatus::Running };
+            let query = ListTasksQuery {
+                service_name: service,
+                desired_status: status,
+                ..ListTasksQuery::of_cluster(cluster)
+            };
+            let tasks = all(query, async |query| client.list_tasks(query).await).await?;
+            if stopped {
+                let header = ["TASK", "SERVICE", "DEFINITION", "REASON"];
+                output::list(format, tasks, &header, stopped_row);
+            } else {
+                output::list(format, tasks, &HEADER, row);
             }
         }
-        Command::Show { task } => {
-            let answer = client.get(&format!("/api/v1/tasks/{}", escape(&task))).await?;
-            show(&answer, format);
-        }
+        Command::Show { task } => show(&client.get_task(task).await?, format),
         Command::Run { task_definition, count, container, cluster, command } => {
-            let mut body = json!({
-                "taskDefinition": task_definition, "count": count, "clusterName": cluster,
-            });
-            if !command.is_empty() {
-                let name = match container {
-                    Some(name) => name,
-                    None => only_container(&task_definition, client).await?,
-                };
-                body["overrides"] =
-                    json!({"containerOverrides": [{"name": name, "command": command}]});
-            }
-            let answer: Value = client.post("/api/v1/tasks", &body).await?;
-            output::data(format, &answer, &HEADER, rows(&answer["tasks"]));
+            let overrides = overrides(&task_definition, container, command, client).await?;
+            let request = RunTaskRequest {
+                task_definition,
+                count,
+                cluster_name: cluster,
+                overrides,
+                started_by: None,
+            };
+            let answer = client.run_task(&request, None).await?;
+            output::data(format, &answer, &HEADER, answer.tasks.iter().map(row).collect());
         }
         Command::Stop { task, reason } => {
-            let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
-            let answer: Value =
-                client.post(&format!("/api/v1/tasks/{}/stop", escape(&task)), &body).await?;
-            output::data(format, &answer, &HEADER, rows(&json!([answer])));
+            let task = client.stop_task(task, &StopTaskRequest { reason }).await?;
+            output::data(format, &task, &HEADER, vec![row(&task)]);
         }
         Command::Logs { task, follow, tail, container } => {
-            let query = query(&[
-                ("follow", follow.then(|| "true".to_owned())),
-                ("tail", tail.map(|lines| lines.to_string())),
-                ("container", container),
-            ]);
-            logs(client, &format!("/api/v1/tasks/{}/logs{query}", escape(&task))).await?;
+            logs(task, &LogsQuery { follow, tail, container }, client).await?;
         }
     }
     Ok(Exit::Success)
 }
 
-async fn only_container(task_definition: &str, client: &Client) -> Result<String, Failure> {
-    let path = format!("/api/v1/task-definitions/{}", escape(task_definition));
-    let definition: Value = client.get(&path).await?;
-    match items(&definition["containerDefinitions"]) {
-        [only] => Ok(field(only, "name")),
+/// What a command to run instead changes in the definition.
+async fn overrides(
+    definition: &TaskDefinitionReference,
+    container: Option<ContainerName>,
+    command: Vec<String>,
+    client: &Client,
+) -> Result<Overrides, Failure> {
+    if command.is_empty() {
+        return Ok(Overrides::default());
+    }
+    let name = match container {
+        Some(name) => name,
+        None => only_container(definition, client).await?,
+    };
+    let changed = ContainerOverride { name, command: Some(command), environment: Vec::new() };
+    Ok(Overrides { container_overrides: vec![changed] })
+}
+
+async fn only_container(
+    definition: &TaskDefinitionReference,
+    client: &Client,
+) -> Result<ContainerName, Failure> {
+    let known = client.get_task_definition(definition).await?.definition;
+    match known.container_definitions.as_slice() {
+        [only] => Ok(only.name.clone()),
         several => {
-            let names: Vec<String> = several.iter().map(|one| field(one, "name")).collect();
-            let names = names.join(", ");
-            let message = format!("which container gets the command? Say --container: {names}");
-            Err(Failure::new(Exit::Usage, message))
+            let names = list(several.iter().map(|container| &container.name));
+            Err(Failure::Other(Exit::Usage, sentence::which_container(&names)))
         }
     }
 }
 
 /// A task in full: what it is, why it stopped, and each container with its last log lines.
-fn show(task: &Value, format: Format) {
+fn show(task: &Task, format: Format) {
     if format == Format::Json {
         return output::json(task);
     }
-    let fields = [
-        ("task", "taskId"),
-        ("task definition", "taskDefinition"),
-        ("group", "group"),
-        ("started by", "startedBy"),
-        ("instance", "instanceName"),
-        ("address", "address"),
-        ("status", "lastStatus"),
-        ("desired status", "desiredStatus"),
-        ("health", "healthStatus"),
-        ("not healthy", "healthReason"),
-        ("stop code", "stopCode"),
-        ("stopped reason", "stoppedReason"),
-        ("created", "createdAt"),
-        ("started", "startedAt"),
-        ("stopped", "stoppedAt"),
-    ];
-    let said = |(_, key): &(&str, &str)| !task[*key].is_null();
-    let fields = fields.into_iter().filter(said).map(|(name, key)| (name, time(task, key)));
-    output::pairs(&fields.collect::<Vec<_>>());
+    output::pairs(&facts(task));
     let header = ["CONTAINER", "IMAGE", "PORTS", "EXIT CODE", "RESTARTS", "REASON"];
-    let containers = items(&task["containers"]);
-    let row = |container: &Value| {
-        let ports = items(&container["networkBindings"])
-            .iter()
-            .map(|port| format!("{}->{}", field(port, "hostPort"), field(port, "containerPort")));
-        vec![
-            field(container, "name"),
-            short_image(&field(container, "image")),
-            text(&ports.collect::<Vec<_>>().join(", ").into()),
-            field(container, "exitCode"),
-            field(container, "restarts"),
-            field(container, "reason"),
-        ]
-    };
-    let rows = containers.iter().map(row).collect();
+    let rows = task.containers.iter().map(container_row).collect();
     output::line(&format!("\n{}", output::table(&header, rows)));
-    for container in containers.iter().filter(|one| !items(&one["logTail"]).is_empty()) {
-        output::line(&format!("\nlast log lines of container {}:", field(container, "name")));
-        for line in items(&container["logTail"]) {
-            output::line(&format!("  {}", text(line)));
+    for container in task.containers.iter().filter(|one| !one.log_tail.is_empty()) {
+        output::line(&format!("\n{}", sentence::last_log_lines(&container.name)));
+        for line in &container.log_tail {
+            output::line(&format!("  {line}"));
         }
     }
 }
 
-async fn logs(client: &Client, path: &str) -> Result<(), Failure> {
-    let mut bytes = client.stream(path).await?.bytes_stream();
-    while let Some(chunk) = bytes.next().await {
-        let chunk = chunk.map_err(|error| {
-            Failure::new(Exit::Failure, format!("the log was cut off: {error}"))
-        })?;
-        if !output::raw(&chunk) {
+/// Names and values of what is known of a task.
+fn facts(task: &Task) -> Vec<(&'static str, String)> {
+    let known = [
+        ("task", Some(task.task_id.to_string())),
+        ("task definition", Some(task.task_definition.to_string())),
+        ("group", Some(task.group.clone())),
+        ("started by", Some(text(&task.started_by))),
+        ("instance", task.instance_name.clone()),
+        ("address", task.address.map(|address| address.to_string())),
+        ("status", Some(word(&task.last_status))),
+        ("desired status", Some(word(&task.desired_status))),
+        ("health", Some(word(&task.health_status))),
+        ("not healthy", task.health_reason.clone()),
+        ("stop code", task.stop_code.as_ref().map(word)),
+        ("stopped reason", task.stopped_reason.clone()),
+        ("created", Some(time(task.created_at))),
+        ("started", task.started_at.map(time)),
+        ("stopped", task.stopped_at.map(time)),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn container_row(container: &Container) -> Vec<String> {
+    let ports = container.network_bindings.iter();
+    let ports = ports.map(|port| format!("{}->{}", port.host_port, port.container_port));
+    vec![
+        container.name.to_string(),
+        short_image(&container.image),
+        list(ports),
+        or_dash(container.exit_code),
+        container.restarts.to_string(),
+        or_dash(container.reason.as_ref()),
+    ]
+}
+
+async fn logs(task: TaskId, query: &LogsQuery, client: &Client) -> Result<(), Failure> {
+    let mut logs = client.logs(task, query).await?;
+    while let Some(bytes) = logs
+        .next()
+        .await
+        .map_err(|error| Failure::Other(Exit::Failure, sentence::log_cut_off(&error)))?
+    {
+        if !output::raw(bytes.as_ref()) {
             return Ok(());
         }
     }

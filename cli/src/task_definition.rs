@@ -1,16 +1,20 @@
 //! `berth task-definition`.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use api::client::{Client, all};
+use api::{
+    ListTaskDefinitionsQuery, RegisterTaskDefinitionQuery, TaskDefinition, TaskDefinitionReference,
+};
 use clap::Subcommand;
-use serde_json::Value;
+use model::Family;
+use serde_json::value::RawValue;
 
-use super::client::Client;
-use super::exit::Exit;
-use super::output::{self, Format};
-use super::text::{escape, field, items, query, text, time};
-use super::{Failure, Outcome};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::text::{list, time};
+use crate::{Failure, Outcome, sentence};
 
 /// What can be asked of task definitions.
 #[derive(Debug, Subcommand)]
@@ -27,60 +31,59 @@ pub enum Command {
     Ls {
         /// Only this family.
         #[arg(long)]
-        family: Option<String>,
+        family: Option<Family>,
     },
     /// Show a task definition as JSON.
     Show {
         /// `family:revision`, or `family` for the newest.
-        task_definition: String,
+        task_definition: TaskDefinitionReference,
     },
 }
 
-fn row(definition: &Value) -> Vec<String> {
-    let containers = items(&definition["containerDefinitions"]);
-    let images: Vec<String> =
-        containers.iter().map(|container| field(container, "image")).collect();
-    vec![field(definition, "taskDefinition"), images.join(", "), time(definition, "registeredAt")]
-}
-
 const HEADER: [&str; 3] = ["TASK DEFINITION", "IMAGES", "REGISTERED"];
+
+fn row(known: &TaskDefinition) -> Vec<String> {
+    let containers = known.definition.container_definitions.iter();
+    vec![
+        known.task_definition.to_string(),
+        list(containers.map(|container| &container.image)),
+        time(known.definition.registered_at),
+    ]
+}
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Outcome {
     match command {
         Command::Register { file, leave_out } => {
-            let body = read(&file)?;
-            let query = query(&[("leaveOut", leave_out.then(|| "true".to_owned()))]);
-            let path = format!("/api/v1/task-definitions{query}");
-            let answer: Value = client.post(&path, &body).await?;
-            for field in items(&answer["leftOut"]) {
-                output::note(&format!("left out: {}", text(field)));
+            let document = read(&file)?;
+            let query = RegisterTaskDefinitionQuery { leave_out };
+            let made = client.register_task_definition(&document, &query, None).await?;
+            for field in &made.left_out {
+                output::note(&sentence::left_out(field));
             }
-            output::data(format, &answer, &HEADER, vec![row(&answer)]);
+            output::data(format, &made, &HEADER, vec![row(&made)]);
         }
         Command::Ls { family } => {
-            let query = query(&[("family", family)]);
-            let answer: Value = client.list(&format!("/api/v1/task-definitions{query}")).await?;
-            let rows = items(&answer["items"]).iter().map(row).collect();
-            output::data(format, &answer, &HEADER, rows);
+            let query = ListTaskDefinitionsQuery { family, ..Default::default() };
+            let known = all(query, async |query| client.list_task_definitions(query).await).await?;
+            output::list(format, known, &HEADER, row);
         }
         Command::Show { task_definition } => {
-            let path = format!("/api/v1/task-definitions/{}", escape(&task_definition));
-            output::json(&client.get::<Value>(&path).await?);
+            output::json(&client.get_task_definition(&task_definition).await?);
         }
     }
     Ok(Exit::Success)
 }
 
-fn read(file: &PathBuf) -> Result<Value, Failure> {
-    let name = file.display();
+/// A document of ECS's as it stands in the file.
+fn read(file: &Path) -> Result<Box<RawValue>, Failure> {
     let mut text = String::new();
     let read = if file.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).map(drop)
     } else {
         std::fs::read_to_string(file).map(|all| text = all)
     };
-    read.map_err(|error| Failure::new(Exit::Failure, format!("`{name}` cannot be read: {error}")))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::new(Exit::Failure, format!("`{name}` is not JSON: {error}")))
+    read.map_err(|error| Failure::Other(Exit::Failure, sentence::unreadable(file, &error)))?;
+    RawValue::from_string(text)
+        .map_err(|error| Failure::Other(Exit::Failure, sentence::no_json(file, &error)))
 }

@@ -59,6 +59,7 @@ impl Request for CreateJoinToken {
             role: *role,
             uses: *uses,
             expires_at: token.expires_at,
+            link_address: server.clone(),
             command: format!("berth {role} --server {server} --join-token {text}"),
             token: text,
         };

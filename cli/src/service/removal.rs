@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use api::client::{Client, all};
+use api::{ListTasksQuery, Router};
+use model::{DesiredStatus, Lease, TaskStatus};
 
 use super::{Named, Waiting};
-use crate::client::Client;
 use crate::exit::Exit;
 use crate::output::{self, Progress};
-use crate::text::{field, items, query};
-use crate::wait::service_path;
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, router, sentence};
 
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -26,45 +25,36 @@ pub(super) async fn remove(
 ) -> Outcome {
     let name = &named.name;
     if !yes {
-        match output::ask(&format!("Remove service {name} and stop its tasks?")) {
+        match output::ask(&sentence::removal_question(name)) {
             Some(true) => {}
             Some(false) => return Ok(Exit::Failure),
             None => {
-                let message = format!(
-                    "removing service {name} stops its tasks: say --yes, since there is no terminal to ask on"
-                );
-                return Err(Failure::new(Exit::Failure, message));
+                return Err(Failure::Other(Exit::Failure, sentence::removal_nobody_to_ask(name)));
             }
         }
     }
-    let path = service_path(name, &named.cluster);
-    client.delete::<Value>(&path).await?;
+    client.remove_service(name, &named.cluster, None).await?;
     if waiting.detach {
-        output::note(&format!("service {name} is being removed"));
+        output::note(&sentence::removal_begun(name));
         return Ok(Exit::Success);
     }
     let timeout = Duration::from_secs(waiting.timeout);
-    let gone = tokio::time::timeout(timeout, gone(named, &path, client)).await;
+    let gone = tokio::time::timeout(timeout, gone(named, client)).await;
     gone.unwrap_or_else(|_late| {
-        let message = format!(
-            "service {name} is not gone after {} s; it goes once its last container has: `berth task ls --service {name} \
-             --stopped` shows which are left",
-            waiting.timeout
-        );
-        Err(Failure::new(Exit::Timeout, message))
+        Err(Failure::Other(Exit::Timeout, sentence::removal_late(name, waiting.timeout)))
     })?;
-    output::note(&format!("service {name} is removed"));
+    output::note(&sentence::removal_done(name));
     Ok(Exit::Success)
 }
 
 /// Waits until the service is gone: it goes with its last container, when no router may know of it any more.
-async fn gone(named: &Named, path: &str, client: &Client) -> Result<(), Failure> {
+async fn gone(named: &Named, client: &Client) -> Result<(), Failure> {
     let mut progress = Progress::start();
     let mut looks = 0;
     loop {
-        match client.get::<Value>(path).await {
-            Ok(_) => progress.say(&format!("{}: its tasks are being stopped", named.name)),
-            Err(error) if error.exit() == Exit::NotFound => return Ok(()),
+        match client.get_service(&named.name, &named.cluster).await {
+            Ok(_) => progress.say(&sentence::removal_under_way(&named.name)),
+            Err(error) if Exit::of(&error) == Exit::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
         }
         looks += 1;
@@ -73,21 +63,22 @@ async fn gone(named: &Named, path: &str, client: &Client) -> Result<(), Failure>
             && let Some(router) = router_away(client).await?
         {
             drop(progress);
-            return Err(held(&named.name, &router));
+            let held = sentence::removal_held(&named.name, &router);
+            return Err(Failure::Other(Exit::Conflict, held));
         }
         tokio::time::sleep(PERIOD).await;
     }
 }
 
 async fn all_stopped(named: &Named, client: &Client) -> Result<bool, Failure> {
-    for status in ["RUNNING", "STOPPED"] {
-        let query = query(&[
-            ("serviceName", Some(named.name.clone())),
-            ("cluster", Some(named.cluster.clone())),
-            ("desiredStatus", Some(status.to_owned())),
-        ]);
-        let answer: Value = client.list(&format!("/api/v1/tasks{query}")).await?;
-        if !items(&answer["items"]).iter().all(|task| task["lastStatus"] == "STOPPED") {
+    for desired_status in [DesiredStatus::Running, DesiredStatus::Stopped] {
+        let query = ListTasksQuery {
+            service_name: Some(named.name.clone()),
+            desired_status,
+            ..ListTasksQuery::of_cluster(named.cluster.clone())
+        };
+        let tasks = all(query, async |query| client.list_tasks(query).await).await?;
+        if !tasks.iter().all(|task| task.last_status == TaskStatus::Stopped) {
             return Ok(false);
         }
     }
@@ -95,18 +86,7 @@ async fn all_stopped(named: &Named, client: &Client) -> Result<bool, Failure> {
 }
 
 /// A router that may still know targets that are gone.
-async fn router_away(client: &Client) -> Result<Option<Value>, Failure> {
-    let answer: Value = client.list("/api/v1/routers").await?;
-    let mut routers = items(&answer["items"]).iter();
-    let away = |router: &&Value| ["LOST", "DISCONNECTED"].iter().any(|it| router["lease"] == *it);
-    Ok(routers.find(away).cloned())
-}
-
-fn held(service: &str, router: &Value) -> Failure {
-    let (name, id) = (field(router, "name"), field(router, "routerId"));
-    let message = format!(
-        "all tasks of service {service} have stopped, but router {name} is away and may still know them: service and name \
-         are free when it is back, or after `berth router rm {id}`"
-    );
-    Failure::new(Exit::Conflict, message)
+async fn router_away(client: &Client) -> Result<Option<Router>, Failure> {
+    let routers = router::list(client).await?;
+    Ok(routers.into_iter().find(|router| router.lease >= Lease::Disconnected))
 }

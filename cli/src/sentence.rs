@@ -1,0 +1,276 @@
+//! Every sentence that the commands say. Nothing decides on one: with the feature `reworded` all of them come out as other
+//! words, and the commands and their tests go on as before.
+
+use std::path::Path;
+
+use api::client::CallError;
+use api::{InferredValue, Router, Service, Task};
+use model::{
+    ContainerName, DeploymentId, InstanceId, RolloutState, RouterId, RuleId, ServiceName, TaskId,
+};
+
+use crate::text::{count, word};
+
+/// Ends every sentence here.
+macro_rules! sentence {
+    ($($text:tt)*) => { say(format!($($text)*)) };
+}
+
+/// A sentence as it is said.
+fn say(sentence: String) -> String {
+    sentence
+}
+
+/// Why the API gave no answer.
+pub(crate) fn call(error: &CallError) -> String {
+    match error {
+        CallError::Unreachable { base, cause } => sentence!(
+            "Berth does not answer at {base}: {cause}. Is it running? Start it with `berth up`, or say where it is with \
+             BERTH_URL and BERTH_TOKEN"
+        ),
+        CallError::Refused(refused) => refused.detail.clone(),
+        CallError::Unreadable { base, cause } => {
+            sentence!("the answer of {base} is not what this version of berth understands: {cause}")
+        }
+        CallError::Address { base, cause } => {
+            sentence!(
+                "`{base}` is not the address of an admin API, as `http://127.0.0.1:7070` is: {cause}"
+            )
+        }
+    }
+}
+
+/// A value that was not given, and where it came from.
+pub(crate) fn inferred(value: &InferredValue) -> String {
+    let InferredValue { name, value, origin } = value;
+    format!("  {name:<16} {value}  ({})", sentence!("{origin}"))
+}
+
+pub(crate) fn no_traffic(service: &ServiceName) -> String {
+    sentence!("service {service} takes no traffic: it maps no port")
+}
+
+pub(crate) fn no_variable(text: &str) -> String {
+    sentence!("--env `{text}` is not NAME=VALUE")
+}
+
+pub(crate) fn removal_question(service: &ServiceName) -> String {
+    sentence!("Remove service {service} and stop its tasks?")
+}
+
+pub(crate) fn removal_nobody_to_ask(service: &ServiceName) -> String {
+    sentence!(
+        "removing service {service} stops its tasks: say --yes, since there is no terminal to ask on"
+    )
+}
+
+pub(crate) fn removal_begun(service: &ServiceName) -> String {
+    sentence!("service {service} is being removed")
+}
+
+pub(crate) fn removal_under_way(service: &ServiceName) -> String {
+    sentence!("{service}: its tasks are being stopped")
+}
+
+pub(crate) fn removal_late(service: &ServiceName, seconds: u64) -> String {
+    sentence!(
+        "service {service} is not gone after {seconds} s; it goes once its last container has: `berth task ls \
+         --service {service} --stopped` shows which are left"
+    )
+}
+
+pub(crate) fn removal_done(service: &ServiceName) -> String {
+    sentence!("service {service} is removed")
+}
+
+pub(crate) fn removal_held(service: &ServiceName, router: &Router) -> String {
+    let (name, id) = (&router.name, router.router_id);
+    sentence!(
+        "all tasks of service {service} have stopped, but router {name} is away and may still know them: service and \
+         name are free when it is back, or after `berth router rm {id}`"
+    )
+}
+
+pub(crate) fn rollout_silent() -> String {
+    sentence!("the server does not answer; waiting for it to come back")
+}
+
+pub(crate) fn rollout_replaced(newer: DeploymentId, older: DeploymentId) -> String {
+    sentence!("deployment {newer} took the place of {older}")
+}
+
+pub(crate) fn rollout_not_placed(service: &Service, failure: &str) -> String {
+    let goes_on = match service.running_count {
+        0 => String::new(),
+        running => format!(", and {} run as before", count(running, "task")),
+    };
+    sentence!(
+        "service {} cannot be placed: {failure}. It is placed by itself once there is room{goes_on}: stop something, \
+         ask for less with --cpu and --memory, or add a host with `berth instance join-token`",
+        service.service_name
+    )
+}
+
+pub(crate) fn rollout_late(service: &ServiceName, seconds: u64, waiting: Option<&str>) -> String {
+    let why = waiting.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    sentence!(
+        "service {service} is not complete after {seconds} s{why}; it goes on by itself: `berth service show {service}`"
+    )
+}
+
+/// How it stands now, in one line.
+pub(crate) fn rollout_summary(service: &Service, waiting: Option<&str>) -> String {
+    let primary = service.primary();
+    let rolling = primary.filter(|one| one.rollout_state == RolloutState::InProgress);
+    // Once it is complete, tasks that an older one has left count too.
+    let (running, pending) = match rolling {
+        Some(deployment) => (deployment.running_count, deployment.pending_count),
+        None => (service.running_count, service.pending_count),
+    };
+    let mut text = format!(
+        "{}: {running} of {} running, {pending} pending",
+        service.service_name, service.desired_count
+    );
+    if let Some(primary) = primary {
+        let state = word(&primary.rollout_state);
+        text.push_str(&format!(" ({}, {state})", primary.task_definition));
+        if primary.failed_tasks > 0 {
+            text.push_str(&format!(", {} failed", primary.failed_tasks));
+        }
+    }
+    if let Some(reason) = &service.placement_failure {
+        text.push_str(&format!("; not placed: {reason}"));
+    } else if let Some(reason) = waiting {
+        text.push_str(&format!("; not healthy yet: {reason}"));
+    }
+    sentence!("{text}")
+}
+
+pub(crate) fn task_stopped(task: &Task) -> String {
+    let reason = task.stopped_reason.as_deref().unwrap_or("-");
+    sentence!("task {} stopped: {reason}", task.task_id)
+}
+
+/// What became of it: `why` it failed where that is known, and whether it was rolled back.
+pub(crate) fn rollout_failed(
+    service: &Service,
+    deployment: DeploymentId,
+    why: Option<&str>,
+    advice: &str,
+) -> String {
+    let name = &service.service_name;
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let back = service.primary().filter(|one| one.rollback_of == Some(deployment));
+    let after = match back {
+        Some(back) => format!("rolled back to {}, which answers as before", back.task_definition),
+        None => "there was nothing to roll back to".to_owned(),
+    };
+    sentence!(
+        "deployment {deployment} of service {name} failed{why}; {after}.{advice} See `berth service events {name}`, \
+         push a mended image, or deploy again"
+    )
+}
+
+/// What to look at where an application runs but does not answer as it should.
+pub(crate) fn health_advice(service: &Service) -> String {
+    let ports = service.load_balancers.iter().map(|one| one.container_port.to_string());
+    let ports: Vec<String> = ports.collect();
+    format!(
+        " Does the application listen on port {} of all addresses (0.0.0.0), and is its health there? `--port`, \
+         `--health-path` and `--health-tcp` say it otherwise.",
+        ports.join(" and ")
+    )
+}
+
+pub(crate) fn last_log_lines(container: &ContainerName) -> String {
+    sentence!("last log lines of container {container}:")
+}
+
+pub(crate) fn nothing_to_change(service: &ServiceName) -> String {
+    sentence!(
+        "what of service {service} should change? `berth service update --help` shows what can"
+    )
+}
+
+pub(crate) fn counts(service: &Service) -> String {
+    let Service { running_count, desired_count, pending_count, .. } = service;
+    sentence!("{running_count} of {desired_count} running, {pending_count} pending")
+}
+
+pub(crate) fn rolled_back(deployment: DeploymentId) -> String {
+    sentence!("deployment {deployment} failed; the events say why")
+}
+
+pub(crate) fn follows_no_tags() -> String {
+    sentence!("do not roll out (follow-tags is off)")
+}
+
+pub(crate) fn no_services() -> String {
+    sentence!("no services; `berth deploy NAME` makes one of the image NAME that was pushed")
+}
+
+pub(crate) fn not_healthy(task: TaskId, reason: &str) -> String {
+    sentence!("task {task} is not healthy: {reason}")
+}
+
+pub(crate) fn which_container(names: &str) -> String {
+    sentence!("which container gets the command? Say --container: {names}")
+}
+
+pub(crate) fn log_cut_off(error: &CallError) -> String {
+    sentence!("the log was cut off: {error}")
+}
+
+pub(crate) fn left_out(field: &str) -> String {
+    sentence!("left out: {field}")
+}
+
+pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> String {
+    sentence!("`{}` cannot be read: {error}", file.display())
+}
+
+pub(crate) fn no_json(file: &Path, error: &serde_json::Error) -> String {
+    sentence!("`{}` is not JSON: {error}", file.display())
+}
+
+pub(crate) fn link_is_local() -> String {
+    sentence!(
+        "the link listens on this host only; for others, start the server with BERTH_LINK_LISTEN=0.0.0.0:7071"
+    )
+}
+
+pub(crate) fn instance_removed(instance: &str) -> String {
+    sentence!("instance {instance} is removed")
+}
+
+pub(crate) fn left_on_host(instance: InstanceId) -> String {
+    sentence!(
+        "what still runs on its host is left to you: `docker rm -f $(docker ps -aq --filter \
+         label=berth.instance={instance})` there removes it"
+    )
+}
+
+pub(crate) fn router_removed(router: RouterId) -> String {
+    sentence!("router {router} is removed")
+}
+
+pub(crate) fn rule_removed(rule: RuleId) -> String {
+    sentence!("rule {rule} is removed")
+}
+
+pub(crate) fn router_lost(router: &Router) -> String {
+    let (name, id) = (&router.name, router.router_id);
+    sentence!(
+        "router {name} is lost: what it may still send requests to is kept from others; `berth router rm {id}` gives it \
+         up"
+    )
+}
+
+pub(crate) fn readiness(version: &str, ready: bool) -> String {
+    let ready = if ready { "ready" } else { "not ready" };
+    sentence!("Berth {version} is {ready}")
+}
+
+pub(crate) fn none(kind: &str) -> String {
+    sentence!("no {kind}")
+}
