@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    ClusterName, ContainerName, DeploymentConfiguration, DeploymentId, ImageReference, Revision,
-    RolloutState, SchedulingStrategy, ServiceId, ServiceName, ServiceStatus, TargetGroupName,
-    Timestamp,
+    ClusterName, ContainerName, DeploymentConfiguration, DeploymentFailure, DeploymentId,
+    EventKind, ImageReference, PlacementFailure, Revision, RolloutState, SchedulingStrategy,
+    ServiceId, ServiceName, ServiceStatus, TargetGroupName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -42,8 +42,10 @@ pub struct Service {
     pub deployment_configuration: DeploymentConfiguration,
     /// Whether a push to a tag that it names rolls out by itself.
     pub follow_tags: bool,
-    /// Why a task of it cannot be placed now.
+    /// Why a task of it cannot be placed now, for people.
     pub placement_failure: Option<String>,
+    /// The same for programs.
+    pub placement_failure_cause: Option<PlacementFailure>,
     /// Which container ports receive which target group's traffic.
     pub load_balancers: Vec<LoadBalancer>,
     /// How long after its start failed health checks of a task are overlooked.
@@ -104,6 +106,8 @@ pub struct Deployment {
     pub rollout_state: RolloutState,
     /// Why it is where it is, for people.
     pub rollout_state_reason: String,
+    /// Why it failed, for programs.
+    pub failure: Option<DeploymentFailure>,
     /// The deployment that this one goes back from.
     pub rollback_of: Option<DeploymentId>,
     /// When it started.
@@ -140,6 +144,9 @@ pub struct ServiceEvent {
     pub created_at: Timestamp,
     /// What, for people.
     pub message: String,
+    /// The same for programs; absent where an older version wrote it down.
+    #[serde(flatten)]
+    pub event: Option<EventKind>,
 }
 
 /// Which services.

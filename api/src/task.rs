@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use model::{
     ClusterName, ContainerId, ContainerName, DeploymentId, DesiredStatus, ImageReference,
-    InstanceId, Overrides, Revision, ServiceName, StopCode, TaskId, TaskStatus, Timestamp,
+    InstanceId, Overrides, Revision, ServiceName, StopCause, StopCode, TaskId, TaskStatus, Timestamp,
     TransportProtocol,
 };
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,8 @@ pub struct Task {
     pub health_reason: Option<String>,
     /// Why it stops or stopped, in ECS's words.
     pub stop_code: Option<StopCode>,
+    /// The same, finer than ECS's code; null where it is not known.
+    pub stop_cause: Option<StopCause>,
     /// Why it stops or stopped, for people.
     pub stopped_reason: Option<String>,
     /// Its containers.

@@ -50,16 +50,23 @@ fn service() -> Value {
             "minimumHealthyPercent": 100, "maximumPercent": 200,
             "deploymentCircuitBreaker": {"enable": true, "rollback": false},
         },
-        "followTags": true, "placementFailure": null,
+        "followTags": true, "placementFailure": "no instance fits: 1 is draining",
+        "placementFailureCause": {
+            "kind": "NoInstanceFits", "cluster": "default",
+            "instances": [{"count": 1, "reason": {"kind": "Draining"}}],
+        },
         "loadBalancers": [{"targetGroupName": "hello", "containerName": "hello", "containerPort": 8080}],
         "healthCheckGracePeriodSeconds": 0,
         "deployments": [{
             "id": OTHER, "status": "PRIMARY", "taskDefinition": "hello:3", "images": {"hello": image()},
             "desiredCount": 3, "runningCount": 2, "pendingCount": 1, "failedTasks": 1, "rolloutState": "IN_PROGRESS",
-            "rolloutStateReason": "tasks are being started", "rollbackOf": ID, "createdAt": AT, "updatedAt": AT,
+            "rolloutStateReason": "tasks are being started", "failure": {"kind": "Superseded", "by": ID}, "rollbackOf": ID, "createdAt": AT, "updatedAt": AT,
         }],
         "lastCompletedDeployment": {"id": ID, "taskDefinition": "hello:2"},
-        "events": [{"createdAt": AT, "message": "(service hello) created"}],
+        "events": [
+            {"createdAt": AT, "message": "(service hello) created", "kind": "Created", "desiredCount": 3},
+            {"createdAt": AT, "message": "(service hello) of a time before"},
+        ],
         "createdAt": AT, "createdBy": "user/admin",
     })
 }
@@ -69,7 +76,7 @@ fn task() -> Value {
         "taskId": ID, "clusterName": "default", "taskDefinition": "hello:3", "group": "service:hello",
         "serviceName": "hello", "deploymentId": OTHER, "startedBy": "deployment", "instanceId": ID,
         "instanceName": "host-1", "address": "10.90.1.4", "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
-        "healthStatus": "UNKNOWN", "healthReason": null, "stopCode": "EssentialContainerExited",
+        "healthStatus": "UNKNOWN", "healthReason": null, "stopCode": "EssentialContainerExited", "stopCause": "ContainerExited",
         "stoppedReason": "container `hello` exited with code 1",
         "containers": [{
             "name": "hello", "image": image(), "runtimeId": "abc", "exitCode": 1, "reason": null, "restarts": 0,

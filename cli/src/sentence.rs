@@ -5,6 +5,7 @@ use std::path::Path;
 
 use api::client::CallError;
 use api::{InferredValue, Router, Service, Task};
+use model::sentence::say;
 use model::{
     ContainerName, DeploymentId, InstanceId, RolloutState, RouterId, RuleId, ServiceName, TaskId,
 };
@@ -14,11 +15,6 @@ use crate::text::{count, word};
 /// Ends every sentence here.
 macro_rules! sentence {
     ($($text:tt)*) => { say(format!($($text)*)) };
-}
-
-/// A sentence as it is said.
-fn say(sentence: String) -> String {
-    sentence
 }
 
 /// Why the API gave no answer.

@@ -295,9 +295,8 @@ fn facts(service: &Service) -> Vec<(&'static str, String)> {
 
 /// An event with its time; the service that it is about is known.
 fn event_row(event: &ServiceEvent) -> Vec<String> {
-    let rest = event.message.strip_prefix("(service ").and_then(|rest| rest.split_once(") "));
-    let message = rest.map_or(event.message.as_str(), |(_, rest)| rest);
-    vec![time(event.created_at), message.to_owned()]
+    let text = event.event.as_ref().map_or_else(|| event.message.clone(), ToString::to_string);
+    vec![time(event.created_at), text]
 }
 
 /// `repository@sha256:0123...` of the containers, each image once.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use api::client::{CallError, Client};
 use api::{Container, Deployment, Limit, ListTasksQuery, Service, Task};
-use model::{ClusterName, DeploymentId, DesiredStatus, RolloutState, ServiceName, StopCode};
+use model::{
+    ClusterName, DeploymentId, DesiredStatus, EventKind, RolloutState, ServiceName, StopCause,
+    StopCode,
+};
 
 use crate::exit::Exit;
 use crate::output::{self, Progress};
@@ -153,17 +156,15 @@ async fn tasks_of(
     Ok(client.list_tasks(&query).await?.items)
 }
 
-/// Whether a task never became healthy.
-fn never_healthy(task: &Task) -> bool {
-    task.stopped_reason
-        .as_ref()
-        .is_some_and(|reason| reason.starts_with("failed its health checks"))
+/// Whether a task was stopped for its health.
+fn failed_health(task: &Task) -> bool {
+    task.stop_cause.is_some_and(StopCause::is_failed_health)
 }
 
 /// Whether a task stopped by a fault of its own deployment, and not only because others failed.
 fn is_blamed(task: &Task, deployment: DeploymentId) -> bool {
     let by_itself = task.stop_code != Some(StopCode::ServiceSchedulerInitiated);
-    task.deployment_id == Some(deployment) && (by_itself || never_healthy(task))
+    task.deployment_id == Some(deployment) && (by_itself || failed_health(task))
 }
 
 /// Says what went wrong: the deployment's reason, the last log lines of the last task of it that stopped, and what to do.
@@ -181,7 +182,7 @@ async fn failed(
     if let Some(task) = task {
         output::note(&sentence::task_stopped(task));
         task.containers.iter().for_each(log_tail);
-        if never_healthy(task) {
+        if failed_health(task) {
             advice = sentence::health_advice(service);
         }
     }
@@ -195,9 +196,12 @@ fn reason(service: &Service, id: DeploymentId, record: Option<&Deployment>) -> O
     if let Some(record) = record.filter(|one| one.rollout_state == RolloutState::Failed) {
         return Some(record.rollout_state_reason.clone());
     }
-    let said = format!("deployment {id} failed: ");
-    let mut messages = service.events.iter().map(|event| &event.message);
-    messages.find_map(|message| Some(message.split_once(&said)?.1.to_owned()))
+    service.events.iter().find_map(|event| match &event.event {
+        Some(EventKind::DeploymentFailed { deployment, failure }) if *deployment == id => {
+            Some(failure.to_string())
+        }
+        _ => None,
+    })
 }
 
 fn log_tail(container: &Container) {

@@ -8,7 +8,11 @@ use super::{pending, running};
 
 /// Something that happened to a service.
 pub(crate) fn event(event: &ServiceEvent) -> api::ServiceEvent {
-    api::ServiceEvent { created_at: event.at, message: event.message.clone() }
+    api::ServiceEvent {
+        created_at: event.at,
+        message: event.message.clone(),
+        event: event.event.clone(),
+    }
 }
 
 /// A service without events: those are history, which the caller reads.
@@ -28,6 +32,7 @@ pub(crate) fn service(state: &State, service: &Service, router_port: u16) -> api
         deployment_configuration: service.deployment_configuration.clone(),
         follow_tags: service.follow_tags,
         placement_failure: service.placement_failure.as_ref().map(ToString::to_string),
+        placement_failure_cause: service.placement_failure.clone(),
         load_balancers: load_balancers(state, service),
         health_check_grace_period_seconds: service.health_check_grace_period_seconds,
         deployments: deployments(state, service),
@@ -103,6 +108,7 @@ fn describe(
         failed_tasks: deployment.failed_tasks,
         rollout_state: deployment.rollout_state,
         rollout_state_reason: deployment.rollout_state_reason.clone(),
+        failure: deployment.failure.clone(),
         rollback_of: deployment.rollback_of,
         created_at: deployment.created_at,
         updated_at: deployment.updated_at,

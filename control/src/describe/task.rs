@@ -34,6 +34,7 @@ pub(crate) fn task(
         health_status,
         health_reason,
         stop_code: task.stopped().map(|stopped| stopped.code),
+        stop_cause: task.stopped().and_then(|stopped| stopped.cause),
         stopped_reason: task.stopped().map(|stopped| stopped.reason.clone()),
         containers: task.containers().iter().map(|one| container(task, one)).collect(),
         created_at: task.created_at,
