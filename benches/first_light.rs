@@ -63,10 +63,9 @@ fn deploys(berth: &Berth, figures: &mut Figures) {
     docker::push(berth, "hello", "1", "none");
     // The first deployment pulls the image; those that are measured find it on the host.
     berth.run(&["deploy", "hello"]).ok();
-    let image = berth.tasks("hello")[0]["containers"][0]["runtimeId"]
-        .as_str()
-        .map(|id| docker::inspect(id, "{{.Image}}"));
-    let image = image.expect("the task has a container");
+    let tasks = berth.tasks("hello");
+    let container = tasks[0].containers[0].runtime_id.as_deref().expect("the task has a container");
+    let image = docker::inspect(container, "{{.Image}}");
     berth.run(&["service", "rm", "hello", "--yes"]).ok();
     let (mut deployed, mut ran) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::harness::load::Load;
-use crate::harness::{Berth, docker, holds, http, primary, until, until_within};
+use api::{ServiceEvent, Tag, Task};
+use model::{EventKind, RolloutState, StopCause};
+
+use crate::harness::{Berth, docker, holds, http, until, until_within};
 
 fn version(berth: &Berth, host: &str) -> String {
     let answer = http::get_from(&berth.router(), host, "/");
@@ -30,7 +33,7 @@ fn a_pushed_image_is_deployed_scaled_updated_rolled_back_and_removed() {
 
     let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST", "PUT"]);
     berth.run(&["service", "scale", "hello", "4"]).ok();
-    assert_eq!(berth.service("hello")["runningCount"], 4);
+    assert_eq!(berth.service("hello").running_count, 4);
     berth.run(&["service", "scale", "hello", "1"]).ok();
     until("three tasks are gone", || berth.tasks("hello").len() == 1);
 
@@ -43,9 +46,9 @@ fn a_pushed_image_is_deployed_scaled_updated_rolled_back_and_removed() {
     load.goes_on(20);
     load.all_answered();
 
-    let images = berth.json(&["image", "tags", "hello"]);
-    assert_eq!(images["items"][0]["tag"], "latest");
-    assert_eq!(images["items"][0]["platforms"][0], "linux/amd64");
+    let tags: Vec<Tag> = berth.list(&["image", "tags", "hello"]);
+    assert_eq!(tags[0].tag.as_str(), "latest");
+    assert_eq!(tags[0].platforms[0].to_string(), "linux/amd64");
 
     berth.run(&["service", "scale", "hello", "0"]).ok();
     until("nothing runs", || berth.tasks("hello").is_empty());
@@ -54,7 +57,7 @@ fn a_pushed_image_is_deployed_scaled_updated_rolled_back_and_removed() {
     assert!(gone.header("retry-after").is_some(), "{}", gone.head);
 
     let refused = berth.run(&["service", "rm", "hello"]).fails(1);
-    assert!(refused.contains("--yes"), "{refused}");
+    assert!(holds(&refused, "--yes"), "{refused}");
     berth.run(&["service", "rm", "hello", "--yes"]).ok();
     assert_eq!(docker::containers(&berth.installation(), true), Vec::<String>::new());
     let nobody = http::get_from(&berth.router(), "hello.localhost", "/").expect("an answer");
@@ -72,31 +75,34 @@ fn a_bad_push_is_rolled_back_and_tried_once() {
     let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST"]);
 
     docker::push(&berth, "hello", "2", "exits");
-    let mut failed = String::new();
+    let mut failed = None;
     until("the bad version is rolled back", || {
-        let primary = primary(&berth.service("hello"));
-        primary["rollbackOf"].as_str().unwrap_or_default().clone_into(&mut failed);
-        !failed.is_empty() && primary["rolloutState"] == "COMPLETED"
+        let primary = berth.primary("hello");
+        failed = primary.rollback_of;
+        failed.is_some() && primary.rollout_state == RolloutState::Completed
     });
-    let settled = primary(&berth.service("hello"))["id"].clone();
+    let settled = berth.primary("hello").id;
     assert!(version(&berth, "hello.localhost").contains("version 1"));
 
     // The same digest again, under the same tag: nothing is tried.
     docker::push(&berth, "hello", "2", "exits");
     berth.run(&["service", "scale", "hello", "3"]).ok();
-    assert_eq!(primary(&berth.service("hello"))["id"], settled);
+    assert_eq!(berth.primary("hello").id, settled);
 
-    let events = berth.run(&["service", "events", "hello"]).ok();
-    assert!(holds(&events, &format!("deployment {failed} failed")), "{events}");
-    let stopped = berth.json(&["task", "ls", "--service", "hello", "--stopped"]);
-    let stopped = stopped["items"].as_array().expect("a list").clone();
-    // One more may have been started in the moment in which the deployment was given up.
-    let ended_by_itself = |task: &&serde_json::Value| {
-        task["deploymentId"] == *failed && task["stopCode"] == "EssentialContainerExited"
+    let events: Vec<ServiceEvent> = berth.list(&["service", "events", "hello"]);
+    let tells = |event: &ServiceEvent| match &event.event {
+        Some(EventKind::DeploymentFailed { deployment, .. }) => Some(*deployment) == failed,
+        _ => false,
     };
-    let bad = stopped.iter().find(ended_by_itself).expect("a failed task");
-    assert_eq!(bad["containers"][0]["exitCode"], 1);
-    let tail = bad["containers"][0]["logTail"].to_string();
+    assert!(events.iter().any(tells), "{events:#?}");
+    // One more may have been started in the moment in which the deployment was given up.
+    let ended_by_itself = |task: &&Task| {
+        task.deployment_id == failed && task.stop_cause == Some(StopCause::ContainerExited)
+    };
+    let stopped = berth.stopped_tasks("hello");
+    let bad = &stopped.iter().find(ended_by_itself).expect("a failed task").containers[0];
+    assert_eq!(bad.exit_code, Some(1));
+    let tail = bad.log_tail.join("\n");
     assert!(tail.contains("broken on purpose"), "its last log lines are kept: {tail}");
 
     // A good push after it is tried again.
@@ -117,8 +123,8 @@ fn a_version_that_never_becomes_healthy_does_not_replace_the_old_one() {
     docker::push(&berth, "hello", "2", "unhealthy");
     // Three tasks in a row are given their time to become healthy, one after the other.
     until_within(Duration::from_mins(3), "the unhealthy version is rolled back", || {
-        let primary = primary(&berth.service("hello"));
-        primary["rollbackOf"].is_string() && primary["rolloutState"] == "COMPLETED"
+        let primary = berth.primary("hello");
+        primary.rollback_of.is_some() && primary.rollout_state == RolloutState::Completed
     });
     let events = berth.run(&["service", "events", "hello"]).ok();
     assert!(events.contains("500"), "the failed check is named: {events}");

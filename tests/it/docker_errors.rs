@@ -2,7 +2,21 @@
 
 use std::net::TcpListener;
 
+use api::Task;
+use model::{Dimension, FilterReason, PlacementFailure, StopCause};
+
 use crate::harness::{Berth, docker, holds, http, until};
+
+/// Why the instances do not take a task of the service.
+#[track_caller]
+fn lacks(berth: &Berth, service: &str) -> Vec<FilterReason> {
+    match berth.service(service).placement_failure_cause {
+        Some(PlacementFailure::NoInstanceFits { instances, .. }) => {
+            instances.into_iter().map(|filtered| filtered.reason).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
 
 #[test]
 fn a_container_that_exits_at_once_is_named_with_its_last_log_lines() {
@@ -13,6 +27,9 @@ fn a_container_that_exits_at_once_is_named_with_its_last_log_lines() {
     assert!(holds(&said, "exited with code 1"), "{said}");
     assert!(said.contains("broken on purpose"), "{said}");
     assert!(holds(&said, "berth service events bad"), "{said}");
+    let by_itself = |task: &Task| task.stop_cause == Some(StopCause::ContainerExited);
+    let stopped = berth.stopped_tasks("bad");
+    assert!(stopped.iter().any(by_itself), "{stopped:#?}");
     berth.down();
 }
 
@@ -23,6 +40,9 @@ fn a_service_that_never_becomes_healthy_is_named_with_the_failed_check() {
     docker::push(&berth, "sick", "1", "unhealthy");
     let said = berth.run(&["deploy", "sick"]).fails(8);
     assert!(said.contains("500"), "{said}");
+    let by_health = |task: &Task| task.stop_cause == Some(StopCause::NeverHealthy);
+    let stopped = berth.stopped_tasks("sick");
+    assert!(stopped.iter().any(by_health), "{stopped:#?}");
     berth.down();
 }
 
@@ -42,6 +62,8 @@ fn an_image_for_another_platform_is_named_with_what_the_instances_run() {
     docker::push_with(&berth, "foreign", "1", &["--architecture", architecture]);
     let said = berth.run(&["deploy", "foreign"]).fails(1);
     assert!(said.contains(&format!("linux/{architecture}")), "{said}");
+    let lacks = lacks(&berth, "foreign");
+    assert!(matches!(lacks.as_slice(), [FilterReason::Platform { .. }]), "{lacks:?}");
     berth.down();
 }
 
@@ -83,6 +105,11 @@ fn no_room_on_any_instance_is_named_with_need_and_rest() {
     docker::push(&berth, "hello", "1", "none");
     let said = berth.run(&["deploy", "hello", "--memory", "512"]).fails(1);
     assert!(holds(&said, "512 MiB") && holds(&said, "join-token"), "{said}");
+    let lacks = lacks(&berth, "hello");
+    let [FilterReason::InsufficientResources { shortfalls }] = lacks.as_slice() else {
+        panic!("{lacks:?}")
+    };
+    assert_eq!((&shortfalls[0].dimension, shortfalls[0].needed), (&Dimension::Memory, 512));
     berth.down();
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use api::{Instance, JoinToken};
+use model::{Dimension, Lease, TaskStatus};
+
 use crate::harness::{Berth, docker, until};
 
 #[test]
@@ -13,8 +16,7 @@ fn tasks_spread_over_two_instances_and_those_of_a_lost_one_are_replaced() {
     ]);
     docker::login(&berth);
     docker::push(&berth, "hello", "1", "none");
-    let token = berth.json(&["instance", "join-token"]);
-    let token = token["token"].as_str().expect("a token").to_owned();
+    let token = berth.json::<JoinToken>(&["instance", "join-token"]).token;
     let data = berth.home().join("second");
     let (data, link) = (data.display().to_string(), berth.link());
     let settings = [
@@ -26,23 +28,20 @@ fn tasks_spread_over_two_instances_and_those_of_a_lost_one_are_replaced() {
         ("BERTH_AGENT_MEMORY", "1024"),
     ];
     let mut second = berth.spawn(&settings, &["agent"]);
-    let instances = || {
-        let list = berth.json(&["instance", "ls"]);
-        list["items"].as_array().cloned().unwrap_or_default()
-    };
+    let instances = || berth.list::<Instance>(&["instance", "ls"]);
     until("the second instance is ready", || {
-        let ready = instances()
-            .into_iter()
-            .filter(|one| one["lease"] == "READY" && one["subnet"].is_string());
+        let ready =
+            instances().into_iter().filter(|one| one.lease == Lease::Ready && one.subnet.is_some());
         ready.count() == 2
     });
-    let joined = instances().into_iter().find(|one| one["name"] == "second").expect("it joined");
-    assert_eq!(joined["registeredResources"]["MEMORY"], 1024);
+    let joined = instances().into_iter().find(|one| one.name == "second").expect("it joined");
+    assert_eq!(joined.registered_resources[&Dimension::Memory], 1024);
 
     berth.run(&["deploy", "hello", "--replicas", "4"]).ok();
     let on = || -> Vec<String> {
-        let tasks = berth.tasks("hello").into_iter().filter(|task| task["lastStatus"] == "RUNNING");
-        tasks.filter_map(|task| task["instanceName"].as_str().map(ToOwned::to_owned)).collect()
+        let tasks = berth.tasks("hello").into_iter();
+        let running = tasks.filter(|task| task.last_status == TaskStatus::Running);
+        running.filter_map(|task| task.instance_name).collect()
     };
     assert_eq!(on().iter().collect::<BTreeSet<_>>().len(), 2, "{:?}", on());
     assert_eq!(on().iter().filter(|name| *name == "second").count(), 2, "{:?}", on());
@@ -50,7 +49,7 @@ fn tasks_spread_over_two_instances_and_those_of_a_lost_one_are_replaced() {
     second.kill().expect("our own child can be killed");
     second.wait().expect("our own child ends");
     until("its tasks run on the other", || on().len() == 4 && !on().contains(&"second".to_owned()));
-    berth.run(&["instance", "rm", joined["instanceId"].as_str().expect("an id")]).ok();
+    berth.run(&["instance", "rm", &joined.instance_id.to_string()]).ok();
     let installation = berth.installation();
     berth.run(&["service", "rm", "hello", "--yes"]).ok();
     docker::remove_all(&installation);

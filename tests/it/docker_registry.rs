@@ -57,9 +57,10 @@ fn an_index_of_several_platforms_with_attestations_deploys_what_the_instance_run
         .expect("all that an index needs is given");
     let index = repository.put_manifest("latest", MediaType::ImageIndex, &index);
 
-    let tags = berth.json(&["image", "tags", "multi"]);
-    assert_eq!(tags["items"][0]["digest"], index.digest().as_ref());
-    assert_eq!(tags["items"][0]["platforms"], json!(["linux/amd64", "linux/arm64"]));
+    let tags: Vec<api::Tag> = berth.list(&["image", "tags", "multi"]);
+    assert_eq!(tags[0].digest.to_string(), index.digest().as_ref());
+    let platforms: Vec<String> = tags[0].platforms.iter().map(ToString::to_string).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
     berth.run(&["deploy", "multi"]).ok();
     let answer = http::get_from(&berth.router(), "multi.localhost", "/").expect("an answer");
     assert_eq!(answer.status, 200);

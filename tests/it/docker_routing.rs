@@ -24,10 +24,9 @@ fn requests_go_by_host_and_path_to_the_most_specific_rule() {
     });
     let taken = berth.run(&["deploy", "api2", "--image", "api", "--host", "shop.localhost"]);
     assert!(taken.fails(5).contains("shop.localhost"));
-    let rules = berth.json(&["rule", "ls"]);
-    let rules = rules["items"].as_array().expect("a list").clone();
-    let rule = rules.iter().find(|rule| rule["hostHeader"][0] == "*.example.test");
-    let id = rule.expect("the rule is listed")["ruleId"].as_str().expect("an id").to_owned();
+    let rules: Vec<api::Rule> = berth.list(&["rule", "ls"]);
+    let rule = rules.iter().find(|rule| rule.host_header == ["*.example.test"]);
+    let id = rule.expect("the rule is listed").rule_id.to_string();
     berth.run(&["rule", "rm", &id]).ok();
     until("the removed rule routes no more", || {
         http::get_from(&berth.router(), "a.b.example.test", "/").is_ok_and(|a| a.status == 404)
@@ -45,12 +44,12 @@ fn a_stale_router_never_reaches_another_service() {
     // The router cannot learn anything from here on: it is stopped in its tracks with its table.
     let router = berth.pause("router");
     let before = berth.tasks("old");
-    let address = before[0]["address"].clone();
+    let address = before[0].address;
     let mut removal = berth.spawn(&[], &["service", "rm", "old", "--yes"]);
     berth.run(&["deploy", "new", "--replicas", "3", "--detach"]).ok();
     until("the new service's tasks are placed", || berth.tasks("new").len() == 3);
     for task in berth.tasks("new") {
-        assert_ne!(task["address"], address, "an address that the router may still know");
+        assert_ne!(task.address, address, "an address that the router may still know");
     }
     drop(router);
     until("the new service answers", || {

@@ -3,6 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
+use api::{RunTaskResponse, Task};
+use model::{StopCause, StopCode, TaskStatus};
+
 use crate::harness::{Berth, docker, now, until, until_within};
 
 fn register(berth: &Berth, definition: &serde_json::Value) {
@@ -10,6 +13,19 @@ fn register(berth: &Berth, definition: &serde_json::Value) {
     let mut bytes = std::fs::File::create(&file).expect("a file");
     std::io::Write::write_all(&mut bytes, definition.to_string().as_bytes()).expect("written");
     berth.run(&["task-definition", "register", &file.display().to_string()]).ok();
+}
+
+/// Runs a task of `job` and waits until it does; gives its id.
+fn run_job(berth: &Berth) -> String {
+    let answer: RunTaskResponse = berth.json(&["task", "run", "job"]);
+    let id = answer.tasks[0].task_id.to_string();
+    until("the task runs", || show(berth, &id).last_status == TaskStatus::Running);
+    id
+}
+
+#[track_caller]
+fn show(berth: &Berth, task: &str) -> Task {
+    berth.json(&["task", "show", task])
 }
 
 #[test]
@@ -27,9 +43,7 @@ fn a_task_runs_by_itself_and_keeps_its_log_and_exit_code_after_its_end() {
             "containerDefinitions": [{"name": "main", "image": image, "essential": true}],
         }),
     );
-    let answer = berth.json(&["task", "run", "job"]);
-    let id = answer["tasks"][0]["taskId"].as_str().expect("an id").to_owned();
-    until("the task runs", || berth.json(&["task", "show", &id])["lastStatus"] == "RUNNING");
+    let id = run_job(&berth);
 
     let mut follow = berth.spawn(&[], &["task", "logs", "--follow", &id]);
     let mut lines = BufReader::new(follow.stdout.take().expect("a pipe")).lines();
@@ -37,14 +51,12 @@ fn a_task_runs_by_itself_and_keeps_its_log_and_exit_code_after_its_end() {
     assert!(first.contains("sample application"), "{first}");
 
     berth.run(&["task", "stop", &id, "--reason", "enough of it"]).ok();
-    until("the task has stopped", || berth.json(&["task", "show", &id])["lastStatus"] == "STOPPED");
+    until("the task has stopped", || show(&berth, &id).last_status == TaskStatus::Stopped);
     assert!(follow.wait().expect("our own child ends").success(), "the log ends with the task");
-    let task = berth.json(&["task", "show", &id]);
-    assert_eq!(
-        (&task["stopCode"], &task["stoppedReason"]),
-        (&"UserInitiated".into(), &"enough of it".into())
-    );
-    assert_eq!(task["containers"][0]["exitCode"], 0, "SIGTERM was enough");
+    let task = show(&berth, &id);
+    assert_eq!(task.stop_code, Some(StopCode::UserInitiated));
+    assert_eq!(task.stopped_reason.as_deref(), Some("enough of it"));
+    assert_eq!(task.containers[0].exit_code, Some(0), "SIGTERM was enough");
     let kept = berth.run(&["task", "logs", &id]).ok();
     assert!(kept.contains("sample application"), "{kept}");
     berth.down();
@@ -66,9 +78,7 @@ fn restarting() -> (Berth, String) {
             }],
         }),
     );
-    let answer = berth.json(&["task", "run", "job"]);
-    let id = answer["tasks"][0]["taskId"].as_str().expect("an id").to_owned();
-    until("the task runs", || berth.json(&["task", "show", &id])["lastStatus"] == "RUNNING");
+    let id = run_job(&berth);
     (berth, id)
 }
 
@@ -78,9 +88,10 @@ fn a_container_that_ran_too_shortly_for_its_restart_policy_ends_its_task() {
     // It has not run for its restartAttemptPeriod: by ECS's rule it is not restarted, and the task stops.
     let installation = berth.installation();
     docker::kill(&docker::containers(&installation, false)[0]);
-    until("the task has stopped", || berth.json(&["task", "show", &id])["lastStatus"] == "STOPPED");
-    let task = berth.json(&["task", "show", &id]);
-    assert_eq!(task["stopCode"], "EssentialContainerExited");
+    until("the task has stopped", || show(&berth, &id).last_status == TaskStatus::Stopped);
+    let task = show(&berth, &id);
+    assert_eq!(task.stop_code, Some(StopCode::EssentialContainerExited));
+    assert_eq!(task.stop_cause, Some(StopCause::ContainerExited));
     berth.down();
 }
 
@@ -104,8 +115,8 @@ fn a_container_with_a_restart_policy_starts_again_in_place_while_the_server_is_a
     });
     drop(server);
     until("the restart is told", || {
-        let task = berth.json(&["task", "show", &id]);
-        task["lastStatus"] == "RUNNING" && task["containers"][0]["restarts"] == 1
+        let task = show(&berth, &id);
+        task.last_status == TaskStatus::Running && task.containers[0].restarts == 1
     });
     berth.down();
 }

@@ -12,7 +12,7 @@ mod said;
 mod server;
 pub(crate) mod wait;
 
-pub(crate) use berth::{Berth, primary};
+pub(crate) use berth::Berth;
 pub(crate) use process::kill;
 pub(crate) use said::holds;
 pub(crate) use server::Server;

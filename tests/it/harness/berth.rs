@@ -1,10 +1,13 @@
 //! Real installations for tests: `berth up` with data, ports and a Docker configuration of its own, the `berth` and
 //! `docker` commands against it, and requests through its router. Whatever a test leaves, even by a panic, is taken away.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use api::{Deployment, Page, Service, Status, Task};
+use model::RolloutState;
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use super::process::{Paused, kill, signal};
@@ -102,17 +105,24 @@ impl Berth {
 
     /// What `berth ARGUMENTS -o json` prints.
     #[track_caller]
-    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json<T: DeserializeOwned>(&self, arguments: &[&str]) -> T {
         let mut arguments = arguments.to_vec();
         arguments.extend(["-o", "json"]);
-        serde_json::from_str(&self.run(&arguments).ok()).expect("-o json prints JSON")
+        let text = self.run(&arguments).ok();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// What `berth ARGUMENTS -o json` lists.
+    #[track_caller]
+    pub(crate) fn list<T: DeserializeOwned>(&self, arguments: &[&str]) -> Vec<T> {
+        self.json::<Page<T>>(arguments).items
     }
 
     fn endpoint(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.data().join("run/endpoints.json"));
-        let endpoints: Value =
+        let endpoints: BTreeMap<String, Option<String>> =
             text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        endpoints[name].as_str().unwrap_or_default().to_owned()
+        endpoints.get(name).cloned().flatten().unwrap_or_default()
     }
 
     /// `host:port` of the registry.
@@ -143,8 +153,8 @@ impl Berth {
 
     /// The installation's id: in the labels of all its containers.
     pub(crate) fn installation(&self) -> String {
-        let status = self.json(&["status"]);
-        status["installation"].as_str().expect("the status names the installation").to_owned()
+        let status: Status = self.json(&["status"]);
+        status.installation.expect("the status names the installation").to_string()
     }
 
     /// The installation whose containers these are, while no server answers.
@@ -194,14 +204,27 @@ impl Berth {
     }
 
     /// A service as `berth service show` tells it.
-    pub(crate) fn service(&self, name: &str) -> Value {
+    #[track_caller]
+    pub(crate) fn service(&self, name: &str) -> Service {
         self.json(&["service", "show", name])
     }
 
+    /// The deployment of a service that counts.
+    #[track_caller]
+    pub(crate) fn primary(&self, service: &str) -> Deployment {
+        self.service(service).primary().expect("a service has a deployment").clone()
+    }
+
     /// The tasks of a service that should run.
-    pub(crate) fn tasks(&self, service: &str) -> Vec<Value> {
-        let list = self.json(&["task", "ls", "--service", service]);
-        list["items"].as_array().cloned().unwrap_or_default()
+    #[track_caller]
+    pub(crate) fn tasks(&self, service: &str) -> Vec<Task> {
+        self.list(&["task", "ls", "--service", service])
+    }
+
+    /// The tasks of a service that have stopped.
+    #[track_caller]
+    pub(crate) fn stopped_tasks(&self, service: &str) -> Vec<Task> {
+        self.list(&["task", "ls", "--service", service, "--stopped"])
     }
 
     /// Waits until the deployment that counts is complete and as many tasks run as should.
@@ -209,10 +232,11 @@ impl Berth {
     pub(crate) fn settles(&self, service: &str) {
         until(&format!("service {service} settles"), || {
             let said = self.run(&["service", "show", service, "-o", "json"]);
-            let Ok(service) = serde_json::from_str::<Value>(&said.stdout) else { return false };
-            primary(&service)["rolloutState"] == "COMPLETED"
-                && service["runningCount"] == service["desiredCount"]
-                && service["pendingCount"] == 0
+            let Ok(service) = serde_json::from_str::<Service>(&said.stdout) else { return false };
+            let state = service.primary().map(|primary| primary.rollout_state);
+            state == Some(RolloutState::Completed)
+                && service.running_count == service.desired_count
+                && service.pending_count == 0
         });
     }
 
@@ -234,10 +258,10 @@ impl Drop for Berth {
         }
         if self.data().join("run/endpoints.json").exists() {
             let status = self.run(&["status", "-o", "json"]).stdout;
-            let status: Value = serde_json::from_str(&status).unwrap_or_default();
+            let status = serde_json::from_str::<Status>(&status).ok();
             self.run(&["down"]);
-            if let Some(installation) = status["installation"].as_str() {
-                containers::remove_all(installation);
+            if let Some(installation) = status.and_then(|status| status.installation) {
+                containers::remove_all(&installation.to_string());
             }
         }
         if let Some(up) = &mut self.up {
@@ -270,10 +294,4 @@ fn tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(60)..].join("\n")
-}
-
-/// The deployment that counts.
-pub(crate) fn primary(service: &Value) -> Value {
-    let deployments = service["deployments"].as_array().cloned().unwrap_or_default();
-    deployments.into_iter().find(|one| one["status"] == "PRIMARY").unwrap_or_default()
 }

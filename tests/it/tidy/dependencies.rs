@@ -56,7 +56,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("bollard", &["agent"]),
     ("clap", &["berth", "cli"]),
     ("comfy-table", &["terminal"]),
-    ("futures-util", &["admin", "agent", "berth", "cli", "control", "link", "registry", "store"]),
+    ("futures-util", &["admin", "agent", "berth", "control", "link", "registry", "store"]),
     ("http-body-util", &["link", "router"]),
     ("humantime", &["config"]),
     ("hyper", &["link", "router"]),
@@ -69,7 +69,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("rand", &["access", "admin", "agent", "berth", "link", "registry", "router", "supervisor"]),
     ("rcgen", &["link"]),
     ("redb", &["store"]),
-    ("reqwest", &["agent", "api", "cli", "demo", "link"]),
+    ("reqwest", &["agent", "api", "demo", "link"]),
     ("rpds", &["model"]),
     (
         "rustix",
