@@ -64,8 +64,8 @@ fn deploys(berth: &Berth, figures: &mut Figures) {
     // The first deployment pulls the image; those that are measured find it on the host.
     berth.run(&["deploy", "hello"]).ok();
     let tasks = berth.tasks("hello");
-    let container = tasks[0].containers[0].runtime_id.as_deref().expect("the task has a container");
-    let image = docker::inspect(container, "{{.Image}}");
+    let container = tasks[0].containers[0].runtime_id.as_ref().expect("the task has a container");
+    let image = docker::inspect(container.as_str(), "{{.Image}}");
     berth.run(&["service", "rm", "hello", "--yes"]).ok();
     let (mut deployed, mut ran) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -7,7 +7,7 @@ use model::{Digest, RepositoryName, TagName, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::page::{Limit, NextToken};
+use crate::page::{Limit, ListQuery, NextToken};
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -61,6 +61,12 @@ pub struct ListTagsQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline)]
     pub next_token: Option<NextToken>,
+}
+
+impl ListQuery for ListTagsQuery {
+    fn go_on(&mut self, token: NextToken) {
+        self.next_token = Some(token);
+    }
 }
 
 /// An operating system and CPU architecture as one word, `linux/amd64`.

@@ -1,4 +1,4 @@
-//! The installation as a whole: what `berth down` stops.
+//! The installation as a whole: what `berth down` stops, and the answer of everything that is just done.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,3 +18,7 @@ impl Remaining {
         self.services == 0 && self.tasks == 0
     }
 }
+
+/// The answer where there is nothing to say but that it is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Done {}

@@ -25,7 +25,7 @@ pub use cluster::{Cluster, ClusterQuery, default_cluster};
 pub use deploy::{DeployRequest, DeployResponse, InferredValue};
 pub use header::{EntityTag, IdempotencyKey, IfMatch};
 pub use image::{ListTagsQuery, Platform, Repository, Tag};
-pub use installation::Remaining;
+pub use installation::{Done, Remaining};
 pub use instance::{CreateJoinTokenRequest, Instance, JoinToken, UpdateInstanceRequest};
 pub use page::{Limit, ListQuery, NextToken, Page, PageQuery};
 pub use problem::{Problem, ProblemCode};
@@ -46,14 +46,3 @@ pub use task_definition::{
     Amount, ListTaskDefinitionsQuery, RegisterTaskDefinitionQuery, RegisterTaskDefinitionRequest,
     TaskDefinition, TaskDefinitionReference,
 };
-
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-/// The answer where there is nothing to say but that it is done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Done {}
-
-fn yes() -> bool {
-    true
-}

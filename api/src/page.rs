@@ -85,19 +85,10 @@ pub trait ListQuery {
     fn go_on(&mut self, token: NextToken);
 }
 
-macro_rules! list_queries {
-    ($($query:ty),+ $(,)?) => {$(
-        impl ListQuery for $query {
-            fn go_on(&mut self, token: NextToken) {
-                self.next_token = Some(token);
-            }
-        }
-    )+};
-}
-
-list_queries! {
-    PageQuery, crate::ListEventsQuery, crate::ListServicesQuery, crate::ListTagsQuery,
-    crate::ListTaskDefinitionsQuery, crate::ListTasksQuery,
+impl ListQuery for PageQuery {
+    fn go_on(&mut self, token: NextToken) {
+        self.next_token = Some(token);
+    }
 }
 
 impl<T> Page<T> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::cluster::default_cluster;
-use crate::page::{Limit, NextToken};
+use crate::page::{Limit, ListQuery, NextToken};
 use crate::task_definition::TaskDefinitionReference;
 
 /// A service.
@@ -187,6 +187,18 @@ pub struct ListEventsQuery {
     pub next_token: Option<NextToken>,
 }
 
+impl ListQuery for ListServicesQuery {
+    fn go_on(&mut self, token: NextToken) {
+        self.next_token = Some(token);
+    }
+}
+
+impl ListQuery for ListEventsQuery {
+    fn go_on(&mut self, token: NextToken) {
+        self.next_token = Some(token);
+    }
+}
+
 /// A service without traffic; `POST /deploy` makes one with a target group and a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -204,9 +216,13 @@ pub struct CreateServiceRequest {
     #[serde(default)]
     pub deployment_configuration: DeploymentConfiguration,
     /// Whether a push to a tag that it names rolls out by itself; true by default.
-    #[serde(default = "crate::yes")]
+    #[serde(default = "yes")]
     #[schema(default = true)]
     pub follow_tags: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// New settings of a service; what is absent stays.

@@ -4,14 +4,14 @@ use std::net::Ipv4Addr;
 
 use model::{
     ClusterName, ContainerId, ContainerName, DeploymentId, DesiredStatus, ImageReference,
-    InstanceId, Overrides, Revision, ServiceName, StopCause, StopCode, TaskId, TaskStatus, Timestamp,
-    TransportProtocol,
+    InstanceId, Overrides, Revision, ServiceName, StopCause, StopCode, TaskId, TaskStatus,
+    Timestamp, TransportProtocol,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::cluster::default_cluster;
-use crate::page::{Limit, NextToken};
+use crate::page::{Limit, ListQuery, NextToken};
 use crate::task_definition::TaskDefinitionReference;
 
 /// A task.
@@ -150,6 +150,12 @@ impl ListTasksQuery {
             limit: Limit::default(),
             next_token: None,
         }
+    }
+}
+
+impl ListQuery for ListTasksQuery {
+    fn go_on(&mut self, token: NextToken) {
+        self.next_token = Some(token);
     }
 }
 

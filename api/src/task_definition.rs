@@ -10,7 +10,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::page::{Limit, NextToken};
+use crate::page::{Limit, ListQuery, NextToken};
 
 /// A task definition as ECS describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -79,6 +79,12 @@ pub struct ListTaskDefinitionsQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline)]
     pub next_token: Option<NextToken>,
+}
+
+impl ListQuery for ListTaskDefinitionsQuery {
+    fn go_on(&mut self, token: NextToken) {
+        self.next_token = Some(token);
+    }
 }
 
 /// How people name a task definition: `family:revision`, or `family` for the newest.

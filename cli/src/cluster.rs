@@ -4,8 +4,8 @@ use api::client::{Client, all};
 use api::{Cluster, PageQuery};
 use clap::Subcommand;
 
-use crate::Outcome;
 use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::output::{self, Format};
 
 /// What can be asked of clusters.

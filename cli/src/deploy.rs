@@ -7,9 +7,10 @@ use api::{DeployRequest, DeployResponse, Limit, ListTasksQuery, TaskDefinitionRe
 use model::{ClusterName, HealthCheckProtocol, ImageReference, KeyValue, ServiceName, TaskStatus};
 
 use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
 use crate::text::{or_dash, word};
-use crate::{Failure, Outcome, sentence, wait};
+use crate::{sentence, wait};
 
 /// What its help says last.
 pub(crate) const EXPLANATION: &str = "\

@@ -5,8 +5,8 @@ use api::{Limit, ListTagsQuery, PageQuery, Repository, Tag};
 use clap::Subcommand;
 use model::RepositoryName;
 
-use crate::Outcome;
 use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::output::{self, Format};
 use crate::text::{list, short_digest, size, time};
 

@@ -8,9 +8,10 @@ use clap::{Subcommand, ValueEnum};
 use model::{ClusterName, Dimension, InstanceStatus, PeerRole};
 
 use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::output::{self, Format};
+use crate::sentence;
 use crate::text::{or_dash, text, time, word};
-use crate::{Outcome, sentence};
 
 /// What can be asked of instances.
 #[derive(Debug, Subcommand)]

@@ -2,15 +2,16 @@
 
 use std::process::ExitCode;
 
-use api::client::{CallError, Client};
+use api::client::Client;
 use clap::Subcommand;
 
-use self::exit::Exit;
+use self::failure::Outcome;
 use self::output::Format;
 
 mod cluster;
 mod deploy;
 pub mod exit;
+mod failure;
 mod image;
 mod instance;
 pub mod output;
@@ -66,39 +67,6 @@ pub enum Command {
     #[command(subcommand, visible_alias = "clusters")]
     Cluster(cluster::Command),
 }
-
-/// Why a command failed.
-#[derive(Debug)]
-enum Failure {
-    /// The API did not do it.
-    Call(CallError),
-    /// Anything else, with its exit code and a sentence with cause and next step.
-    Other(Exit, String),
-}
-
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        Self::Call(error)
-    }
-}
-
-impl Failure {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Call(error) => Exit::of(error),
-            Self::Other(exit, _) => *exit,
-        }
-    }
-
-    fn sentence(&self) -> String {
-        match self {
-            Self::Call(error) => sentence::call(error),
-            Self::Other(_, sentence) => sentence.clone(),
-        }
-    }
-}
-
-type Outcome = Result<Exit, Failure>;
 
 /// Runs one command against the API.
 pub async fn run(command: Command, connection: &Connection, format: Format) -> ExitCode {

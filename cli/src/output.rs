@@ -17,12 +17,7 @@ pub enum Format {
 }
 
 /// Prints `value` as JSON, or as the table of its rows.
-pub(crate) fn data(
-    format: Format,
-    value: &impl Serialize,
-    header: &[&str],
-    rows: Vec<Vec<String>>,
-) {
+pub fn data(format: Format, value: &impl Serialize, header: &[&str], rows: Vec<Vec<String>>) {
     match format {
         Format::Json => json(value),
         Format::Table => line(&table(header, rows)),

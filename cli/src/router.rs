@@ -6,9 +6,10 @@ use clap::Subcommand;
 use model::RouterId;
 
 use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::output::{self, Format};
+use crate::sentence;
 use crate::text::{or_dash, text, word};
-use crate::{Outcome, sentence};
 
 /// What can be asked of routers.
 #[derive(Debug, Subcommand)]

@@ -6,8 +6,9 @@ use clap::Subcommand;
 use model::{ClusterName, RuleId, ServiceName};
 
 use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::output::{self, Format};
-use crate::{Outcome, sentence};
+use crate::sentence;
 
 /// What can be asked of rules.
 #[derive(Debug, Subcommand)]

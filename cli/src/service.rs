@@ -6,17 +6,21 @@ use std::time::Duration;
 use api::client::{Client, Tagged, all};
 use api::{
     Deployment, IfMatch, Limit, ListEventsQuery, ListServicesQuery, ListTasksQuery, Page, Service,
-    ServiceEvent, TaskDefinitionReference, UpdateServiceRequest,
+    ServiceEvent, UpdateServiceRequest,
 };
 use clap::Subcommand;
-use model::{ClusterName, RolloutState, ServiceName};
+use model::{ClusterName, RolloutState};
 
 use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
 use crate::text::{or_dash, short_image, text, time, word};
-use crate::{Failure, Outcome, sentence, wait};
+use crate::{sentence, wait};
 
+mod arguments;
 mod removal;
+
+use self::arguments::{Named, Settings, Waiting};
 
 /// What can be asked of services.
 #[derive(Debug, Subcommand)]
@@ -74,53 +78,9 @@ pub enum Command {
     },
 }
 
-/// What can be changed of a service.
-#[derive(Debug, clap::Args)]
-pub struct Settings {
-    /// `family:revision`, or `family` for the newest.
-    #[arg(long, value_name = "REVISION")]
-    task_definition: Option<TaskDefinitionReference>,
-    /// How many tasks it keeps.
-    #[arg(long, value_name = "COUNT")]
-    desired_count: Option<u32>,
-    /// At least this many percent stay healthy while it rolls.
-    #[arg(long, value_name = "PERCENT")]
-    minimum_healthy_percent: Option<u32>,
-    /// At most this many percent run while it rolls.
-    #[arg(long, value_name = "PERCENT")]
-    maximum_percent: Option<u32>,
-    /// Whether pushes roll out by themselves.
-    #[arg(long, value_name = "BOOL")]
-    follow_tags: Option<bool>,
-    /// Replace all tasks though nothing changed.
-    #[arg(long)]
-    force_new_deployment: bool,
-}
-
 const EVENT_HEADER: [&str; 2] = ["AT", "EVENT"];
 /// How many of the newest `show` prints.
 const EVENTS_SHOWN: usize = 10;
-
-/// A service by name.
-#[derive(Debug, clap::Args)]
-pub struct Named {
-    /// The service.
-    name: ServiceName,
-    /// Its cluster.
-    #[arg(long, default_value = "default")]
-    cluster: ClusterName,
-}
-
-/// Whether to wait.
-#[derive(Debug, clap::Args)]
-pub struct Waiting {
-    /// Do not wait until it is done.
-    #[arg(long)]
-    detach: bool,
-    /// How long to wait.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    timeout: u64,
-}
 
 /// Columns of the list.
 const HEADER: [&str; 6] = ["SERVICE", "STATUS", "RUNNING", "DEFINITION", "ROLLOUT", "URL"];

@@ -5,9 +5,10 @@ use api::client::Client;
 use model::Lease;
 
 use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::output::{self, Format};
 use crate::text::or_dash;
-use crate::{Outcome, instance, router, sentence, service};
+use crate::{instance, router, sentence, service};
 
 /// Prints how everything is.
 pub(crate) async fn run(client: &Client, format: Format) -> Outcome {

@@ -11,9 +11,10 @@ use model::{
 };
 
 use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
+use crate::sentence;
 use crate::text::{list, or_dash, short_image, text, time, word};
-use crate::{Failure, Outcome, sentence};
 
 /// What can be asked of tasks.
 #[derive(Debug, Subcommand)]

@@ -12,9 +12,10 @@ use model::Family;
 use serde_json::value::RawValue;
 
 use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
+use crate::sentence;
 use crate::text::{list, time};
-use crate::{Failure, Outcome, sentence};
 
 /// What can be asked of task definitions.
 #[derive(Debug, Subcommand)]

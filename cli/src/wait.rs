@@ -10,8 +10,9 @@ use model::{
 };
 
 use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, Progress};
-use crate::{Failure, Outcome, sentence};
+use crate::sentence;
 
 mod stage;
 

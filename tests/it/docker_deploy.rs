@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::harness::load::Load;
 use api::{ServiceEvent, Tag, Task};
-use model::{EventKind, RolloutState, StopCause};
+use model::{EventKind, RolloutState, StopCode};
 
 use crate::harness::{Berth, docker, holds, http, until, until_within};
 
@@ -97,7 +97,7 @@ fn a_bad_push_is_rolled_back_and_tried_once() {
     assert!(events.iter().any(tells), "{events:#?}");
     // One more may have been started in the moment in which the deployment was given up.
     let ended_by_itself = |task: &&Task| {
-        task.deployment_id == failed && task.stop_cause == Some(StopCause::ContainerExited)
+        task.deployment_id == failed && task.stop_code == Some(StopCode::EssentialContainerExited)
     };
     let stopped = berth.stopped_tasks("hello");
     let bad = &stopped.iter().find(ended_by_itself).expect("a failed task").containers[0];

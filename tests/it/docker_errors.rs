@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use api::Task;
-use model::{Dimension, FilterReason, PlacementFailure, StopCause};
+use model::{Dimension, FilterReason, PlacementFailure, StopCause, StopCode};
 
 use crate::harness::{Berth, docker, holds, http, until};
 
@@ -27,7 +27,7 @@ fn a_container_that_exits_at_once_is_named_with_its_last_log_lines() {
     assert!(holds(&said, "exited with code 1"), "{said}");
     assert!(said.contains("broken on purpose"), "{said}");
     assert!(holds(&said, "berth service events bad"), "{said}");
-    let by_itself = |task: &Task| task.stop_cause == Some(StopCause::ContainerExited);
+    let by_itself = |task: &Task| task.stop_code == Some(StopCode::EssentialContainerExited);
     let stopped = berth.stopped_tasks("bad");
     assert!(stopped.iter().any(by_itself), "{stopped:#?}");
     berth.down();

@@ -2,6 +2,9 @@
 
 use std::process::Child;
 
+use api::Instance;
+use model::{InstanceId, Lease};
+
 use crate::harness::fixture;
 use crate::harness::{Berth, docker, http, until, until_within, wait};
 
@@ -30,11 +33,10 @@ impl Drop for Second {
 }
 
 /// Ids of the instances that are linked.
-fn ready(berth: &Berth) -> Vec<String> {
-    let list = berth.json(&["instance", "ls"]);
-    let list = list["items"].as_array().cloned().unwrap_or_default();
-    let ready = list.into_iter().filter(|one| one["lease"] == "READY");
-    ready.filter_map(|one| one["instanceId"].as_str().map(ToOwned::to_owned)).collect()
+fn ready(berth: &Berth) -> Vec<InstanceId> {
+    let list: Vec<Instance> = berth.list(&["instance", "ls"]);
+    let ready = list.into_iter().filter(|one| one.lease == Lease::Ready);
+    ready.map(|one| one.instance_id).collect()
 }
 
 #[test]
@@ -53,8 +55,8 @@ fn an_installation_of_before_comes_back_with_its_identities_and_its_services() {
     berth.start();
     let second = [Second::start(&berth, "agent"), Second::start(&berth, "router")];
     until("both instances link", || ready(&berth).len() == 2);
-    let list = berth.json(&["instance", "ls"]);
-    assert_eq!(list["items"].as_array().map(Vec::len), Some(2), "nobody joins anew: {list}");
+    let list: Vec<Instance> = berth.list(&["instance", "ls"]);
+    assert_eq!(list.len(), 2, "nobody joins anew: {list:#?}");
     for (path, key) in agents.iter().zip(keys) {
         let text = std::fs::read_to_string(berth.home().join(path)).expect("an identity");
         let identity: serde_json::Value = serde_json::from_str(&text).expect("JSON");

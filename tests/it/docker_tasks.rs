@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
 use api::{RunTaskResponse, Task};
-use model::{StopCause, StopCode, TaskStatus};
+use model::{StopCode, TaskStatus};
 
 use crate::harness::{Berth, docker, now, until, until_within};
 
@@ -91,7 +91,6 @@ fn a_container_that_ran_too_shortly_for_its_restart_policy_ends_its_task() {
     until("the task has stopped", || show(&berth, &id).last_status == TaskStatus::Stopped);
     let task = show(&berth, &id);
     assert_eq!(task.stop_code, Some(StopCode::EssentialContainerExited));
-    assert_eq!(task.stop_cause, Some(StopCause::ContainerExited));
     berth.down();
 }
 

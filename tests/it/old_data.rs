@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use api::{Instance, Router, Rule, Service, ServiceEvent, Tag, Task, TaskDefinition};
 use serde_json::Value;
 
 use crate::harness::fixture::{self, Alone};
@@ -13,9 +14,8 @@ fn endpoints(berth: &Berth) -> Value {
     serde_json::from_str(&text).expect("it is JSON")
 }
 
-fn names(list: &Value, field: &str) -> BTreeSet<String> {
-    let items = list.as_array().into_iter().flatten();
-    items.filter_map(|one| one[field].as_str().map(ToOwned::to_owned)).collect()
+fn names(names: impl Iterator<Item = String>) -> BTreeSet<String> {
+    names.collect()
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {
@@ -32,41 +32,40 @@ fn a_server_opens_old_data_and_everything_in_it_reads() {
     });
     assert_eq!(endpoints(&berth)["router"], before["router"], "what it did not write stays");
 
-    let services = berth.json(&["service", "ls"]);
-    let all = names(&services["items"], "serviceName");
+    let services: Vec<Service> = berth.list(&["service", "ls"]);
+    let all = names(services.iter().map(|one| one.service_name.to_string()));
     assert_eq!(all, set(&["hello", "api", "worker", "huge"]));
     for service in &all {
         let shown = berth.service(service);
-        assert_eq!(shown["serviceName"], service.as_str());
-        assert!(!shown["deployments"].as_array().expect("a list").is_empty(), "{shown}");
+        assert_eq!(shown.service_name.as_str(), service);
+        assert!(!shown.deployments.is_empty(), "{shown:#?}");
     }
     // History is pruned by age every so many commits: the fixture's own is there until then.
-    let events = berth.json(&["service", "events", "hello"]);
-    let messages = names(&events["items"], "message");
+    let events: Vec<ServiceEvent> = berth.list(&["service", "events", "hello"]);
+    let messages = names(events.into_iter().map(|event| event.message));
     for said in ["was created with a desired count of 3", "rolls back", "failed its health checks"]
     {
         assert!(messages.iter().any(|message| message.contains(said)), "{said}: {messages:?}");
     }
-    let stopped = berth.json(&["task", "ls", "--stopped"]);
+    let stopped: Vec<Task> = berth.list(&["task", "ls", "--stopped"]);
     let known = fixture::counts()["history"]["task"].as_u64().expect("a number");
-    let stopped = names(&stopped["items"], "taskId");
     assert!(stopped.len() as u64 >= known, "{} of {known}", stopped.len());
-    let running = berth.json(&["task", "ls"]);
-    for task in stopped.iter().chain(&names(&running["items"], "taskId")) {
-        assert_eq!(berth.json(&["task", "show", task])["taskId"], task.as_str());
+    let running: Vec<Task> = berth.list(&["task", "ls"]);
+    for task in stopped.iter().chain(&running) {
+        let shown: Task = berth.json(&["task", "show", &task.task_id.to_string()]);
+        assert_eq!(shown.task_id, task.task_id);
     }
-    let definitions = berth.json(&["task-definition", "ls"]).to_string();
-    for family in ["hello", "api", "worker", "job", "huge", "late"] {
-        assert!(definitions.contains(family), "{family}: {definitions}");
-    }
-    let rules = berth.json(&["rule", "ls"]);
-    assert_eq!(rules["items"].as_array().map(Vec::len), Some(4), "{rules}");
-    let instances = berth.json(&["instance", "ls"]);
-    assert_eq!(names(&instances["items"], "name"), set(&["first", "second"]));
-    let routers = berth.json(&["router", "ls"]);
-    assert_eq!(names(&routers["items"], "name"), set(&["first", "second"]));
-    let images = berth.json(&["image", "tags", "hello"]);
-    assert!(images.to_string().contains("latest"), "{images}");
+    let definitions: Vec<TaskDefinition> = berth.list(&["task-definition", "ls"]);
+    let families = names(definitions.iter().map(|one| one.definition.family.to_string()));
+    let expected = set(&["hello", "api", "worker", "job", "huge", "late"]);
+    assert!(expected.is_subset(&families), "{families:?}");
+    assert_eq!(berth.list::<Rule>(&["rule", "ls"]).len(), 4);
+    let instances: Vec<Instance> = berth.list(&["instance", "ls"]);
+    assert_eq!(names(instances.into_iter().map(|one| one.name)), set(&["first", "second"]));
+    let routers: Vec<Router> = berth.list(&["router", "ls"]);
+    assert_eq!(names(routers.into_iter().map(|one| one.name)), set(&["first", "second"]));
+    let tags: Vec<Tag> = berth.list(&["image", "tags", "hello"]);
+    assert!(tags.iter().any(|tag| tag.tag.as_str() == "latest"), "{tags:#?}");
 }
 
 #[test]

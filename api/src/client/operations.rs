@@ -4,7 +4,8 @@ use model::{ClusterName, RouterId, RuleId, ServiceName, TaskId};
 use reqwest::Method;
 use serde::Serialize;
 
-use super::{CallError, Client, Logs, NO_QUERY, Tagged};
+use super::error::CallError;
+use super::http::{Client, Logs, NO_QUERY, Tagged};
 use crate::header::{IdempotencyKey, IfMatch};
 use crate::{
     Cluster, ClusterQuery, CreateJoinTokenRequest, CreateRuleRequest, CreateServiceRequest,
@@ -274,6 +275,6 @@ impl Client {
     /// A task's log as text, each line as `CONTAINER TEXT`; after its end, its last lines.
     pub async fn logs(&self, task: TaskId, query: &LogsQuery) -> Answer<Logs> {
         let request = self.request(Method::GET, &["tasks", &task.to_string(), "logs"], query);
-        Ok(Logs { answer: self.send(request).await?, base: self.base.clone() })
+        self.stream(request).await
     }
 }

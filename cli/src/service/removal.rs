@@ -6,10 +6,11 @@ use api::client::{Client, all};
 use api::{ListTasksQuery, Router};
 use model::{DesiredStatus, Lease, TaskStatus};
 
-use super::{Named, Waiting};
+use super::arguments::{Named, Waiting};
 use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, Progress};
-use crate::{Failure, Outcome, router, sentence};
+use crate::{router, sentence};
 
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(100);

@@ -1,0 +1,48 @@
+//! What the commands about a service have in common.
+
+use api::TaskDefinitionReference;
+use model::{ClusterName, ServiceName};
+
+/// A service by name.
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    /// The service.
+    pub(super) name: ServiceName,
+    /// Its cluster.
+    #[arg(long, default_value = "default")]
+    pub(super) cluster: ClusterName,
+}
+
+/// Whether to wait.
+#[derive(Debug, clap::Args)]
+pub struct Waiting {
+    /// Do not wait until it is done.
+    #[arg(long)]
+    pub(super) detach: bool,
+    /// How long to wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(super) timeout: u64,
+}
+
+/// What can be changed of a service.
+#[derive(Debug, clap::Args)]
+pub struct Settings {
+    /// `family:revision`, or `family` for the newest.
+    #[arg(long, value_name = "REVISION")]
+    pub(super) task_definition: Option<TaskDefinitionReference>,
+    /// How many tasks it keeps.
+    #[arg(long, value_name = "COUNT")]
+    pub(super) desired_count: Option<u32>,
+    /// At least this many percent stay healthy while it rolls.
+    #[arg(long, value_name = "PERCENT")]
+    pub(super) minimum_healthy_percent: Option<u32>,
+    /// At most this many percent run while it rolls.
+    #[arg(long, value_name = "PERCENT")]
+    pub(super) maximum_percent: Option<u32>,
+    /// Whether pushes roll out by themselves.
+    #[arg(long, value_name = "BOOL")]
+    pub(super) follow_tags: Option<bool>,
+    /// Replace all tasks though nothing changed.
+    #[arg(long)]
+    pub(super) force_new_deployment: bool,
+}
