@@ -22,12 +22,28 @@ pub use routing::RoutingChange;
 pub use service::{ServiceChange, ServiceUpdate};
 pub use task::{TaskChange, TaskReport};
 
-/// A fact to record. It guards only the entities that it names: that the rest of State has moved on refuses nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Change {
-    /// Names the installation; the first Change of all. Refused when it has a name.
-    Install(InstallationId),
+/// Declares every noun: what changes of it are called, and that each is a Change.
+macro_rules! nouns {
+    ($($(#[$doc:meta])* $noun:ident($change:ident),)+) => {
+        /// A fact to record. It guards only the entities that it names: that the rest of State has moved on refuses
+        /// nothing.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        pub enum Change {
+            /// Names the installation; the first Change of all. Refused when it has a name.
+            Install(InstallationId),
+            $($(#[$doc])* $noun($change),)+
+        }
+
+        $(impl From<$change> for Change {
+            fn from(change: $change) -> Self {
+                Self::$noun(change)
+            }
+        })+
+    };
+}
+
+nouns! {
     /// Of a cluster.
     Cluster(ClusterChange),
     /// Of an instance.
@@ -47,28 +63,5 @@ pub enum Change {
     /// Of listeners, target groups and rules.
     Routing(RoutingChange),
     /// Of a repository and its tags.
-    Repository(RepositoryChange),
-}
-
-macro_rules! from_nouns {
-    ($($noun:ident($change:ident),)+) => {$(
-        impl From<$change> for Change {
-            fn from(change: $change) -> Self {
-                Self::$noun(change)
-            }
-        }
-    )+};
-}
-
-from_nouns! {
-    Cluster(ClusterChange),
-    Instance(InstanceChange),
-    Router(RouterChange),
-    Access(AccessChange),
-    TaskDefinition(TaskDefinitionChange),
-    Service(ServiceChange),
-    Deployment(DeploymentChange),
-    Task(TaskChange),
-    Routing(RoutingChange),
     Repository(RepositoryChange),
 }
