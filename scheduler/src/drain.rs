@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::observed::RouterSeen;
 use model::{
-    Lease, RouterId, State, TargetGroupId, Task, TaskChange, TaskId, TaskStatus, Timestamp,
+    Lease, RouterId, State, TargetGroupId, Task, TaskChange, TaskId, TaskPhase, Timestamp,
 };
 
 use crate::inputs::Inputs;
@@ -13,21 +13,26 @@ use crate::situation::Situation;
 
 /// Lets agents stop what routers are done with.
 pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
-    let leaving =
-        situation.state.tasks().filter(|task| task.last_status() == TaskStatus::Deactivating);
-    leaving
-        .map(|task| {
-            let waits = waits_until(situation.facts.inputs, situation.state, task);
-            match waits.into_iter().min() {
+    let tasks = situation.state.tasks();
+    tasks
+        .filter_map(|task| {
+            let TaskPhase::Deactivating { stop, .. } = task.phase() else { return None };
+            let waits = waits_until(situation.facts.inputs, situation.state, task, stop.at);
+            Some(match waits.into_iter().min() {
                 Some(until) => Proposals::wake(until),
                 None => Proposals::one(TaskChange::Drained(task.id)),
-            }
+            })
         })
         .collect()
 }
 
-/// Until when to wait for each router that is not done with the task.
-fn waits_until(inputs: Inputs<'_>, state: &State, task: &Task) -> Vec<Timestamp> {
+/// Until when to wait for each router that is not done with the task, which was told to stop at `stopping_at`.
+fn waits_until(
+    inputs: Inputs<'_>,
+    state: &State,
+    task: &Task,
+    stopping_at: Timestamp,
+) -> Vec<Timestamp> {
     let service = task.service.and_then(|id| state.service(id));
     let groups: Vec<_> = service
         .into_iter()
@@ -37,7 +42,6 @@ fn waits_until(inputs: Inputs<'_>, state: &State, task: &Task) -> Vec<Timestamp>
     let Some(delay) = groups.iter().map(|group| group.deregistration_delay_seconds).max() else {
         return Vec::new();
     };
-    let stopping_at = task.stopping_at().unwrap_or(task.created_at);
     let over_at = stopping_at.plus(Duration::from_secs(u64::from(delay)));
     let targets: Vec<_> = groups.iter().map(|group| (group.id, task.id)).collect();
     let routers = state.routers();

@@ -1,7 +1,7 @@
 //! What has stopped goes to history once it is removed from its instance and in no router's table: only then its address
 //! may be given out again.
 
-use model::{Task, TaskChange, TaskStatus};
+use model::{Task, TaskChange, TaskPhase};
 
 use crate::proposals::Proposals;
 use crate::relaunch;
@@ -12,13 +12,16 @@ pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
     let Situation { facts, state, .. } = situation;
     let routers = state.routers().map(|router| router.id).collect();
     let is_gone = |task: &&Task| {
+        let TaskPhase::Stopped { placement, unrouted_at, reaped, .. } = task.phase() else {
+            return false;
+        };
         let is_removed =
-            task.reaped() || task.instance().is_none_or(|id| state.instance(id).is_none());
+            reaped || placement.is_none_or(|place| state.instance(place.instance).is_none());
         let observed = facts.inputs.observed;
-        is_removed && task.unrouted_at().is_none_or(|at| observed.all_applied(&routers, at))
+        is_removed && unrouted_at.is_none_or(|at| observed.all_applied(&routers, at))
     };
-    let stopped = state.tasks().filter(|task| task.last_status() == TaskStatus::Stopped);
-    stopped
+    let tasks = state.tasks();
+    tasks
         .filter(is_gone)
         .map(|task| match relaunch::remembered_until(state, task) {
             Some(until) if until > facts.inputs.now => Proposals::wake(until),

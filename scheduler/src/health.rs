@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use model::observed::{RouterSeen, TargetHealth};
-use model::{Service, TargetGroupId, Task, TaskId, TaskStatus, Timestamp};
+use model::task::Run;
+use model::{Service, TargetGroupId, Task, TaskId, TaskPhase, Timestamp};
 
 use crate::inputs::Inputs;
 use crate::sentence;
@@ -57,13 +58,10 @@ pub(crate) fn assess(
     task: &Task,
     is_available: bool,
 ) -> Assessed {
-    let Some(started_at) = task.started_at().filter(|_| task.last_status() == TaskStatus::Running)
-    else {
-        return TaskHealth::Starting.into();
-    };
-    let is_proven = task.healthy_at().is_some();
+    let TaskPhase::Running { run, .. } = task.phase() else { return TaskHealth::Starting.into() };
+    let is_proven = run.healthy_at.is_some();
     if service.load_balancers.is_empty() {
-        let steady_at = started_at.plus(inputs.settings.steady_after);
+        let steady_at = run.started_at.plus(inputs.settings.steady_after);
         return if is_proven {
             TaskHealth::Healthy.into()
         } else {
@@ -76,12 +74,13 @@ pub(crate) fn assess(
             TaskHealth::Healthy.into()
         }
         Verdict::Initial(Some(reason)) | Verdict::Unhealthy(reason) if is_proven => {
-            until(inputs, started_at.plus(grace(service)), TaskHealth::Unhealthy(reason))
+            until(inputs, run.started_at.plus(grace(service)), TaskHealth::Unhealthy(reason))
         }
         Verdict::Missing => TaskHealth::Starting.into(),
         Verdict::Nobody => TaskHealth::Unknown.into(),
-        Verdict::Initial(reason) => unproven(inputs, service, task, is_available, reason),
-        Verdict::Unhealthy(reason) => unproven(inputs, service, task, is_available, Some(reason)),
+        Verdict::Initial(_) | Verdict::Unhealthy(_) if !is_available => TaskHealth::Starting.into(),
+        Verdict::Initial(reason) => unproven(inputs, service, run, reason),
+        Verdict::Unhealthy(reason) => unproven(inputs, service, run, Some(reason)),
     }
 }
 
@@ -100,16 +99,7 @@ fn grace(service: &Service) -> Duration {
 
 /// Gives a task that was never healthy its time. Without a failed check to name, it gets that time twice: a router that
 /// came back may have only just begun to check. An instance that is away has its own rules.
-fn unproven(
-    inputs: Inputs<'_>,
-    service: &Service,
-    task: &Task,
-    is_available: bool,
-    reason: Option<String>,
-) -> Assessed {
-    if !is_available {
-        return TaskHealth::Starting.into();
-    }
+fn unproven(inputs: Inputs<'_>, service: &Service, run: Run, reason: Option<String>) -> Assessed {
     let checks = groups(service)
         .filter_map(|id| inputs.state.target_group(id))
         .map(|group| {
@@ -121,7 +111,7 @@ fn unproven(
         .unwrap_or_default();
     let allowed = grace(service) + checks + inputs.settings.start_allowance;
     let allowed = if reason.is_some() { allowed } else { allowed * 2 };
-    let from = task.started_at().unwrap_or(task.created_at).max(inputs.observed.since);
+    let from = run.started_at.max(inputs.observed.since);
     let reason = reason.unwrap_or_else(sentence::no_check_passed);
     until(inputs, from.plus(allowed), TaskHealth::Failing(reason))
 }
@@ -189,9 +179,7 @@ pub(crate) fn is_checked(inputs: Inputs<'_>) -> bool {
 /// finds fault with it. One that has only just started knows nothing, and says nothing against it.
 pub(crate) fn is_vouched_for(inputs: Inputs<'_>, task: &Task) -> bool {
     let Some(service) = task.service.and_then(|id| inputs.state.service(id)) else { return false };
-    if task.last_status() != TaskStatus::Running {
-        return false;
-    }
+    let TaskPhase::Running { .. } = task.phase() else { return false };
     let mut is_healthy = false;
     for group in groups(service) {
         for seen in connected(inputs).filter_map(|router| router.targets.get(&(group, task.id))) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Backoff, Deployment, ServiceStatus, State, StopCode, Task, TaskStatus, Timestamp};
+use model::{Backoff, Deployment, ServiceStatus, State, StopCode, Task, TaskPhase, Timestamp};
 
 use crate::hash::fnv1a;
 
@@ -18,17 +18,17 @@ pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timest
     let own = deployment.last_failure_at.and_then(|at| pause(deployment.failed_tasks, at));
     let tasks = state.tasks_of(deployment.service);
     let let_down =
-        tasks.filter(|task| task.deployment == Some(deployment.id) && was_let_down(task));
-    let (count, last) = let_down
-        .fold((0, None), |(count, last): (u32, _), task| (count + 1, last.max(task.stopped_at())));
+        tasks.filter(|task| task.deployment == Some(deployment.id)).filter_map(let_down_at);
+    let (count, last) =
+        let_down.fold((0, None), |(count, last): (u32, _), at| (count + 1, last.max(Some(at))));
     own.max(last.and_then(|at| pause(count, at)))
 }
 
-/// Whether its instance could not give the task what it had promised. No deployment is blamed for that.
-fn was_let_down(task: &Task) -> bool {
-    task.healthy_at().is_none()
-        && task.last_status() == TaskStatus::Stopped
-        && task.stopped().is_some_and(|s| s.code == StopCode::InfrastructureHealth)
+/// When the task stopped, if its instance could not give it what it had promised. No deployment is blamed for that.
+fn let_down_at(task: &Task) -> Option<Timestamp> {
+    let TaskPhase::Stopped { run, stop, stopped_at, .. } = task.phase() else { return None };
+    let was_healthy = run.is_some_and(|run| run.healthy_at.is_some());
+    (!was_healthy && stop.why.code == StopCode::InfrastructureHealth).then_some(stopped_at)
 }
 
 /// Until when a stopped task is kept in State although it is gone: others then avoid its instance and its ports, and
@@ -36,5 +36,6 @@ fn was_let_down(task: &Task) -> bool {
 pub(crate) fn remembered_until(state: &State, task: &Task) -> Option<Timestamp> {
     let service = state.service(task.service?)?;
     let counts = service.status == ServiceStatus::Active && service.deployment == task.deployment;
-    (counts && was_let_down(task)).then_some(task.stopped_at()?.plus(LAUNCHES.longest()))
+    let stopped_at = let_down_at(task).filter(|_| counts)?;
+    Some(stopped_at.plus(LAUNCHES.longest()))
 }
