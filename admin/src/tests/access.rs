@@ -1,6 +1,9 @@
 //! Who may ask for what, and that nothing else can be asked for.
 
+use std::net::SocketAddr;
+
 use ::access::Resource;
+use axum::extract::ConnectInfo;
 use control::Operation;
 use model::history::About;
 
@@ -85,12 +88,17 @@ async fn every_route_is_one_operation_and_every_operation_but_the_registrys_one_
 #[tokio::test]
 async fn who_did_what_is_remembered_under_the_id_of_the_answer() {
     let world = World::with_hello().await;
-    let answer = world.patch("/services/hello", json!({"desiredCount": 5})).await;
+    let from = ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 40_000)));
+    let request = Request::builder().method("PATCH").uri("/api/v1/services/hello").extension(from);
+    let request = request.header("authorization", format!("Bearer {}", world.admin));
+    let body = json!({"desiredCount": 5}).to_string();
+    let answer = world.send(request.body(Body::from(body)).unwrap()).await;
     let query = HistoryQuery { about: About::Audit, limit: 1, after: None };
     let row = world.store.history(query).await.unwrap().remove(0);
     let History::Audit(event) = row else { panic!("{row:?}") };
     assert_eq!(answer.headers["x-request-id"], event.request_id);
     assert_eq!(event.principal.to_string(), "user/admin");
+    assert_eq!(event.source, Some(IpAddr::from([192, 0, 2, 7])));
     assert_eq!(
         (event.operation.as_str(), event.action.as_str()),
         ("UpdateService", "service:Update")
