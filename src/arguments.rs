@@ -52,6 +52,7 @@ struct Global {
 
 /// What `berth` can be asked for.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is parsed per process")]
 pub(crate) enum Command {
     /// Start server, agent and router on this machine, and keep them running.
     Up(Up),

@@ -36,6 +36,7 @@ pub struct Connection {
 
 /// What people can ask of a running Berth.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is parsed per process")]
 pub enum Command {
     /// Deploy an image of the registry as a service, and wait until it answers.
     #[command(after_help = deploy::EXPLANATION)]

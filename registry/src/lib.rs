@@ -13,15 +13,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::any;
 use control::Control;
-use model::{Clock, Digest, RepositoryName};
+use model::Clock;
 use store::Reader;
 
+use crate::access_token::Tokens;
 use crate::files::Files;
 use crate::lock::Locks;
-use crate::token::Tokens;
 use crate::upload::Uploads;
 
+mod access_token;
 mod blob;
+mod blocking;
 mod body;
 mod error;
 mod error_kind;
@@ -39,8 +41,12 @@ mod request_context;
 mod route;
 mod rows;
 mod scope;
+mod shared;
 mod token;
 mod upload;
+
+pub(crate) use blocking::blocking;
+pub(crate) use shared::Shared;
 
 #[cfg(test)]
 mod tests;
@@ -83,27 +89,6 @@ pub struct Registry {
     shared: Arc<Shared>,
 }
 
-/// What all requests share.
-pub(crate) struct Shared {
-    pub(crate) reader: Reader,
-    pub(crate) control: Control,
-    pub(crate) files: Arc<Files>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) service: String,
-    pub(crate) tokens: Tokens,
-    pub(crate) uploads: Uploads,
-    /// Held alone while a blob's file is put in place and its row committed.
-    pub(crate) digests: Locks<Digest>,
-    /// Shared by pushes of manifests, held alone by deletes: what a push has seen stays until its rows are there.
-    pub(crate) repositories: Locks<RepositoryName>,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("service", &self.service).finish_non_exhaustive()
-    }
-}
-
 impl Registry {
     /// Makes the directories, and removes the uploads that earlier lives left unfinished. Blocks.
     pub fn open(config: Config) -> Result<Self, OpenError> {
@@ -134,13 +119,4 @@ impl Registry {
             .route("/v2/{*path}", any(operation::serve))
             .with_state(Arc::clone(&self.shared))
     }
-}
-
-/// Runs what blocks on a thread that may.
-pub(crate) async fn blocking<T: Send + 'static>(
-    what: &'static str,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, error::RegistryError> {
-    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| Err(ended.into()));
-    done.map_err(|error| error::RegistryError::disk(what, &error))
 }

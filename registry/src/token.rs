@@ -3,8 +3,7 @@
 //! token, a durable credential whose only use is to be exchanged for access tokens. Neither holds data, so that there is
 //! nothing to forge.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Proven, Resource};
@@ -15,84 +14,27 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE}
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use model::{
-    AccessChange, Change, Credential, CredentialId, CredentialKind, Digest, Principal, State,
-    Timestamp,
+    AccessChange, Change, Credential, CredentialId, CredentialKind, Principal, State, Timestamp,
 };
 use oci_spec::distribution::ErrorCode;
 use rand::Rng as _;
 use serde_json::json;
 
 use crate::Shared;
+use crate::access_token::ACCESS_LIFE;
 use crate::body;
 use crate::error::RegistryError;
 use crate::error_kind::{ErrorKind, Unauthorized};
 use crate::query::Query;
 use crate::request_context::{Login, caller};
-use crate::scope::{self, Scope};
+use crate::scope;
 
-/// How long an access token is valid. Clients fetch a new one by themselves.
-const ACCESS_LIFE: Duration = Duration::from_mins(5);
 /// How long a refresh token of `docker login` is valid.
 const REFRESH_LIFE: Duration = Duration::from_hours(365 * 24);
 /// Refresh tokens of one principal at most; a new one replaces the oldest.
 const MOST_LOGINS: usize = 50;
 /// Bytes of a form at most.
 const MOST_FORM_BYTES: usize = 64 << 10;
-/// Access tokens at most; a new one replaces those that expire first.
-const MOST_TOKENS: usize = 100_000;
-
-/// The valid access tokens.
-#[derive(Debug, Default)]
-pub(crate) struct Tokens(Mutex<HashMap<Digest, Held>>);
-
-#[derive(Debug)]
-struct Held {
-    principal: Principal,
-    scopes: Arc<[Scope]>,
-    /// The credential that it was issued for: it ends with it.
-    credential: CredentialId,
-    expires_at: Timestamp,
-}
-
-impl Tokens {
-    /// A new token's text.
-    fn issue(&self, proven: &Proven, scopes: Vec<Scope>, now: Timestamp) -> String {
-        let secret = access::new_secret("berth_rat");
-        let held = Held {
-            principal: proven.principal.clone(),
-            scopes: scopes.into(),
-            credential: proven.credential,
-            expires_at: now.plus(ACCESS_LIFE),
-        };
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.len() >= MOST_TOKENS || tokens.len().is_power_of_two() {
-            tokens.retain(|_, held| now < held.expires_at);
-        }
-        if tokens.len() >= MOST_TOKENS
-            && let Some(oldest) = tokens.iter().min_by_key(|(_, held)| held.expires_at)
-        {
-            let oldest = *oldest.0;
-            tokens.remove(&oldest);
-        }
-        tokens.insert(secret.hash, held);
-        secret.text
-    }
-
-    /// The caller that a token proves now.
-    pub(crate) fn find(
-        &self,
-        state: &State,
-        token: &str,
-        now: Timestamp,
-    ) -> Option<(Proven, Arc<[Scope]>)> {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = tokens.get(&access::hash_secret(token)).filter(|held| now < held.expires_at)?;
-        let credential = state.credential(held.credential)?;
-        let lives = credential.expires_at.is_none_or(|end| now < end);
-        let (principal, credential) = (held.principal.clone(), held.credential);
-        lives.then(|| (Proven { principal, credential }, Arc::clone(&held.scopes)))
-    }
-}
 
 /// `GET /v2/token` with a password in the header, or `POST` with a form.
 pub(crate) async fn answer(

@@ -75,6 +75,11 @@ impl Reader<'_> {
                     }
                     for_tests = false;
                 }
+                // `::name` is another crate, or goes on behind `<T>`.
+                ("::", next, _) if is_name(next) => {
+                    self.at += 1;
+                    self.path();
+                }
                 (first, "::", _) if is_name(first) => {
                     let path = self.path();
                     imports.used.extend(self.outward(path));
@@ -275,7 +280,7 @@ fn imports_are_read_as_they_are_written() {
         pub(crate) use handed::On;
         use crate::a::{self, b::C, d as e};
         mod declared;
-        fn f<'a>(x: &'a str) -> super::g::H { let s = "crate::string"; let c = '"'; crate::i::j::<u8>(x) }
+        fn f<'a>(x: &'a str) -> super::g::H { let s = "crate::string"; let c = '"'; ::other::crates(); crate::i::j::<u8>(x) }
         mod inner { use super::k::L; use super::super::m; fn n() { o::p() } }
         #[cfg(test)]
         mod tests { use crate::only::tests; }
