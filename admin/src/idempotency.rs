@@ -1,11 +1,11 @@
 //! `Idempotency-Key`: a request that is repeated under its key is done once, and answered each time as the first time.
 //!
 //! Answers are kept in memory for a day, and no more than so many: a repetition after a restart of the server, or after
-//! very many others, is done again. Only successes are kept, since what was refused has changed nothing and may be right
+//! very many others, is done again. A client that hangs up ends nothing, so its repetition gets the answer that it missed. Only successes are kept, since what was refused has changed nothing and may be right
 //! the next time. A key belongs to the principal that used it; who repeats must still prove to be that principal.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use api::header::IDEMPOTENCY_KEY;
@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use model::{Principal, Timestamp};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use utoipa::IntoParams;
 
 use crate::Api;
@@ -60,7 +61,7 @@ struct Entry {
     /// SHA-256 of path, query and body.
     fingerprint: [u8; 32],
     begun: Timestamp,
-    answer: tokio::sync::Mutex<Option<Answer>>,
+    answer: Arc<Mutex<Option<Answer>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ struct Answer {
 
 /// The answers that are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(Mutex<Kept>);
+pub(crate) struct Answers(std::sync::Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -92,14 +93,42 @@ impl Answers {
     ) -> Result<Arc<Entry>, Problem> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.drop_old(now);
-        let entry = kept.entries.entry(scope.clone()).or_insert_with(|| {
-            Arc::new(Entry { fingerprint, begun: now, answer: tokio::sync::Mutex::default() })
-        });
+        let entry = kept
+            .entries
+            .entry(scope.clone())
+            .or_insert_with(|| Arc::new(Entry { fingerprint, begun: now, answer: Arc::default() }));
         if entry.fingerprint == fingerprint {
             return Ok(Arc::clone(entry));
         }
         let detail = sentence::key_used(&scope.key);
         Err(Problem::new(ProblemCode::IdempotencyConflict, detail))
+    }
+
+    /// The turn of this request: an answer, or the right to make one, which nobody else under its key has meanwhile.
+    async fn turn(
+        self: &Arc<Self>,
+        scope: Scope,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Turn, Problem> {
+        loop {
+            let entry = self.entry(&scope, fingerprint, now)?;
+            let guard = Arc::clone(&entry.answer).lock_owned().await;
+            if let Some(answer) = &*guard {
+                return Ok(Turn::Answered(answer.clone()));
+            }
+            // What it waited for may have changed nothing and taken the entry along: then it waits with those who came later.
+            if self.holds(&scope, &entry) {
+                let answers = Arc::clone(self);
+                return Ok(Turn::New(Begun { answers, scope, entry, guard, answered: false }));
+            }
+        }
+    }
+
+    /// Whether this is the entry under which others look for the request.
+    fn holds(&self, scope: &Scope, entry: &Arc<Entry>) -> bool {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.get(scope).is_some_and(|known| Arc::ptr_eq(known, entry))
     }
 
     /// The request was answered.
@@ -137,18 +166,39 @@ impl Kept {
     }
 }
 
-/// Removes the entry of a request that ends without an answer, also where its client hangs up.
-struct Begun<'a> {
-    answers: &'a Answers,
-    scope: &'a Scope,
-    entry: &'a Arc<Entry>,
+/// What a request under a key is to do.
+#[derive(Debug)]
+enum Turn {
+    /// Nothing: it was done.
+    Answered(Answer),
+    /// All of it.
+    New(Begun),
+}
+
+/// A request that is under way. Its entry goes with it where it ends without an answer.
+#[derive(Debug)]
+struct Begun {
+    answers: Arc<Answers>,
+    scope: Scope,
+    entry: Arc<Entry>,
+    guard: OwnedMutexGuard<Option<Answer>>,
     answered: bool,
 }
 
-impl Drop for Begun<'_> {
+impl Begun {
+    /// Its answer, for all who repeat it.
+    fn keep(mut self, answer: Answer) {
+        let bytes = answer.body.len();
+        *self.guard = Some(answer);
+        self.answered = true;
+        self.answers.keep(self.scope.clone(), Arc::clone(&self.entry), bytes);
+    }
+}
+
+impl Drop for Begun {
     fn drop(&mut self) {
         if !self.answered {
-            self.answers.forget(self.scope, self.entry);
+            self.answers.forget(&self.scope, &self.entry);
         }
     }
 }
@@ -166,7 +216,7 @@ pub(crate) async fn layer(
 
 async fn once(
     api: &Api,
-    answers: &Answers,
+    answers: &Arc<Answers>,
     key: &HeaderValue,
     request: Request,
     next: Next,
@@ -182,26 +232,30 @@ async fn once(
     hash.update(&body);
 
     let scope = Scope { principal: caller.principal, key };
-    let entry = answers.entry(&scope, hash.finalize().into(), api.control.now())?;
-    let mut answer = entry.answer.lock().await;
-    if let Some(answer) = &*answer {
-        return Ok(answer.replay());
-    }
-    let mut begun = Begun { answers, scope: &scope, entry: &entry, answered: false };
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let begun = match answers.turn(scope, hash.finalize().into(), api.control.now()).await? {
+        Turn::Answered(answer) => return Ok(answer.replay()),
+        Turn::New(begun) => begun,
+    };
+    // Its client may hang up and repeat it, and by then it may be committed: it goes on by itself until it is answered.
+    let answered = tokio::spawn(answer(begun, Request::from_parts(parts, Body::from(body)), next));
+    answered.await.map_err(|error| Problem::unavailable(error.to_string()))?
+}
+
+/// Has it done, and keeps a success.
+async fn answer(begun: Begun, request: Request, next: Next) -> Result<Response, Problem> {
+    let response = next.run(request).await;
     if !response.status().is_success() {
         return Ok(response);
     }
     let (head, body) = response.into_parts();
-    let body = to_bytes(body, LONGEST_ANSWER).await;
+    // What handlers answer to a POST is whole in memory already.
+    let body = to_bytes(body, usize::MAX).await;
     let body = body.map_err(|error| Problem::unavailable(error.to_string()))?;
     let made = Answer { status: head.status, headers: head.headers, body };
-    begun.answered = true;
     let response = made.response();
-    let bytes = made.body.len();
-    *answer = Some(made);
-    drop(answer);
-    answers.keep(scope.clone(), Arc::clone(&entry), bytes);
+    if made.body.len() <= LONGEST_ANSWER {
+        begun.keep(made);
+    }
     Ok(response)
 }
 
@@ -214,5 +268,31 @@ impl Answer {
         let mut response = self.response();
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_all_who_repeat_a_request_that_changed_nothing_one_does_it() {
+        let answers = Arc::new(Answers::default());
+        let scope = || Scope {
+            principal: Principal::User("ann".to_owned()),
+            key: "one".parse().expect("it is a key"),
+        };
+        let turn = || answers.turn(scope(), [1; 32], Timestamp::from_millis(1));
+        let first = turn().await.expect("it is the first");
+        let mut waits = Box::pin(turn());
+        assert!(poll!(&mut waits).is_pending());
+        drop(first);
+        let Ok(Turn::New(later)) = turn().await else { panic!("the first changed nothing") };
+        assert!(poll!(&mut waits).is_pending(), "it waits for the later one now");
+        let (status, headers, body) = (StatusCode::CREATED, HeaderMap::new(), Bytes::new());
+        later.keep(Answer { status, headers, body });
+        assert!(matches!(waits.await, Ok(Turn::Answered(_))));
     }
 }

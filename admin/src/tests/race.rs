@@ -116,3 +116,26 @@ async fn a_request_behind_one_that_does_not_concern_it_goes_through_and_is_remem
     assert_eq!(answer.ok()["desiredCount"], 9);
     assert_eq!(updates(&world).await, 1);
 }
+
+#[tokio::test]
+async fn a_client_that_hangs_up_during_the_commit_gets_its_answer_under_the_same_key() {
+    let (kv, world) = world().await;
+    let run = || {
+        let body = Body::from(json!({"taskDefinition": "hello:1"}).to_string());
+        let request = Request::builder().method("POST").uri("/api/v1/tasks");
+        let request = request.header("authorization", format!("Bearer {}", world.admin));
+        world.send(request.header("idempotency-key", "one").body(body).unwrap())
+    };
+    kv.open.send_replace(false);
+    tokio::select! {
+        answer = run() => panic!("it waits for the disk: {answer:?}"),
+        () = kv.arrived.notified() => {}
+    }
+    kv.open.send_replace(true);
+    let answer = run().await;
+    assert_eq!(
+        (answer.status, &answer.headers["idempotent-replayed"]),
+        (StatusCode::CREATED, &"true".parse().unwrap())
+    );
+    assert_eq!(world.state().tasks().count(), 1);
+}
