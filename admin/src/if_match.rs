@@ -25,8 +25,14 @@ impl FromRequestParts<Api> for Precondition {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
-        let Some(header) = parts.headers.get(IF_MATCH) else { return Ok(Self { if_match: None }) };
-        let text = header.to_str().map_err(|error| Problem::invalid(error.to_string()))?;
+        // A header that comes several times is one list.
+        let lines = parts.headers.get_all(IF_MATCH).iter().map(HeaderValue::to_str);
+        let lines: Vec<&str> =
+            lines.collect::<Result<_, _>>().map_err(|error| Problem::invalid(error.to_string()))?;
+        if lines.is_empty() {
+            return Ok(Self { if_match: None });
+        }
+        let text = lines.join(",");
         let if_match = text.parse::<IfMatch>().map_err(|error| Problem::invalid(error.to_string()));
         Ok(Self { if_match: Some(if_match?) })
     }

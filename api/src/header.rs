@@ -80,10 +80,33 @@ impl FromStr for IfMatch {
         if text.trim() == "*" {
             return Ok(Self::Any);
         }
-        // A weak tag never matches strongly; it is no error either.
-        let strong = text.split(',').map(str::trim).filter(|tag| !tag.starts_with("W/"));
-        strong.map(str::parse).collect::<Result<_, _>>().map(Self::Tags)
+        let mut tags = Vec::new();
+        let mut rest = after_separators(text);
+        if rest.is_empty() {
+            return Err(HeaderError::EntityTag(String::new()));
+        }
+        while !rest.is_empty() {
+            let tag = rest.strip_prefix("W/").unwrap_or(rest);
+            // A tag may hold commas, so it ends with its quotes.
+            let end = tag.match_indices('"').nth(1).map_or(tag.len(), |(quote, _)| quote + 1);
+            let (tag, behind) = tag.split_at(end);
+            let parsed = tag.parse()?;
+            // A weak tag never matches strongly; it is no error either.
+            if !rest.starts_with("W/") {
+                tags.push(parsed);
+            }
+            rest = after_separators(behind);
+            if rest.len() == behind.len() && !rest.is_empty() {
+                return Err(HeaderError::EntityTag(text.chars().take(80).collect()));
+            }
+        }
+        Ok(Self::Tags(tags))
     }
+}
+
+/// What stands behind commas and white space; a list may have empty members (RFC 9110 section 5.6.1.2).
+fn after_separators(list: &str) -> &str {
+    list.trim_start_matches([',', ' ', '\t'])
 }
 
 impl fmt::Display for IfMatch {
@@ -149,7 +172,12 @@ mod tests {
         let matches = |text: &str| text.parse::<IfMatch>().unwrap().matches(&tag);
         assert!(matches("*") && matches("\"b\"") && matches("\"a\", \"b\""));
         assert!(!matches("\"a\"") && !matches("W/\"b\""));
-        assert!("b".parse::<IfMatch>().is_err());
+        assert!(
+            matches("\"a\",, \"b\",") && matches("\"a,c\",\"b\"") && matches("W/\"a,\", \"b\"")
+        );
+        for bad in ["b", "", ",", "\"a", "\"a\"\"b\"", "W/b", "\"a\", b", "*, \"b\""] {
+            assert!(bad.parse::<IfMatch>().is_err(), "{bad}");
+        }
         let written = IfMatch::from(tag.clone()).to_string();
         assert!(written.parse::<IfMatch>().unwrap().matches(&tag));
     }

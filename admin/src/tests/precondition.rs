@@ -52,3 +52,16 @@ async fn an_update_of_an_instance_that_has_changed_is_refused() {
     late.problem(412, "PreconditionFailed");
     assert_eq!(world.state().instances().count(), 1);
 }
+
+#[tokio::test]
+async fn states_that_are_meant_may_stand_in_several_lines() {
+    let world = World::with_hello().await;
+    let known = tag(&world.get("/services/hello").await);
+    let request = Request::builder()
+        .method("PATCH")
+        .uri("/api/v1/services/hello")
+        .header("authorization", format!("Bearer {}", world.admin))
+        .header("if-match", "\"a,b\"")
+        .header("if-match", known);
+    world.send(request.body(Body::from("{}")).unwrap()).await.ok();
+}
