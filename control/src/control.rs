@@ -138,12 +138,11 @@ impl Control {
         caller: &Caller,
         request: &R,
     ) -> Result<R::Answer, Refused> {
+        let mut remembered = false;
         for _ in 0..MOST_ATTEMPTS {
-            let state = self.backend.state();
-            match self.attempt(caller, request, &state).await {
-                Ok(answer) => return Ok(answer),
-                Err(Refused::Commit(error))
-                    if is_race(&error) && self.backend.state().revision() != state.revision() => {}
+            match self.attempt(caller, request, &mut remembered).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
                 Err(refused) => {
                     if let Refused::Unmet(unmet) = &refused {
                         self.remember_denial(caller, R::OPERATION, unmet).await;
@@ -155,38 +154,64 @@ impl Control {
         Err(Refused::Contended)
     }
 
+    /// Decides once, and commits it; None where somebody else was faster. `remembered` says whether who asked is remembered.
     async fn attempt<R: Request>(
         &self,
         caller: &Caller,
         request: &R,
-        state: &State,
-    ) -> Result<R::Answer, Refused> {
-        let (observed, now) = (self.backend.observed(), self.clock.now());
+        remembered: &mut bool,
+    ) -> Result<Option<R::Answer>, Refused> {
+        let (state, observed, now) =
+            (self.backend.state(), self.backend.observed(), self.clock.now());
         let reads = R::OPERATION.entry().effect == Effect::Reads;
         let past = if reads || R::DECIDES_ON_HISTORY {
-            self.past(request, state).await?
+            self.past(request, &state).await?
         } else {
             Past::default()
         };
-        let view = self.view(caller, state, &observed, &past, now);
+        let view = self.view(caller, &state, &observed, &past, now);
         let (permissions, decision) = decide(&Context { view, fill: &self.fill }, request)?;
         if reads {
-            return (decision.answer)(&view);
+            return (decision.answer)(&view).map(Some);
+        }
+        if decision.each.is_empty() {
+            // What does not fit the State that it was decided on is refused for that, however busy the writer is.
+            state.clone().apply_all(&decision.changes, now).map_err(CommitError::Refused)?;
         }
         let resource = resource_of(&permissions);
+        let event = audit::event(caller, R::OPERATION, resource, AuditOutcome::Succeeded, now);
+        let mut history: Vec<History> = event.into_iter().filter(|_| !*remembered).collect();
         let precondition = precondition(caller, permissions, request.precondition(), now);
-        self.commit_each(decision.each, &precondition, now).await?;
-        let done = AuditOutcome::Succeeded;
+        if !decision.each.is_empty() {
+            // Who asked is remembered before the first of several commits: the others may not come to be.
+            self.commit_each(decision.each, std::mem::take(&mut history), &precondition, now)
+                .await?;
+            *remembered = true;
+        }
         let batch = Batch {
-            history: audit::event(caller, R::OPERATION, resource, done, now).into_iter().collect(),
+            history,
             rows: decision.rows,
             guards: decision.guards,
             precondition: Some(precondition),
             ..Batch::of(decision.changes, now)
         };
-        let committed = self.backend.commit(batch).await?;
-        let past = self.past(request, &committed).await?;
-        (decision.answer)(&self.view(caller, &committed, &observed, &past, now))
+        let committed = match self.backend.commit(batch).await {
+            Ok(committed) => committed,
+            Err(error) if self.is_lost_race(&error, &state) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // It is done by now: what history does not tell is left out of the answer.
+        let past = self.past(request, &committed).await.unwrap_or(past);
+        (decision.answer)(&self.view(caller, &committed, &observed, &past, now)).map(Some)
+    }
+
+    /// Whether a decision on what has changed since may fare better.
+    fn is_lost_race(&self, error: &CommitError, decided_on: &State) -> bool {
+        let depends_on_state = match error {
+            CommitError::Refused(_) | CommitError::GuardFailed { .. } => true,
+            CommitError::Unmet(_) | CommitError::TooLarge(_) | CommitError::Unavailable(_) => false,
+        };
+        depends_on_state && self.backend.state().revision() != decided_on.revision()
     }
 
     fn view<'a>(
@@ -215,13 +240,20 @@ impl Control {
         Ok(past)
     }
 
-    /// Commits changes that do not need each other. All are handed in at once, so they share few commits.
+    /// Commits changes that do not need each other, behind who asked for them. All are handed in at once, so they share few
+    /// commits.
     async fn commit_each(
         &self,
         changes: Vec<Change>,
+        history: Vec<History>,
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<(), CommitError> {
+        if !history.is_empty() {
+            let precondition = Some(precondition.clone());
+            let batch = Batch { history, precondition, ..Batch::of(Vec::new(), now) };
+            self.backend.commit(batch).await?;
+        }
         let commits = changes.into_iter().map(|change| {
             let precondition = Some(precondition.clone());
             self.backend.commit(Batch { precondition, ..Batch::of(vec![change], now) })
@@ -246,7 +278,7 @@ impl Control {
             history: event.into_iter().collect(),
             rows,
             guards,
-            precondition: Some(precondition(caller, permissions, None, at)),
+            precondition: Some(precondition(caller, permissions, None, self.clock.now())),
             ..Batch::of(changes, at)
         };
         let committed = self.backend.commit(batch).await;
@@ -267,14 +299,6 @@ impl Control {
             let batch = Batch { history: vec![event], ..Batch::of(Vec::new(), now) };
             drop(self.backend.commit(batch).await);
         }
-    }
-}
-
-/// Whether a fresh decision may fare better.
-fn is_race(error: &CommitError) -> bool {
-    match error {
-        CommitError::Refused(_) | CommitError::GuardFailed { .. } => true,
-        CommitError::Unmet(_) | CommitError::TooLarge(_) | CommitError::Unavailable(_) => false,
     }
 }
 

@@ -178,3 +178,57 @@ fn what_another_room_has_decided_is_authorised_and_remembered_as_well() {
     world.rival(revoke());
     assert!(matches!(commit(&world.admin, write), Err(CommitError::Unmet(_))));
 }
+
+/// Removes a tag that is not there, and before that puts one that is not there.
+struct Replace {
+    with: Option<&'static str>,
+}
+
+impl Request for Replace {
+    const OPERATION: Operation = Operation::DeleteManifest;
+    type Answer = ();
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::repository(&repository()))
+    }
+
+    fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        let state = context.view.state;
+        let is_new = |name: &&str| state.tag(&repository(), &name.parse().unwrap()).is_none();
+        let each = self.with.filter(is_new).map(|name| tag(1, name)).unwrap_or_default();
+        let (repository, tag) = (repository(), "absent".parse().unwrap());
+        let change = RepositoryChange::RemoveTag { repository, tag }.into();
+        Ok(Decision { each, ..Decision::change(vec![change], |_| Ok(())) })
+    }
+}
+
+fn is_not_found(answer: &Result<(), Refused>) -> bool {
+    let Err(Refused::Commit(CommitError::Refused(refusal))) = answer else { return false };
+    matches!(refusal, model::Refusal::NotFound { .. })
+}
+
+#[test]
+fn what_does_not_fit_is_refused_for_that_however_busy_the_writer_is() {
+    let world = World::new();
+    world.execute(&COUNT).unwrap();
+    world.server.lock().rivals = (0..100).map(|n| tag(n, "latest")).collect();
+    let answer = world.execute(&Replace { with: None });
+    assert!(is_not_found(&answer), "{answer:?}");
+    assert_eq!(world.server.lock().rivals.len(), 100, "the writer is not asked");
+}
+
+#[test]
+fn who_asked_for_several_commits_is_remembered_once_and_before_them() {
+    let world = World::new();
+    let answer = world.execute(&Replace { with: Some("other") });
+    assert!(is_not_found(&answer), "{answer:?}");
+    assert_eq!(world.server.state().tags(&repository()).count(), 1, "the first of them is made");
+    let expected = ["user/admin DeleteManifest repository/hello r1 Succeeded"];
+    assert_eq!(world.server.remembered(), expected);
+
+    let world = World::new();
+    world.rival(revoke());
+    assert!(world.execute(&Replace { with: Some("other") }).is_err());
+    assert_eq!(world.server.state().tags(&repository()).count(), 0);
+    assert!(world.server.remembered().is_empty());
+}
