@@ -1,7 +1,7 @@
 //! A copy of a whole store beside it: for going back, and never opened by Berth again.
 //!
 //! It is made through a read transaction, so it is a store of its own that was closed well, whatever the state of the file
-//! that it is made from. The price against a copy of the file's bytes is time: some seconds per million rows.
+//! that it is made from. The price against a copy of the file's bytes is time, which grows with the number of rows.
 
 use std::ffi::OsString;
 use std::io;
