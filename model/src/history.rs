@@ -107,7 +107,7 @@ impl HistoryQuery {
 /// What history is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// Everything.
+    /// All services, tasks and deployments.
     All,
     /// A service, its tasks and deployments.
     Service(ServiceId),

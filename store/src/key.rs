@@ -6,6 +6,8 @@ use model::{RowKey, Timestamp};
 pub(crate) const STATE: &[u8] = b"s/";
 /// What happened.
 pub(crate) const HISTORY: &[u8] = b"h/";
+/// What people and their programs asked for.
+pub(crate) const AUDIT: &[u8] = b"a/";
 /// What finds history by what it is about.
 const HISTORY_ABOUT: &str = "i/";
 /// Rows beside State.
@@ -23,10 +25,11 @@ pub(crate) fn beside(key: &[u8]) -> Vec<u8> {
     [BESIDE, key].concat()
 }
 
-/// By time, then by the order in which it was written: big-endian, so that byte order is time order.
-pub(crate) fn history(at: Timestamp, number: u64) -> Vec<u8> {
+/// A row of the log with this prefix: by time, then by the order in which it was written; big-endian, so that byte order is
+/// time order.
+pub(crate) fn history(log: &[u8], at: Timestamp, number: u64) -> Vec<u8> {
     let millis = u64::try_from(at.as_millis()).unwrap_or(0);
-    [HISTORY, &millis.to_be_bytes(), &number.to_be_bytes()].concat()
+    [log, &millis.to_be_bytes(), &number.to_be_bytes()].concat()
 }
 
 /// What the index rows of history about something begin with; behind it stands the history row's key.
@@ -53,6 +56,7 @@ pub(crate) fn counted_as(key: &[u8]) -> Option<String> {
             Some(String::from_utf8_lossy(key[2..].split(|byte| *byte == b'/').next()?).into_owned())
         }
         HISTORY => Some("history".to_owned()),
+        AUDIT => Some("audit".to_owned()),
         BESIDE => Some("beside State".to_owned()),
         prefix if prefix == HISTORY_ABOUT.as_bytes() => Some("history index".to_owned()),
         _ => None,

@@ -79,7 +79,7 @@ impl Migration {
         if self.from.upgrade != begun.upgrade {
             kv.commit(epoch, vec![vec![begun.write()]]).await?;
         }
-        for prefix in [key::STATE, key::HISTORY] {
+        for prefix in [key::STATE, key::HISTORY, key::AUDIT] {
             self.rewrite_all(kv, epoch, prefix).await?;
         }
         let after = counts::count(kv).await?;
@@ -127,7 +127,9 @@ fn newest_form(key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
     match key.split_at_checked(key::STATE.len()) {
         Some((key::STATE, row)) => model::state::newest_form(&String::from_utf8_lossy(row), value),
         // One that cannot be read stays as it is: whoever reads history passes over it.
-        Some((key::HISTORY, _)) => Ok(History::newest_form("history", value).unwrap_or_default()),
+        Some((key::HISTORY | key::AUDIT, _)) => {
+            Ok(History::newest_form("history", value).unwrap_or_default())
+        }
         Some(_) | None => Ok(None),
     }
 }

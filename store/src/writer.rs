@@ -10,7 +10,7 @@ use model::{
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::format::Format;
-use crate::history::HistoryLimits;
+use crate::history::{HistoryLimits, LogRows};
 use crate::kv::{Kv, KvError, Range, Write, check_bounds};
 use crate::migration::Pace;
 use crate::{OpenError, Reader, history, key, lead};
@@ -46,7 +46,7 @@ pub(crate) struct Writer {
     published: watch::Sender<State>,
     failed: watch::Sender<Option<String>>,
     limits: HistoryLimits,
-    history_rows: usize,
+    history_rows: LogRows,
     history_number: u64,
     commits: u64,
     /// Whether the format is still to be written down, with the first commit of a new store.
@@ -62,7 +62,7 @@ struct Group {
     /// What to answer once the group is on disk and published. That goes for refusals too: they rely on the batches before
     /// them, and who decides again must see those.
     answers: Vec<(Answer, Result<State, CommitError>)>,
-    history_rows: usize,
+    history_rows: LogRows,
     last_at: Timestamp,
 }
 
@@ -160,12 +160,12 @@ impl Writer {
         let mut writes = Vec::with_capacity(group.writes.len() + 1);
         writes.extend(self.format_is_new.then(|| vec![Format::current().write()]));
         writes.append(&mut group.writes);
-        let history_rows = self.history_rows + group.history_rows;
+        let history_rows = self.history_rows.plus(group.history_rows);
         let (gone, gone_rows) = self.prune(history_rows, group.last_at).await?;
         writes.extend(gone.chunks(BATCH_ROWS).map(<[Write]>::to_vec));
         self.kv.commit(self.epoch, writes).await?;
         self.format_is_new = false;
-        self.history_rows = history_rows.saturating_sub(gone_rows);
+        self.history_rows = history_rows.minus(gone_rows);
         Ok(())
     }
 
@@ -193,19 +193,18 @@ impl Writer {
             return Ok(next);
         }
         let mut writes: Vec<Write> = rows.iter().map(write_beside).collect();
-        let mut history_rows = 0;
+        let history_rows = LogRows::of(&touched.history);
         if moves {
             next = next.at(self.state.revision().next());
         }
         if !touched.is_empty() {
-            history_rows = touched.history.len();
             writes.extend(self.writes_of(&next, touched));
         }
         if let Err(KvError::OutOfBounds(why)) = check_bounds(&writes) {
             return Err(CommitError::TooLarge(why).into());
         }
         group.writes.push(writes);
-        group.history_rows += history_rows;
+        group.history_rows = group.history_rows.plus(history_rows);
         group.last_at = at;
         for row in rows {
             match row {
@@ -258,14 +257,14 @@ impl Writer {
 
     async fn prune(
         &mut self,
-        count: usize,
+        rows: LogRows,
         now: Timestamp,
-    ) -> Result<(Vec<Write>, usize), KvError> {
+    ) -> Result<(Vec<Write>, LogRows), KvError> {
         self.commits += 1;
-        if count <= self.limits.rows && !self.commits.is_multiple_of(COMMITS_PER_PRUNE) {
-            return Ok((Vec::new(), 0));
+        if rows.fit(&self.limits) && !self.commits.is_multiple_of(COMMITS_PER_PRUNE) {
+            return Ok((Vec::new(), LogRows::default()));
         }
-        history::prune(self.kv.as_ref(), &self.limits, count, now).await
+        history::prune(self.kv.as_ref(), &self.limits, rows, now).await
     }
 }
 

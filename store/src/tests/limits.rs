@@ -28,7 +28,7 @@ async fn messages(store: &Store) -> Vec<String> {
 }
 
 fn limits(rows: usize, seconds: u64) -> HistoryLimits {
-    HistoryLimits { rows, age: std::time::Duration::from_secs(seconds) }
+    HistoryLimits { rows, audit_rows: rows, age: std::time::Duration::from_secs(seconds) }
 }
 
 #[tokio::test]

@@ -120,3 +120,32 @@ async fn a_reader_sees_what_is_committed() {
     assert_eq!(reader.get(b"k").await, Ok(Some(b"v".to_vec())));
     assert_eq!(reader.range(b"", None, 9).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_people_ask_for_pushes_nothing_out_of_what_happened_and_is_bounded_itself() {
+    let kv = Arc::new(MemoryKv::new());
+    let age = std::time::Duration::from_secs(1_000);
+    let limits = HistoryLimits { rows: 20, audit_rows: 10, age };
+    let store = with_limits(&kv, limits);
+    store.apply(world(), at(1)).await.unwrap();
+    let all = HistoryQuery { about: About::All, limit: usize::MAX, after: None };
+    let happened = store.history(all).await.unwrap();
+    assert!(!happened.is_empty() && happened.iter().all(|row| !row.is_audit()));
+    for n in 0..50 {
+        let batch = Batch { history: vec![audit(&n.to_string())], ..Batch::of(Vec::new(), at(1)) };
+        store.commit(batch).await.unwrap();
+    }
+    let newest: Vec<String> = (40..50).rev().map(|n| n.to_string()).collect();
+    assert_eq!(requests(&store).await, newest);
+    assert_eq!(store.history(all).await.unwrap(), happened);
+    store.close().await;
+    let store = with_limits(&kv, limits);
+    let batch = Batch { history: vec![audit("last")], ..Batch::of(Vec::new(), at(1)) };
+    store.commit(batch).await.unwrap();
+    assert_eq!(requests(&store).await.len(), 10, "they are counted when the store is opened");
+    // Each goes with its age.
+    for n in 0..64 {
+        store.apply(vec![scale(0, n + 2)], at(10_000_000)).await.unwrap();
+    }
+    assert_eq!(requests(&store).await, [""; 0]);
+}

@@ -201,7 +201,7 @@ async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
 async fn history_that_cannot_be_read_stays_as_it_is() {
     let kv = MemoryKv::new();
     let epoch = kv.campaign().await.unwrap();
-    let key = key::history(at(1), 1);
+    let key = key::history(key::HISTORY, at(1), 1);
     let write = Write::Put { key: key.clone(), value: b"{\"kind\":\"eclipse\"}".to_vec() };
     kv.commit(epoch, vec![vec![write]]).await.unwrap();
     lead::take(&kv, "memory", SMALL).await.unwrap();
