@@ -26,10 +26,12 @@ pub(crate) fn docker(op: &Op, task: &AssignedTask, error: &DockerError) -> OpErr
     match op {
         Op::Find { .. } => OpError::Retry(reason()),
         Op::Pull { container } => pull(task, container, fault, message),
+        // A name that is in use: the inspection tells by whose container.
+        Op::Create { .. } if fault == DockerFault::Conflict => OpError::Stale(reason()),
         Op::Create { .. } | Op::Start { .. } | Op::Restart { .. } => {
             if fault == DockerFault::NetworkNotFound {
                 OpError::NetworkMissing(reason())
-            } else if matches!(fault, DockerFault::Conflict | DockerFault::NotFound) {
+            } else if fault == DockerFault::NetworkOwnerStopped {
                 OpError::Stale(reason())
             } else {
                 create_or_start(op, task, fault, message)
@@ -70,16 +72,21 @@ fn create_or_start(op: &Op, task: &AssignedTask, fault: DockerFault, message: &s
     if fault == DockerFault::ImageNotFound && is_create {
         return OpError::ImageMissing;
     }
-    if fault == DockerFault::ContainerNotFound {
-        // At a creation it is the container whose network it would join.
-        return if is_create { OpError::Stale(reason) } else { OpError::ContainerMissing };
+    if fault == DockerFault::ContainerNotFound && !is_create {
+        return OpError::ContainerMissing;
     }
     if fault == DockerFault::HostPortInUse {
         reason = sentences::host_port_in_use(task, message);
     } else if fault == DockerFault::AddressInUse {
         reason = sentences::address_in_use(task);
     }
-    OpError::Fatal(Stopped::new(instance_fault(fault).unwrap_or(otherwise), reason))
+    let stopped = Stopped::new(instance_fault(fault).unwrap_or(otherwise), reason);
+    // At a creation a missing container is the one whose network it would join.
+    let is_state = matches!(
+        fault,
+        DockerFault::Conflict | DockerFault::NotFound | DockerFault::ContainerNotFound
+    );
+    if is_state { OpError::StaleLimited(stopped) } else { OpError::Fatal(stopped) }
 }
 
 /// What the instance lacks or something else on it has taken; None for what lies with the task definition or the image.
@@ -95,6 +102,7 @@ fn instance_fault(fault: DockerFault) -> Option<StopCause> {
         | DockerFault::ContainerNotFound
         | DockerFault::ImageNotFound
         | DockerFault::NetworkNotFound
+        | DockerFault::NetworkOwnerStopped
         | DockerFault::PlatformMismatch
         | DockerFault::ManifestUnknown
         | DockerFault::Command(_)

@@ -17,6 +17,8 @@ pub(crate) enum DockerFault {
     ImageNotFound,
     /// No such network.
     NetworkNotFound,
+    /// The container whose network namespace it joins does not run.
+    NetworkOwnerStopped,
     /// A host port is bound by something else.
     HostPortInUse,
     /// The container's IP address is used by another endpoint of the network.
@@ -49,7 +51,7 @@ pub(crate) enum CommandFault {
 }
 
 /// Texts that stand for a fault, whatever the status. The first that is found counts.
-const TEXTS: [(DockerFault, &[&str]); 8] = [
+const TEXTS: [(DockerFault, &[&str]); 9] = [
     (
         DockerFault::Restarting,
         &[
@@ -61,6 +63,7 @@ const TEXTS: [(DockerFault, &[&str]); 8] = [
             "the daemon is not ready",
         ],
     ),
+    (DockerFault::NetworkOwnerStopped, &["cannot join network of a non running container"]),
     (DockerFault::DiskFull, &["no space left on device"]),
     (
         DockerFault::AddressUnavailable,

@@ -23,6 +23,9 @@ pub(crate) enum OpError {
     Fatal(Stopped),
     /// The container's state is not what the Op assumed, or the outcome is unknown: inspect it, then retry.
     Stale(String),
+    /// Docker refuses it for a state that it does not name: inspect the container, then retry a limited number of times,
+    /// after which the task ends like this.
+    StaleLimited(Stopped),
     /// The container does not exist.
     ContainerMissing,
     /// The image does not exist.

@@ -157,7 +157,7 @@ pub(crate) fn op_error(error: &OpError) -> &str {
         | OpError::NetworkMissing(reason)
         | OpError::RetryLimited { reason, .. }
         | OpError::Stale(reason) => reason,
-        OpError::Fatal(stopped) => &stopped.reason,
+        OpError::Fatal(stopped) | OpError::StaleLimited(stopped) => &stopped.reason,
         OpError::ContainerMissing => "it is not there",
         OpError::ImageMissing => "its image is not there",
     }

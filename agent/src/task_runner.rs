@@ -136,7 +136,7 @@ impl TaskRunner {
         self.log_result(&running.op, &result);
         let inspect = self.inspects.entry(running.op.container().clone()).or_default();
         inspect.changes += 1;
-        inspect.is_due |= matches!(result, Err(OpError::Stale(_)));
+        inspect.is_due |= matches!(result, Err(OpError::Stale(_) | OpError::StaleLimited(_)));
         self.state.op_ended(&running.op, result, now);
         true
     }

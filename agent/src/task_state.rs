@@ -152,6 +152,16 @@ impl ContainerState {
     pub(crate) fn exit(&self) -> Option<&Exit> {
         if let Self::Exited { exit, .. } = self { Some(exit) } else { None }
     }
+
+    /// It is not what an Op assumed: until an inspection it is not known.
+    fn doubt(&mut self) {
+        *self = match std::mem::replace(self, Self::Unknown) {
+            // The inspection needs its id, and whether its stop signal was sent must not be forgotten.
+            unchanged @ (Self::Running { .. } | Self::Exited { .. }) => unchanged,
+            Self::Unknown | Self::NotCreated | Self::Created { .. } => Self::Unknown,
+            Self::Removed => Self::Removed,
+        };
+    }
 }
 
 impl RetryState {
@@ -315,17 +325,15 @@ impl TaskState {
             }
             OpError::Fatal(stopped) => self.fail(op.container(), stopped),
             OpError::Stale(reason) => {
-                container.state =
-                    match std::mem::replace(&mut container.state, ContainerState::Unknown) {
-                        // The inspection needs its id, and whether its stop signal was sent must not be forgotten.
-                        unchanged @ (ContainerState::Running { .. }
-                        | ContainerState::Exited { .. }) => unchanged,
-                        ContainerState::Unknown
-                        | ContainerState::NotCreated
-                        | ContainerState::Created { .. } => ContainerState::Unknown,
-                        ContainerState::Removed => ContainerState::Removed,
-                    };
+                container.state.doubt();
                 self.retry_later(op, reason, now);
+            }
+            OpError::StaleLimited(stopped) => {
+                container.state.doubt();
+                let attempts = self.retry_later(op, stopped.reason.clone(), now);
+                if attempts >= MAX_ATTEMPTS {
+                    self.fail(op.container(), stopped);
+                }
             }
             // A container that was to be started and does not exist will not come back, even if an earlier exit is known.
             OpError::ContainerMissing if matches!(op, Op::Start { .. } | Op::Restart { .. }) => {

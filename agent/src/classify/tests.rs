@@ -85,12 +85,20 @@ fn an_image_or_network_that_vanished_is_got_again() {
 }
 
 #[test]
-fn a_conflict_or_an_unknown_404_is_inspected_whatever_its_text_says() {
-    for status in [404, 409] {
-        for op in [create_op(), start_op()] {
-            let outcome = docker(&op, &task(), &refused(status, "in words of a later version"));
-            assert!(matches!(outcome, OpError::Stale(_)), "{op} {status}: {outcome:?}");
-        }
+fn a_conflict_or_an_unknown_404_is_inspected_whatever_its_text_says_and_not_retried_for_ever() {
+    let later = "in words of a later version";
+    for (op, status) in [(create_op(), 404), (start_op(), 404), (start_op(), 409)] {
+        let outcome = docker(&op, &task(), &refused(status, later));
+        let OpError::StaleLimited(stopped) = outcome else { panic!("{op} {status}: {outcome:?}") };
+        assert!(stopped.cause.is_some() && stopped.reason.contains(later), "{stopped:?}");
+    }
+    let no_owner = docker(&create_op(), &task(), &refused(404, "No such container: 0123"));
+    assert!(matches!(no_owner, OpError::StaleLimited(_)), "{no_owner:?}");
+    // Whose container has the name shows at once, and one whose network is joined is started again.
+    let waits = "cannot join network of a non running container: 0123";
+    for (op, message) in [(create_op(), later), (start_op(), waits)] {
+        let outcome = docker(&op, &task(), &refused(409, message));
+        assert!(matches!(outcome, OpError::Stale(_)), "{op}: {outcome:?}");
     }
     let kill = Op::Kill { container: name("main"), id: "c1".into() };
     let outcome = docker(&kill, &task(), &refused(404, "in words of a later version"));

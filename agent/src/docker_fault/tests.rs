@@ -43,7 +43,7 @@ const ANSWERS: &[(&str, u16, &str, DockerFault)] = &[
         "20.10.24",
         409,
         "cannot join network of a non running container: 0123",
-        DockerFault::Conflict,
+        DockerFault::NetworkOwnerStopped,
     ),
     ("20.10.24", 500, "transport is closing", DockerFault::Restarting),
     (

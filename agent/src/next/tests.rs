@@ -420,6 +420,22 @@ fn what_may_work_the_next_time_is_tried_three_times() {
 }
 
 #[test]
+fn a_start_that_is_refused_for_an_unnamed_state_is_tried_three_times_with_a_look_between() {
+    let mut scenario = Scenario::new(task());
+    while scenario.op() != "start container `main`" {
+        scenario.go();
+    }
+    let stopped = Stopped::new(StopCause::ContainerNotStarted, "it is in the way of itself");
+    for _ in 0..3 {
+        assert_eq!(ending(&scenario.task, &scenario.state), None);
+        scenario.fail(OpError::StaleLimited(stopped.clone()));
+        scenario.see("main", ObservedState::Created);
+        scenario.now = scenario.now.plus(Duration::from_secs(15));
+    }
+    assert_eq!(scenario.reason(), (StopCause::ContainerNotStarted, stopped.reason));
+}
+
+#[test]
 fn one_container_that_cannot_be_stopped_does_not_hold_up_the_others() {
     let mut scenario = Scenario::running(task_of(&[("main", true), ("side", true)]));
     scenario.task.wanted = Wanted::Stop;

@@ -50,6 +50,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         }),
         1 => Just(OpError::Fatal(Stopped::new(StopCause::ImageMissing, "never"))),
         2 => Just(OpError::Stale("stale".to_owned())),
+        1 => Just(OpError::StaleLimited(Stopped::new(StopCause::ContainerNotStarted, "refused"))),
         1 => Just(OpError::NetworkMissing("no network".to_owned())),
     ];
     let manner = prop_oneof![
