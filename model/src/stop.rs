@@ -1,5 +1,7 @@
 //! Why a task stops: a code as ECS has it, a cause that code decides on, and a sentence for people.
 
+use serde::de::value::Error as Unknown;
+use serde::de::{Deserializer, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 
 /// Why a task stops or stopped.
@@ -11,8 +13,9 @@ pub struct Stopped {
     pub code: StopCode,
     /// A sentence for people (ECS `stoppedReason`). Nothing decides on it.
     pub reason: String,
-    /// What stopped it. None where an older version wrote it down, or where an agent did not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What stopped it. None where an older version wrote it down, where an agent did not say, or where a later version
+    /// named one that this version does not know.
+    #[serde(default, deserialize_with = "known_cause", skip_serializing_if = "Option::is_none")]
     pub cause: Option<StopCause>,
 }
 
@@ -21,6 +24,16 @@ impl Stopped {
     pub fn new(cause: StopCause, reason: impl Into<String>) -> Self {
         Self { code: cause.code(), reason: reason.into(), cause: Some(cause) }
     }
+}
+
+/// One that is not known is none: an agent of a later version must not lose its link by it.
+fn known_cause<'de, D: Deserializer<'de>>(from: D) -> Result<Option<StopCause>, D::Error> {
+    let name = Option::<String>::deserialize(from)?;
+    let known = |name: String| {
+        let name: serde::de::value::StringDeserializer<Unknown> = name.into_deserializer();
+        StopCause::deserialize(name).ok()
+    };
+    Ok(name.and_then(known))
 }
 
 /// ECS's `stopCode`.
@@ -157,5 +170,13 @@ mod tests {
             r#"{"code":"EssentialContainerExited","reason":"too much","cause":"OutOfMemory"}"#;
         assert_eq!(serde_json::to_string(&stopped).unwrap(), json);
         assert_eq!(serde_json::from_str::<Stopped>(json).unwrap(), stopped);
+    }
+
+    #[test]
+    fn a_cause_of_a_later_version_is_read_as_none_and_the_rest_as_it_is() {
+        let later = r#"{"code":"InfrastructureHealth","reason":"too hot","cause":"Overheated"}"#;
+        let stopped: Stopped = serde_json::from_str(later).unwrap();
+        assert_eq!((stopped.code, stopped.cause), (StopCode::InfrastructureHealth, None));
+        assert_eq!(stopped.reason, "too hot");
     }
 }
