@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use api::client::CallError;
-use api::{InferredValue, Router, Service, Task};
+use api::{InferredValue, Router, Service, ServiceEvent, Task};
 use model::sentence::say;
 use model::{
     ContainerName, DeploymentId, InstanceId, RolloutState, RouterId, RuleId, ServiceName, TaskId,
@@ -269,4 +269,31 @@ pub(crate) fn readiness(version: &str, ready: bool) -> String {
 
 pub(crate) fn none(kind: &str) -> String {
     sentence!("no {kind}")
+}
+
+/// What happened to a service, without its name: where it stands is above the event. An older version wrote down only the
+/// words, with the name in front as ECS has it.
+pub(crate) fn event(service: &ServiceName, event: &ServiceEvent) -> String {
+    if let Some(kind) = &event.event {
+        return kind.to_string();
+    }
+    let front = format!("(service {service}) ");
+    event.message.strip_prefix(&front).unwrap_or(&event.message).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_an_older_version_is_shown_without_the_name_too() {
+        let service: ServiceName = "web".parse().unwrap();
+        let shown = |message: &str| {
+            let json =
+                format!(r#"{{"createdAt": "2026-01-01T00:00:00.000Z", "message": "{message}"}}"#);
+            event(&service, &serde_json::from_str(&json).unwrap())
+        };
+        assert_eq!(shown("(service web) was removed"), "was removed");
+        assert_eq!(shown("(service webshop) was removed"), "(service webshop) was removed");
+    }
 }

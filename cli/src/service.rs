@@ -9,7 +9,7 @@ use api::{
     ServiceEvent, UpdateServiceRequest,
 };
 use clap::Subcommand;
-use model::{ClusterName, RolloutState};
+use model::{ClusterName, RolloutState, ServiceName};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -193,7 +193,7 @@ async fn events(named: &Named, limit: usize, client: &Client, format: Format) ->
         }
     }
     events.truncate(limit);
-    output::list(format, events, &EVENT_HEADER, event_row);
+    output::list(format, events, &EVENT_HEADER, |event| event_row(&named.name, event));
     Ok(Exit::Success)
 }
 
@@ -214,7 +214,8 @@ async fn show(named: &Named, client: &Client, format: Format) -> Outcome {
     output::line(&format!("\n{}", output::table(&header, deployments)));
     output::line("");
     crate::task::list_of_service(&tasks);
-    let events = service.events.iter().take(EVENTS_SHOWN).map(event_row).collect();
+    let events = service.events.iter().take(EVENTS_SHOWN);
+    let events = events.map(|event| event_row(&named.name, event)).collect();
     output::line(&format!("\n{}", output::table(&EVENT_HEADER, events)));
     Ok(Exit::Success)
 }
@@ -254,9 +255,8 @@ fn facts(service: &Service) -> Vec<(&'static str, String)> {
 }
 
 /// An event with its time; the service that it is about is known.
-fn event_row(event: &ServiceEvent) -> Vec<String> {
-    let text = event.event.as_ref().map_or_else(|| event.message.clone(), ToString::to_string);
-    vec![time(event.created_at), text]
+fn event_row(service: &ServiceName, event: &ServiceEvent) -> Vec<String> {
+    vec![time(event.created_at), sentence::event(service, event)]
 }
 
 /// `repository@sha256:0123...` of the containers, each image once.
