@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +27,7 @@ mod instance;
 mod problem;
 mod request;
 mod request_id;
+mod revision;
 mod router;
 mod routing;
 mod sentence;
@@ -95,6 +96,7 @@ pub fn router(admin: Admin) -> Router {
         .method_not_allowed_fallback(|_: Authenticated| async { Problem::method_not_allowed() })
         .layer(from_fn_with_state((Arc::clone(&api_state), answers), idempotency::layer))
         .layer(from_fn(request_id::layer))
+        .layer(map_response(revision::layer))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(api_state)
 }

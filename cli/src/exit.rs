@@ -41,7 +41,7 @@ impl Exit {
         match error {
             CallError::Address { .. } => Self::Usage,
             CallError::Unreachable { .. } => Self::Unreachable,
-            CallError::Unreadable { .. } => Self::Failure,
+            CallError::OtherRevision { .. } | CallError::Unreadable { .. } => Self::Failure,
             CallError::Refused(refused) => match refused.status {
                 StatusCode::NOT_FOUND => Self::NotFound,
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Forbidden,

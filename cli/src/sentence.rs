@@ -25,6 +25,10 @@ pub(crate) fn call(error: &CallError) -> String {
              BERTH_URL and BERTH_TOKEN"
         ),
         CallError::Refused(refused) => refused.detail.clone(),
+        CallError::OtherRevision { base, cause } => sentence!(
+            "what answers at {base} is another version of Berth than this command, or not its admin API ({cause}). Use the \
+             `berth` that the server was started with, or end the server and start it again with this one: `berth up`"
+        ),
         CallError::Unreadable { base, cause } => {
             sentence!("the answer of {base} is not what this version of berth understands: {cause}")
         }

@@ -117,6 +117,21 @@ async fn who_did_what_is_remembered_under_the_id_of_the_answer() {
 }
 
 #[tokio::test]
+async fn every_answer_names_the_revision_of_the_api() {
+    let world = World::new().await;
+    for (path, token) in [
+        ("/api/v1/services", Some(&*world.admin)),
+        ("/api/v1/services", None),
+        ("/api/v1/services?limit=x", Some(&*world.admin)),
+        ("/nothing", Some(&*world.admin)),
+        ("/livez", None),
+    ] {
+        let answer = ask(&world, "GET", path, token).await;
+        assert_eq!(answer.headers["berth-api-revision"], "2", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_served_that_the_document_does_not_list() {
     let world = World::new().await;
     let operations = operations(&document(&world).await);

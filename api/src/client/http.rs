@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{CallError, Refused};
-use crate::header::{EntityTag, IDEMPOTENCY_KEY, IdempotencyKey, IfMatch};
+use crate::header::{API_REVISION, EntityTag, IDEMPOTENCY_KEY, IdempotencyKey, IfMatch, REVISION};
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -142,9 +142,10 @@ impl Client {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        let status = answer.status();
+        let (status, same_revision) = (answer.status(), is_same_revision(&answer));
         let body = answer.bytes().await.unwrap_or_default();
-        Err(CallError::Refused(Refused::read(status, &body)))
+        let refused = Refused::read(&self.base, status, &body);
+        Err(CallError::refused(&self.base, same_revision, refused))
     }
 
     /// The body of an answer as it comes, without a limit of time.
@@ -153,13 +154,17 @@ impl Client {
     }
 
     async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, CallError> {
+        let same_revision = is_same_revision(&answer);
         let bytes = answer.bytes().await;
         let bytes = bytes.map_err(|error| CallError::unreachable(&self.base, &error))?;
-        serde_json::from_slice(&bytes).map_err(|error| CallError::Unreadable {
-            base: self.base.to_string(),
-            cause: error.to_string(),
-        })
+        let value = serde_json::from_slice(&bytes);
+        value.map_err(|error| CallError::unreadable(&self.base, same_revision, &error))
     }
+}
+
+fn is_same_revision(answer: &Response) -> bool {
+    let revision = answer.headers().get(API_REVISION);
+    revision.is_some_and(|revision| revision.as_bytes() == REVISION.as_bytes())
 }
 
 /// The URL of a path by its parts, each percent-encoded as one.
