@@ -143,12 +143,11 @@ impl Control {
             match self.attempt(caller, request, &mut remembered).await {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => {}
-                Err(refused) => {
-                    if let Refused::Unmet(unmet) = &refused {
-                        self.remember_denial(caller, R::OPERATION, unmet).await;
-                    }
-                    return Err(refused);
+                Err(Refused::Unmet(unmet)) => {
+                    self.remember_denial(caller, R::OPERATION, &unmet).await;
+                    return Err(Refused::Unmet(as_named(request, unmet)));
                 }
+                Err(refused) => return Err(refused),
             }
         }
         Err(Refused::Contended)
@@ -299,6 +298,18 @@ impl Control {
             let batch = Batch { history: vec![event], ..Batch::of(Vec::new(), now) };
             drop(self.backend.commit(batch).await);
         }
+    }
+}
+
+/// A denial that tells of no entity more than the request does, not even whether there is one.
+fn as_named<R: Request>(request: &R, unmet: Unmet) -> Unmet {
+    match (request.named(), unmet) {
+        (Some(named), Unmet::Denied { principal, action, resource })
+            if resource.split('/').next() == Some(named.kind.as_str()) =>
+        {
+            Unmet::Denied { principal, action, resource: named.to_string() }
+        }
+        (_, unmet) => unmet,
     }
 }
 

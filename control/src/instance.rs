@@ -96,6 +96,10 @@ impl Request for GetInstance {
         Ok(resource(view.state, &self.0))
     }
 
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::Instance, &self.0))
+    }
+
     fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         Ok(Decision::read(|view| describe(view, &self.0)))
     }
@@ -107,6 +111,10 @@ impl Request for UpdateInstance {
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
         Ok(resource(view.state, &self.instance))
+    }
+
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::Instance, &self.instance))
     }
 
     fn precondition(&self) -> Option<Precondition> {
@@ -126,6 +134,10 @@ impl Request for RemoveInstance {
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
         Ok(resource(view.state, &self.instance))
+    }
+
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::Instance, &self.instance))
     }
 
     fn precondition(&self) -> Option<Precondition> {

@@ -20,6 +20,11 @@ pub trait Request: Sync {
     /// What it is about, as far as State knows it.
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused>;
 
+    /// What it is about as the request itself says it, where State tells more: who is denied learns no more than they said.
+    fn named(&self) -> Option<Resource> {
+        None
+    }
+
     /// All that it takes: the operation's action on what it is about, unless it needs more.
     fn permissions(&self, view: &View<'_>) -> Result<Vec<Permission>, Refused> {
         let resource = self.resource(view)?;

@@ -1,6 +1,6 @@
 //! Tasks without a service.
 
-use access::Resource;
+use access::{Resource, ResourceKind};
 use api::{RunTaskRequest, RunTaskResponse};
 use model::{ContainerOverride, NewTask, Overrides, TaskChange, TaskDefinition, TaskId};
 
@@ -25,6 +25,10 @@ impl Request for RunTask {
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
         Ok(task_definition::resource(view.state, &self.0.task_definition))
+    }
+
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::TaskDefinition, &self.0.task_definition))
     }
 
     /// Of the definition, and in the cluster.

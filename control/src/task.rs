@@ -142,6 +142,10 @@ impl Request for GetTask {
         Ok(resource(view, self.0))
     }
 
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::Task, &self.0))
+    }
+
     fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
         history(state, self.0, past)
     }
@@ -158,6 +162,10 @@ impl Request for StopTask {
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
         Ok(resource(view, self.task))
+    }
+
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::Task, &self.task))
     }
 
     fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
@@ -185,6 +193,10 @@ impl Request for GetTaskLogs {
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
         Ok(resource(view, self.task))
+    }
+
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::Task, &self.task))
     }
 
     fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {

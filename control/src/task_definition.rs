@@ -88,6 +88,10 @@ impl Request for GetTaskDefinition {
         Ok(resource(view.state, &self.0))
     }
 
+    fn named(&self) -> Option<Resource> {
+        Some(Resource::unknown(ResourceKind::TaskDefinition, &self.0))
+    }
+
     fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         Ok(Decision::read(|view| find(view.state, &self.0).map(describe)))
     }

@@ -7,7 +7,7 @@ use model::{
 };
 
 use super::*;
-use crate::{Context, Decision, Operation, View, Write};
+use crate::{Context, Decision, GetTaskDefinition, Operation, RegisterTaskDefinition, View, Write};
 
 /// Moves a tag that says how often it was moved, and answers with how many tags there are then.
 struct Count {
@@ -147,6 +147,20 @@ fn who_may_not_is_denied_and_remembered_but_cannot_fill_history() {
     assert_eq!(remembered[0], "user/eve PutManifest repository/hello r1 Denied");
     assert_eq!(remembered.len(), 30);
     assert_eq!(world.server.state().revision(), StateRevision(0));
+}
+
+#[test]
+fn a_denial_does_not_tell_whether_there_is_what_was_named() {
+    let world = World::new();
+    let container = serde_json::json!({"name": "web", "image": "hello", "memory": 64});
+    let document = serde_json::json!({"family": "hello", "containerDefinitions": [container]});
+    world.execute(&RegisterTaskDefinition::read(document, false).unwrap()).unwrap();
+    let eve = caller(Principal::User("eve".to_owned()));
+    for name in ["hello", "absent"] {
+        let denied = world.execute_as(&eve, &GetTaskDefinition(name.parse().unwrap()));
+        let Err(Refused::Unmet(Unmet::Denied { resource, .. })) = denied else { panic!("{name}") };
+        assert_eq!(resource, format!("task-definition/{name}"));
+    }
 }
 
 #[test]
