@@ -23,6 +23,15 @@ const MARGIN_BYTES: u64 = 32 << 20;
 /// Keeps the store in `path`, open as `database`, as `PATH.NAME`, durably. One that is there already and holds the same is
 /// kept; one that holds something else is kept too, and the new one gets a number behind its name.
 pub(super) fn keep(database: &Database, path: &Path, name: &str) -> Result<PathBuf, KvError> {
+    keep_within(database, path, name, free)
+}
+
+fn keep_within(
+    database: &Database,
+    path: &Path,
+    name: &str,
+    free: impl Fn(&Path) -> Result<u64, KvError>,
+) -> Result<PathBuf, KvError> {
     let read = database.begin_read().map_err(failed)?;
     let mut copy = beside(path, name);
     for number in 1_u32.. {
@@ -34,15 +43,18 @@ pub(super) fn keep(database: &Database, path: &Path, name: &str) -> Result<PathB
         }
         copy = beside(path, &format!("{name}.{number}"));
     }
-    let room = Room { needed: needed(path.metadata().map_err(failed)?.len()), free: free(path)? };
-    room.check(path)?;
     let unfinished = beside(&copy, "new");
-    // Left by one that was cut off.
+    // Left by one that was cut off. It goes before the room is looked at, since it may be what takes it.
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }
-    fill(&read, &unfinished)?;
+    let room = Room { needed: needed(path.metadata().map_err(failed)?.len()), free: free(path)? };
+    room.check(path)?;
+    fill(&read, &unfinished).inspect_err(|_| {
+        // A full disk must not stay full of it.
+        std::fs::remove_file(&unfinished).ok();
+    })?;
     disk::rename(&unfinished, &copy).map_err(failed)?;
     Ok(copy)
 }

@@ -56,3 +56,16 @@ fn the_room_that_a_disk_has_is_known() {
     let dir = tempfile::tempdir().unwrap();
     assert!(free(dir.path()).unwrap() > 0);
 }
+
+#[tokio::test]
+async fn a_copy_that_was_cut_off_does_not_take_the_room_of_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.redb");
+    let kv = RedbKv::open(&path).unwrap();
+    put(&kv, "1").await;
+    let unfinished = dir.path().join("store.redb.before-2.new");
+    disk::write(&unfinished, b"half", 0o600).unwrap();
+    let free = |_: &Path| Ok(if unfinished.exists() { 0 } else { u64::MAX });
+    let copy = keep_within(&kv.database, &path, "before-2", free).unwrap();
+    assert_eq!(held(&copy).await.0, b"1");
+}
