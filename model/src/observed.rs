@@ -1,4 +1,4 @@
-//! What peers report and nobody writes down: leases, target health, drain progress.
+//! What peers report and is not stored: leases, target health, drain progress.
 //!
 //! It lives in the server's memory and is rebuilt from reports. Unknown is not bad: what nobody has reported starts,
 //! stops and fails nothing.

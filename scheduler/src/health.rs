@@ -1,7 +1,7 @@
-//! A task is healthy when it runs and every router that can tell says so; what nobody can tell fails nothing.
+//! A task is healthy when it runs and every router that can tell says so; what is not known fails nothing.
 //!
 //! A task that was healthy before counts as healthy until a router says otherwise: routers come and go, and a new one
-//! knows nothing at first. A task that never was waits for a word of every connected router.
+//! knows nothing at first. A task that never was waits for a report of every connected router.
 
 use std::time::Duration;
 

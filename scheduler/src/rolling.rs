@@ -86,7 +86,7 @@ pub(crate) struct ServiceTasks {
     pub(crate) stale: Vec<Member>,
     /// Told to stop and not stopped yet: their room comes back by itself.
     pub(crate) stopping: usize,
-    /// Whether stale tasks must stay because nobody can tell how fresh ones do.
+    /// Whether stale tasks must stay because no router is connected that checks fresh ones.
     pub(crate) holds: bool,
 }
 
@@ -120,7 +120,7 @@ impl ServiceTasks {
         self.fresh.iter().any(is_starting)
     }
 
-    /// Whether nobody can tell how fresh tasks do that run.
+    /// Whether fresh tasks run that no router checks.
     pub(crate) fn waits_for_routers(&self) -> bool {
         self.holds && self.fresh.iter().any(|member| member.health == TaskHealth::Unknown)
     }

@@ -12,7 +12,7 @@ pub struct Settings {
     pub lease: LeaseTimes,
     /// Host ports for mappings that leave the choice to the scheduler.
     pub port_range: RangeInclusive<u16>,
-    /// How long a task that nobody checks must run to count as healthy; ECS's 40 seconds.
+    /// How long a task without a health check must run to count as healthy; ECS's 40 seconds.
     pub steady_after: Duration,
     /// How long a new task may take to pass its first check, beyond its grace period and the checks themselves.
     pub start_allowance: Duration,

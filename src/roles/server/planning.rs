@@ -1,5 +1,5 @@
-//! The thin loop around the scheduler: wake, plan, submit. It plans only on a state that holds what it created before, so nothing is created
-//! twice.
+//! The thin loop around the scheduler: wake, plan, submit. It plans only on a state that holds what it created before, so
+//! nothing is created twice.
 //!
 //! A Change that is refused means that another writer was faster: it is logged, and the next plan starts from what is
 //! true then, after a pause that grows while refusals go on. If the loop itself did not run for a while (a host that
