@@ -26,8 +26,9 @@ pub(crate) fn call(error: &CallError) -> String {
         ),
         CallError::Refused(refused) => refused.detail.clone(),
         CallError::OtherRevision { base, cause } => sentence!(
-            "what answers at {base} is another version of Berth than this command, or not its admin API ({cause}). Use the \
-             `berth` that the server was started with, or end the server and start it again with this one: `berth up`"
+            "what answers at {base} is another version of Berth than this command, or not its admin API. Use the `berth` \
+             that the server was started with, or end the server and start it again with this one: `berth up`. In detail: \
+             {cause}"
         ),
         CallError::Unreadable { base, cause } => {
             sentence!("the answer of {base} is not what this version of berth understands: {cause}")
