@@ -1,5 +1,5 @@
-//! A task without a service is placed at once or fails at once with the reason; only an instance that may be back before its
-//! lease is over is waited for.
+//! A task without a service is placed at once or fails at once with the reason; only an instance that may be back before
+//! its lease is over is waited for.
 
 use model::{StopCause, Stopped, Task, TaskChange, TaskStatus};
 
