@@ -79,7 +79,7 @@ pub struct Write {
     pub guards: Vec<RowGuard>,
     /// What it takes beside the operation's own action.
     pub also: Vec<Permission>,
-    /// Whether another batch of the same request completes it, and so remembers it.
+    /// Whether another batch of the same request remembers it: the first that anybody sees, or the only one.
     pub is_part: bool,
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn manifest(
     if let Some(parent) = parent(reader, repository, digest).await? {
         return Err(ErrorKind::ManifestInUse { parent }.into());
     }
-    remove_tags(context, repository, digest).await?;
+    let is_remembered = remove_tags(context, repository, digest).await?;
     let edges = edges(context, repository, digest, &row).await?;
     let mut rows = vec![RowWrite::Delete { key: key.clone() }];
     if let Some(subject) = &row.subject {
@@ -65,7 +65,7 @@ pub(crate) async fn manifest(
     }
     let guards = vec![RowGuard::Present(key)];
     let whole = || context.write(Operation::DeleteManifest, repository);
-    context.commit(Write { rows, guards, ..whole() }).await?;
+    context.commit(Write { rows, guards, is_part: is_remembered, ..whole() }).await?;
     // Edges without a manifest are ignored, so they may be deleted in several batches.
     for edges in edges.chunks(FILL_ROWS) {
         let rows = edges.iter().map(|key| RowWrite::Delete { key: key.clone() }).collect();
@@ -74,11 +74,12 @@ pub(crate) async fn manifest(
     Ok(accepted())
 }
 
+/// Whether there were any. Who asked is remembered with the first of them, since the client may hang up before the last.
 async fn remove_tags(
     context: &RequestContext,
     repository: &RepositoryName,
     digest: &Digest,
-) -> Result<(), RegistryError> {
+) -> Result<bool, RegistryError> {
     // Read again under the lock, which keeps pushes from moving a tag onto the manifest. A tag that is removed meanwhile
     // needs no removal.
     let state = context.shared.reader.state();
@@ -91,11 +92,12 @@ async fn remove_tags(
             })
         })
         .collect();
-    for changes in changes.chunks(FILL_ROWS) {
+    for (number, changes) in changes.chunks(FILL_ROWS).enumerate() {
         let write = context.write(Operation::DeleteManifest, repository);
-        context.commit(Write { changes: changes.to_vec(), is_part: true, ..write }).await?;
+        let is_part = number > 0;
+        context.commit(Write { changes: changes.to_vec(), is_part, ..write }).await?;
     }
-    Ok(())
+    Ok(!changes.is_empty())
 }
 
 /// The keys of its edges, read from its bytes. A damaged file leaves edges behind, which are ignored.

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use http::StatusCode;
-use model::Epoch;
+use model::history::{About, HistoryQuery};
+use model::{Epoch, History};
 use store::kv::memory::MemoryKv;
 use store::kv::{Kv, KvError, Pair, Range, Watch, Write};
 use store::{HistoryLimits, Store};
@@ -125,6 +126,15 @@ async fn push_and_delete(world: &World) -> usize {
     acknowledged
 }
 
+/// How often it is remembered that somebody deleted a manifest.
+async fn deletes(world: &World) -> usize {
+    let query = HistoryQuery { about: About::Audit, limit: 100, after: None };
+    let rows = world.store.history(query).await.unwrap().into_iter();
+    let is_delete =
+        |row: &History| matches!(row, History::Audit(event) if event.operation == "DeleteManifest");
+    rows.filter(is_delete).count()
+}
+
 #[tokio::test]
 async fn a_store_that_stops_at_any_commit_keeps_what_was_acknowledged_and_nothing_half() {
     let mut stopped_at = std::collections::BTreeSet::new();
@@ -145,8 +155,11 @@ async fn a_store_that_stops_at_any_commit_keeps_what_was_acknowledged_and_nothin
         let layer = world.get(&layer).send().await.status;
         match acknowledged {
             0 | 1 => assert_eq!(manifest, StatusCode::NOT_FOUND),
-            // A delete that was cut off may have removed the tag already.
-            3 => assert_eq!(layer, StatusCode::OK),
+            // A delete that was cut off may have removed the tag already, and is remembered then.
+            3 => {
+                assert_eq!(layer, StatusCode::OK);
+                assert_eq!(deletes(&world).await, usize::from(manifest == StatusCode::NOT_FOUND));
+            }
             2 | 4 => assert_eq!((manifest, layer), (StatusCode::NOT_FOUND, StatusCode::OK)),
             _ => assert_eq!((manifest, layer), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND)),
         }
