@@ -1,8 +1,9 @@
 //! `Idempotency-Key`: a request that is repeated under its key is done once, and answered each time as the first time.
 //!
 //! Answers are kept in memory for a day, and no more than so many: a repetition after a restart of the server, or after
-//! very many others, is done again. A client that hangs up ends nothing, so its repetition gets the answer that it missed. Only successes are kept, since what was refused has changed nothing and may be right
-//! the next time. A key belongs to the principal that used it; who repeats must still prove to be that principal.
+//! very many others, is done again. A client that hangs up ends nothing, so its repetition gets the answer that it missed.
+//! Only successes are kept, since what was refused has changed nothing and may be right the next time. A key belongs to the
+//! principal that used it; who repeats must still prove to be that principal.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError};
