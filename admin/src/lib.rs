@@ -66,6 +66,7 @@ fn api() -> OpenApiRouter<Api> {
         .routes(routes!(service::list, service::create))
         .routes(routes!(service::get, service::update, service::remove))
         .routes(routes!(service::rollback))
+        .routes(routes!(service::revisions))
         .routes(routes!(service::events))
         .routes(routes!(task::list, task::run))
         .routes(routes!(task::get))

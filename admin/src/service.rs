@@ -1,15 +1,15 @@
 //! Services.
 
 use api::{
-    ClusterQuery, CreateServiceRequest, ListEventsQuery, ListServicesQuery, Page,
+    ClusterQuery, CreateServiceRequest, ListEventsQuery, ListServicesQuery, Page, RollbackRequest,
     UpdateServiceRequest,
 };
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use control::{
-    CreateService, DeleteService, GetService, ListServiceEvents, ListServices, NamedService,
-    RollbackService, UpdateService,
+    CreateService, DeleteService, GetService, ListServiceEvents, ListServiceRevisions,
+    ListServices, NamedService, RollbackService, UpdateService,
 };
 use model::ServiceName;
 
@@ -80,17 +80,29 @@ pub(crate) async fn remove(
     who.execute(&api, DeleteService(service)).await.map(Tagged::from)
 }
 
-/// Goes back to the deployment that completed before: its revision and its digests.
-#[utoipa::path(post, path = "/services/{service}/rollback", operation_id = "RollbackService", params(("service" = ServiceName, Path), ClusterQuery, Precondition, IdempotencyParameter), responses((status = 200, body = api::Service, headers(("ETag" = String, description = "Which state it is in; for If-Match."))), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("service:Rollback"))))]
+/// Goes back to a revision that proved itself, with everything that it says.
+#[utoipa::path(post, path = "/services/{service}/rollback", operation_id = "RollbackService", params(("service" = ServiceName, Path), ClusterQuery, Precondition, IdempotencyParameter), request_body = RollbackRequest, responses((status = 200, body = api::Service, headers(("ETag" = String, description = "Which state it is in; for If-Match."))), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("service:Rollback"))))]
 pub(crate) async fn rollback(
     who: Authorized<RollbackService>,
     State(api): State<Api>,
     Path(name): Path<ServiceName>,
     Parameters(ClusterQuery { cluster }): Parameters<ClusterQuery>,
     Precondition { if_match }: Precondition,
+    Body(request): Body<RollbackRequest>,
 ) -> Result<Tagged<api::Service>, Problem> {
     let service = NamedService { cluster, name, if_match };
-    who.execute(&api, RollbackService(service)).await.map(Tagged::from)
+    who.execute(&api, RollbackService { service, request }).await.map(Tagged::from)
+}
+
+/// The revisions of a service that are kept, newest first.
+#[utoipa::path(get, path = "/services/{service}/revisions", operation_id = "ListServiceRevisions", params(("service" = ServiceName, Path), ListEventsQuery), responses((status = 200, body = Page<api::ServiceRevision>), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("service:Get"))))]
+pub(crate) async fn revisions(
+    who: Authorized<ListServiceRevisions>,
+    State(api): State<Api>,
+    Path(service): Path<ServiceName>,
+    Parameters(query): Parameters<ListEventsQuery>,
+) -> Result<Json<Page<api::ServiceRevision>>, Problem> {
+    who.execute(&api, ListServiceRevisions { service, query }).await.map(Json)
 }
 
 /// What happened to a service, newest first.

@@ -277,6 +277,12 @@ impl World {
     }
 
     /// The deployment that counts is done.
+    /// The revision of a service that was asked for last.
+    fn revision(&self, name: &str) -> ServiceRevision {
+        let (state, service) = (self.state(), self.service(name));
+        state.requested_revision(&service).expect("each service has one").clone()
+    }
+
     async fn complete(&self, name: &str) {
         let deployment = self.service(name).deployment.unwrap();
         self.apply(vec![DeploymentChange::Complete(deployment).into()]).await;
@@ -287,7 +293,8 @@ impl World {
         let service = self.service(service);
         let state = self.state();
         let deployment = state.deployment(service.deployment.unwrap()).unwrap();
-        let definition = state.task_definition(&service.task_definition).unwrap();
+        let revision = state.service_revision(deployment.revision).unwrap();
+        let definition = state.task_definition(&revision.task_definition).unwrap();
         let container = &definition.container_definitions[0];
         let task = NewTask {
             service: service.deployment.map(|deployment| (service.id, deployment)),
@@ -303,7 +310,7 @@ impl World {
                     host_port: 20_000 + u16::from(n),
                 }],
             }),
-            images: vec![(container.name.clone(), deployment.images[&container.name].clone())],
+            images: vec![(container.name.clone(), revision.images[&container.name].clone())],
             ..NewTask::new(
                 TaskId::new(now(), [n; 10]),
                 service.cluster.clone(),

@@ -1,7 +1,8 @@
 //! From an image in the registry to a service with a URL, in one request.
 
 use model::{
-    ClusterName, DeploymentId, HealthCheckProtocol, ImageReference, KeyValue, Revision, ServiceName,
+    ClusterName, DeploymentId, HealthCheckProtocol, HttpMatcher, ImageReference, KeyValue,
+    Revision, ServiceName,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -39,9 +40,18 @@ pub struct DeployRequest {
     /// HTTP, or TCP for a connection alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_protocol: Option<HealthCheckProtocol>,
+    /// What else is said of its health check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckSettings>,
+    /// How long after its start failed checks of a task are overlooked, in seconds; 0 by default. It acts at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check_grace_period_seconds: Option<u32>,
     /// Sets these; variables that are not named stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Vec<KeyValue>>,
+    /// Unsets these variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unset_environment: Option<Vec<String>>,
     /// CPU units; 256 by default, 1024 is one core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u64>,
@@ -69,13 +79,43 @@ impl DeployRequest {
             path: None,
             health_path: None,
             health_protocol: None,
+            health_check: None,
+            health_check_grace_period_seconds: None,
             environment: None,
+            unset_environment: None,
             cpu: None,
             memory: None,
             desired_count: None,
             command: None,
         }
     }
+}
+
+/// What is said of a health check; what is absent is as before, or the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HealthCheckSettings {
+    /// Between two checks; 5 by default, 1 to 300.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_seconds: Option<u32>,
+    /// How long one check may take; 2 by default, 1 to 120.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
+    /// Passes in a row that make an unhealthy target healthy; 2 by default, 1 to 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy_threshold: Option<u32>,
+    /// Failures in a row that make a healthy target unhealthy; 3 by default, 1 to 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unhealthy_threshold: Option<u32>,
+    /// Which answers pass; `200-399` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matcher: Option<HttpMatcher>,
+    /// The port that is checked; the one that takes the traffic by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The Host that the check asks for; the first of the service that is no pattern by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// What was deployed.
@@ -86,6 +126,8 @@ pub struct DeployResponse {
     pub service_name: ServiceName,
     /// Its cluster.
     pub cluster_name: ClusterName,
+    /// The number of the service revision that it rolls out.
+    pub revision: u32,
     /// The deployment that was started; null where nothing had to be rolled out.
     pub deployment_id: Option<DeploymentId>,
     /// Whether the service is new.

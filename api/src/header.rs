@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// The header of every answer that says which revision of the API the server speaks.
 pub const API_REVISION: &str = "berth-api-revision";
 /// The revision of these types: one more when clients and servers no longer understand each other. Servers before 2 (lists
-/// without pages) do not name theirs.
-pub const REVISION: &str = "2";
+/// without pages) do not name theirs; with 3 services have revisions.
+pub const REVISION: &str = "3";
 
 /// The header that makes a repeated request safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

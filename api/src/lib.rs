@@ -17,12 +17,13 @@ pub mod problem;
 pub mod router;
 pub mod routing;
 pub mod service;
+mod service_revision;
 pub mod status;
 pub mod task;
 pub mod task_definition;
 
 pub use cluster::{Cluster, ClusterQuery, default_cluster};
-pub use deploy::{DeployRequest, DeployResponse, InferredValue};
+pub use deploy::{DeployRequest, DeployResponse, HealthCheckSettings, InferredValue};
 pub use header::{EntityTag, IdempotencyKey, IfMatch};
 pub use image::{ListTagsQuery, Platform, Repository, Tag};
 pub use installation::{Done, Remaining};
@@ -34,8 +35,11 @@ pub use routing::{
     CreateRuleRequest, FixedResponse, Listener, Rule, RuleAction, Target, TargetGroup, TargetHealth,
 };
 pub use service::{
-    CompletedDeployment, CreateServiceRequest, Deployment, DeploymentStatus, ListEventsQuery,
-    ListServicesQuery, LoadBalancer, Service, ServiceEvent, UpdateServiceRequest,
+    CreateServiceRequest, Deployment, DeploymentStatus, ListEventsQuery, ListServicesQuery,
+    LoadBalancer, ProvenRevision, RollbackRequest, Service, ServiceEvent, UpdateServiceRequest,
+};
+pub use service_revision::{
+    RevisionAspect, RevisionImage, RevisionLoadBalancer, RevisionOutcome, ServiceRevision,
 };
 pub use status::Status;
 pub use task::{

@@ -41,6 +41,8 @@ pub struct Rule {
     pub action: RuleAction,
     /// The service that it was made for and goes with.
     pub service_name: Option<ServiceName>,
+    /// The number of the service's revision that it comes and goes with; null where somebody made it by itself.
+    pub service_revision: Option<u32>,
     /// When it was made.
     pub created_at: Timestamp,
 }

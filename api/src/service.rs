@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::{
-    ClusterName, ContainerName, DeploymentConfiguration, DeploymentFailure, DeploymentId,
-    EventKind, ImageReference, PlacementFailure, Revision, RolloutState, SchedulingStrategy,
-    ServiceId, ServiceName, ServiceStatus, TargetGroupName, Timestamp,
+    ClusterName, ContainerName, DeploymentCause, DeploymentConfiguration, DeploymentFailure,
+    DeploymentId, DeploymentStage, EventKind, ImageReference, PlacementFailure, Revision,
+    RolloutState, SchedulingStrategy, ServiceId, ServiceName, ServiceStatus, TargetGroupName,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -32,7 +33,10 @@ pub struct Service {
     pub running_count: u32,
     /// How many do not run yet.
     pub pending_count: u32,
-    /// What people asked for; after a rollback, what it went back to.
+    /// The number of the revision that was asked for last, by people or by a push; after a rollback, of the one that it
+    /// went back to.
+    pub revision: u32,
+    /// What that revision runs.
     pub task_definition: Revision,
     /// Where it answers, if a rule leads to it.
     pub url: Option<String>,
@@ -52,8 +56,8 @@ pub struct Service {
     pub health_check_grace_period_seconds: u32,
     /// The one that counts first, then older ones that still have tasks.
     pub deployments: Vec<Deployment>,
-    /// Where a rollback goes while a deployment is in progress.
-    pub last_completed_deployment: Option<CompletedDeployment>,
+    /// Where a rollback goes while a deployment is in progress: the newest revision that proved itself.
+    pub proven_revision: Option<ProvenRevision>,
     /// Newest first; only some, and none in lists.
     pub events: Vec<ServiceEvent>,
     /// When it was made.
@@ -89,7 +93,9 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// Whether it is the one that counts.
     pub status: DeploymentStatus,
-    /// What it rolls out.
+    /// The number of the service revision that it rolls out.
+    pub revision: u32,
+    /// What that runs.
     pub task_definition: Revision,
     /// `repository@digest` by container.
     #[schema(value_type = BTreeMap<String, ImageReference>)]
@@ -100,10 +106,18 @@ pub struct Deployment {
     pub running_count: u32,
     /// How many do not run yet.
     pub pending_count: u32,
-    /// Tasks that failed in a row.
+    /// Tasks that failed in a row before they were healthy.
     pub failed_tasks: u32,
+    /// Tasks that were healthy and then ended by themselves or failed their checks.
+    pub crashed_tasks: u32,
+    /// When the last task of either kind failed.
+    pub last_failure_at: Option<Timestamp>,
     /// How far it is.
     pub rollout_state: RolloutState,
+    /// How far it is with replacing what was in force before it.
+    pub stage: DeploymentStage,
+    /// What made it begin.
+    pub cause: DeploymentCause,
     /// Why it is where it is, for people.
     pub rollout_state_reason: String,
     /// Why it failed, for programs.
@@ -112,8 +126,20 @@ pub struct Deployment {
     pub rollback_of: Option<DeploymentId>,
     /// When it started.
     pub created_at: Timestamp,
+    /// By whom it was started.
+    pub created_by: String,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Deployment {
+    /// Until when it is watched, while it is.
+    pub fn bakes_until(&self) -> Option<Timestamp> {
+        match (self.rollout_state, self.stage) {
+            (RolloutState::InProgress, DeploymentStage::Replaced { bake_until }) => bake_until,
+            _ => None,
+        }
+    }
 }
 
 /// Whether a deployment counts, in ECS's words.
@@ -126,14 +152,24 @@ pub enum DeploymentStatus {
     Active,
 }
 
-/// A deployment that completed.
+/// A service revision that proved itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct CompletedDeployment {
-    /// Its id.
-    pub id: DeploymentId,
-    /// What it rolled out.
+pub struct ProvenRevision {
+    /// Its number.
+    pub revision: u32,
+    /// What it runs.
     pub task_definition: Revision,
+}
+
+/// Where a rollback goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RollbackRequest {
+    /// The number of a revision that proved itself. While a deployment is in progress or has failed it is the newest of
+    /// them by default, else the one before the one that runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
 }
 
 /// Something that happened to a service.

@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use api::client::Client;
-use api::{DeployRequest, DeployResponse, Limit, ListTasksQuery, TaskDefinitionReference};
-use model::{ClusterName, HealthCheckProtocol, ImageReference, KeyValue, ServiceName, TaskStatus};
+use api::{
+    DeployRequest, DeployResponse, HealthCheckSettings, Limit, ListTasksQuery,
+    TaskDefinitionReference,
+};
+use model::{
+    ClusterName, HealthCheckProtocol, HttpMatcher, ImageReference, KeyValue, ServiceName,
+    TaskStatus,
+};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -26,7 +32,7 @@ pub struct Deploy {
     #[arg(long)]
     image: Option<ImageReference>,
     /// A registered task definition instead of an image: `family:revision`, or `family` for the newest.
-    #[arg(long, value_name = "REVISION", conflicts_with_all = ["image", "env", "cpu", "memory", "command"])]
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["image", "env", "unset", "cpu", "memory", "command"])]
     task_definition: Option<TaskDefinitionReference>,
     /// How many tasks.
     #[arg(
@@ -51,6 +57,33 @@ pub struct Deploy {
     /// Check health by a TCP connection alone.
     #[arg(long, conflicts_with = "health_path")]
     health_tcp: bool,
+    /// Seconds between two health checks.
+    #[arg(long, value_name = "SECONDS")]
+    health_interval: Option<u32>,
+    /// Seconds that one health check may take.
+    #[arg(long, value_name = "SECONDS")]
+    health_timeout: Option<u32>,
+    /// Passes in a row that make an unhealthy task healthy again.
+    #[arg(long, value_name = "COUNT")]
+    healthy_threshold: Option<u32>,
+    /// Failures in a row that make a healthy task unhealthy.
+    #[arg(long, value_name = "COUNT")]
+    unhealthy_threshold: Option<u32>,
+    /// Which answers are healthy, as in `200-399` or `200,204`.
+    #[arg(long, value_name = "CODES")]
+    health_matcher: Option<HttpMatcher>,
+    /// The port of the health check, where it is another one.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    health_port: Option<u16>,
+    /// The Host that the health check asks for; the service's by default.
+    #[arg(long, value_name = "HOST")]
+    health_host: Option<String>,
+    /// Seconds after its start in which failed checks of a task are overlooked.
+    #[arg(long, value_name = "SECONDS")]
+    health_grace_period: Option<u32>,
+    /// Unset an environment variable; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    unset: Vec<String>,
     /// An environment variable, as NAME=VALUE; may be repeated, and those that are not named stay.
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
@@ -110,6 +143,15 @@ fn request(deploy: &Deploy) -> Result<DeployRequest, Failure> {
         None => Err(Failure::Other(Exit::Usage, sentence::no_variable(text))),
     };
     let environment = deploy.env.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
+    let health = HealthCheckSettings {
+        interval_seconds: deploy.health_interval,
+        timeout_seconds: deploy.health_timeout,
+        healthy_threshold: deploy.healthy_threshold,
+        unhealthy_threshold: deploy.unhealthy_threshold,
+        matcher: deploy.health_matcher.clone(),
+        port: deploy.health_port,
+        host: deploy.health_host.clone(),
+    };
     Ok(DeployRequest {
         name: deploy.name.clone(),
         cluster_name: deploy.cluster.clone(),
@@ -120,6 +162,9 @@ fn request(deploy: &Deploy) -> Result<DeployRequest, Failure> {
         path: deploy.path.clone(),
         health_path: deploy.health_path.clone(),
         health_protocol: deploy.health_tcp.then_some(HealthCheckProtocol::Tcp),
+        health_check: (health != HealthCheckSettings::default()).then_some(health),
+        health_check_grace_period_seconds: deploy.health_grace_period,
+        unset_environment: (!deploy.unset.is_empty()).then(|| deploy.unset.clone()),
         environment: (!environment.is_empty()).then_some(environment),
         cpu: deploy.cpu,
         memory: deploy.memory,

@@ -4,13 +4,14 @@
 use std::path::Path;
 
 use api::client::CallError;
-use api::{InferredValue, Router, Service, ServiceEvent, Task};
+use api::{Deployment, InferredValue, Router, Service, ServiceEvent, Task};
 use model::sentence::say;
 use model::{
     ContainerName, DeploymentId, InstanceId, RolloutState, RouterId, RuleId, ServiceName, TaskId,
+    Timestamp,
 };
 
-use crate::text::{count, word};
+use crate::text::{count, time, word};
 
 /// Ends every sentence here.
 macro_rules! sentence {
@@ -134,17 +135,48 @@ pub(crate) fn rollout_summary(service: &Service, waiting: Option<&str>) -> Strin
     );
     if let Some(primary) = primary {
         let state = word(&primary.rollout_state);
-        text.push_str(&format!(" ({}, {state})", primary.task_definition));
+        text.push_str(&format!(
+            " (revision {}, {}, {state})",
+            primary.revision, primary.task_definition
+        ));
         if primary.failed_tasks > 0 {
             text.push_str(&format!(", {} failed", primary.failed_tasks));
         }
     }
     if let Some(reason) = &service.placement_failure {
         text.push_str(&format!("; not placed: {reason}"));
-    } else if let Some(reason) = waiting {
+    } else if let Some(reason) = waiting.filter(|_| rolling.is_some()) {
         text.push_str(&format!("; not healthy yet: {reason}"));
     }
     sentence!("{text}")
+}
+
+/// A deployment that is watched.
+pub(crate) fn baking(state: &str, until: Timestamp) -> String {
+    sentence!("{state}, watched until {}", time(until))
+}
+
+/// What stands behind the outcome of a revision that requests lead to.
+pub(crate) const fn in_force() -> &'static str {
+    ", in force"
+}
+
+/// Tasks that are healthy and end by themselves, again and again.
+pub(crate) fn crash_loop(deployment: &Deployment) -> String {
+    let last = deployment.last_failure_at.map(time).map(|at| format!(", the last one at {at}"));
+    let last = last.unwrap_or_default();
+    sentence!(
+        "{} tasks were healthy and ended by themselves{last}; they are started again ever more slowly",
+        deployment.crashed_tasks
+    )
+}
+
+/// What comes after a deployment that answers.
+pub(crate) fn rollout_bakes(deployment: &Deployment, until: Timestamp) -> String {
+    let (revision, until) = (deployment.revision, time(until));
+    sentence!(
+        "revision {revision} answers; it is watched until {until}, then it is COMPLETED and where roll-backs go"
+    )
 }
 
 pub(crate) fn task_stopped(task: &Task) -> String {
@@ -163,7 +195,10 @@ pub(crate) fn rollout_failed(
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let back = service.primary().filter(|one| one.rollback_of == Some(deployment));
     let after = match back {
-        Some(back) => format!("rolled back to {}, which answers as before", back.task_definition),
+        Some(back) => format!(
+            "rolled back to revision {} ({}), which answers as before with its own hosts and health check",
+            back.revision, back.task_definition
+        ),
         None => "there was nothing to roll back to".to_owned(),
     };
     sentence!(

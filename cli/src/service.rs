@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use api::client::{Client, Tagged, all};
 use api::{
-    Deployment, IfMatch, Limit, ListEventsQuery, ListServicesQuery, ListTasksQuery, Page, Service,
-    ServiceEvent, UpdateServiceRequest,
+    Deployment, IfMatch, Limit, ListEventsQuery, ListServicesQuery, ListTasksQuery, Page,
+    RollbackRequest, Service, ServiceEvent, UpdateServiceRequest,
 };
 use clap::Subcommand;
 use model::{ClusterName, RolloutState, ServiceName};
@@ -19,6 +19,7 @@ use crate::{sentence, wait};
 
 mod arguments;
 mod removal;
+mod revision;
 
 use self::arguments::{Named, Settings, Waiting};
 
@@ -51,10 +52,15 @@ pub enum Command {
         #[command(flatten)]
         waiting: Waiting,
     },
-    /// Go back to the deployment that completed before.
+    /// Its revisions, newest first: what each rolled out, what differed, and how that ended.
+    Revisions(Named),
+    /// Go back to a revision that proved itself, with its image, settings, hosts and paths.
     Rollback {
         #[command(flatten)]
         named: Named,
+        /// The revision, by number; the one before by default: `berth service revisions NAME` lists them.
+        #[arg(long, value_name = "REVISION")]
+        to: Option<u32>,
         #[command(flatten)]
         waiting: Waiting,
     },
@@ -81,6 +87,9 @@ pub enum Command {
 const EVENT_HEADER: [&str; 2] = ["AT", "EVENT"];
 /// How many of the newest `show` prints.
 const EVENTS_SHOWN: usize = 10;
+
+/// Exits in a row, of tasks that were healthy, that are called a crash loop.
+const CRASH_LOOP: u32 = 3;
 
 /// Columns of the list.
 const HEADER: [&str; 6] = ["SERVICE", "STATUS", "RUNNING", "DEFINITION", "ROLLOUT", "URL"];
@@ -115,6 +124,10 @@ fn trouble(service: &Service) -> Option<(&'static str, String)> {
         return Some(("not placed", reason.clone()));
     }
     let primary = service.primary()?;
+    if primary.crashed_tasks >= CRASH_LOOP {
+        let why = sentence::crash_loop(primary);
+        return Some(("crash loop", why));
+    }
     let failed = primary.rollout_state == RolloutState::Failed;
     failed.then(|| ("failed", primary.rollout_state_reason.clone()))
 }
@@ -142,8 +155,11 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             let service = update(&named, settings, client).await?;
             wait_and_show(&named, service, &waiting, client, format).await
         }
-        Command::Rollback { named, waiting } => {
-            let service = client.roll_back_service(&named.name, &named.cluster, None).await?;
+        Command::Revisions(named) => revision::list(&named, client, format).await,
+        Command::Rollback { named, to, waiting } => {
+            let request = RollbackRequest { revision: to };
+            let (name, cluster) = (&named.name, &named.cluster);
+            let service = client.roll_back_service(name, cluster, &request, None).await?;
             wait_and_show(&named, service, &waiting, client, format).await
         }
         Command::Rm { named, yes, waiting } => removal::remove(&named, yes, &waiting, client).await,
@@ -240,10 +256,14 @@ fn facts(service: &Service) -> Vec<(&'static str, String)> {
         ("status", word(&service.status)),
         ("url", or_dash(service.url.as_ref())),
         ("tasks", sentence::counts(service)),
+        ("revision", service.revision.to_string()),
         ("task definition", service.task_definition.to_string()),
         ("image", primary.map_or_else(|| text(""), images)),
         ("rollout", or_dash(rollout)),
     ];
+    if let Some(until) = primary.and_then(Deployment::bakes_until) {
+        facts.push(("watched until", time(until)));
+    }
     if let Some(failed) = primary.and_then(|primary| primary.rollback_of) {
         facts.push(("rolled back", sentence::rolled_back(failed)));
     }

@@ -70,7 +70,14 @@ pub(crate) async fn rollout(
         }
         progress.say(&sentence::rollout_summary(&service, tasks.waiting.as_deref()));
         match stage {
-            Stage::Done => return Ok(Exit::Success),
+            Stage::Done => {
+                if let Some(primary) = service.primary()
+                    && let Some(until) = primary.bakes_until()
+                {
+                    progress.keep(&sentence::rollout_bakes(primary, until));
+                }
+                return Ok(Exit::Success);
+            }
             Stage::Failed => {
                 drop(progress);
                 return failed(client, &service, wanted, record.as_ref()).await;

@@ -1,26 +1,24 @@
 //! From an image in the registry to a service with a URL, in one batch: `berth deploy`.
 //!
 //! What is not said is inferred from the image or kept from the service as it is, and everything inferred is answered with
-//! where it came from. A revision is registered only when something changed, and a deployment started only when something
-//! else than now would run.
+//! where it came from. It builds on the revision that was asked for last. A revision is made only when something changed,
+//! and a deployment started only when something else than now would run, or be reached otherwise.
 
 use access::Resource;
 use api::{DeployRequest, DeployResponse, InferredValue};
 use model::change::ServiceUpdate;
 use model::{
-    Change, Deployment, DeploymentChange, LoadBalancer, NewService, RolloutState, RoutingChange,
-    Service, ServiceChange, ServiceId, State, TargetGroup, TargetGroupId, TaskDefinition,
+    Change, DeploymentCause, DeploymentChange, NewService, RolledOut, Service, ServiceChange,
+    ServiceId, ServiceRevision, State, TaskDefinition,
 };
 
 use crate::refused::DeployError;
 use crate::sentence::Origin;
-use crate::{Context, Decision, Operation, Refused, Request, View, deployment, describe};
+use crate::{Context, Decision, Operation, Refused, Request, View, deployment, describe, resolve};
 
 mod definition;
+mod health;
 mod routing;
-
-/// Until a target that leaves is cut off, in seconds.
-const DEREGISTRATION_DELAY: u32 = 30;
 
 /// Deploys an image of the registry as a service: makes or changes everything that it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +60,9 @@ struct Inputs<'a> {
     request: &'a DeployRequest,
     /// The service as it is, unless it is new.
     known: Option<&'a Service>,
-    /// The definition that it runs now.
+    /// The revision of it that was asked for last.
+    current: Option<&'a ServiceRevision>,
+    /// The definition that this runs.
     old: Option<&'a TaskDefinition>,
 }
 
@@ -77,31 +77,41 @@ impl Request for DeployService {
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         let (state, request) = (context.view.state, &self.0);
         let known = state.service_named(&request.cluster_name, &request.name);
-        let old = known.and_then(|service| state.task_definition(&service.task_definition));
-        let inputs = Inputs { context, state, request, known, old };
+        let current = known.and_then(|service| state.requested_revision(service));
+        let old = current.and_then(|revision| state.task_definition(&revision.task_definition));
+        let inputs = Inputs { context, state, request, known, current, old };
         let mut changeset = Changeset::default();
         let definition = inputs.definition(&mut changeset)?;
         let service = match known {
-            Some(known) => inputs.change(known, &definition, &mut changeset),
-            None => inputs.create(&definition, &mut changeset)?,
+            Some(known) => inputs.change(known, &mut changeset),
+            None => inputs.create(&mut changeset),
         };
-        inputs.routing(&service, &mut changeset)?;
-        let new = deployment::of(context, service.id, &definition)?;
-        let image = new.images.values().next().cloned().ok_or(DeployError::NoContainer)?;
-        let started = (!inputs.runs_already(&new)).then_some(new);
+        let load_balancers = inputs.load_balancers(&definition, &mut changeset)?;
+        let images = resolve::images(&context.view, &definition)?;
+        let image = images.values().next().cloned().ok_or(DeployError::NoContainer)?;
+        let contents = deployment::Contents { definition: &definition, images, load_balancers };
+        let revision = deployment::next_revision(context, service, contents);
+        let starts = !deployment::runs_already(state, &revision);
+        let number = if starts { revision.number } else { inputs.current_number() };
         let Changeset { mut changes, inferred } = changeset;
-        let deployment_id = started.as_ref().map(|deployment| deployment.id);
-        changes.extend(started.map(|deployment| DeploymentChange::Start(deployment).into()));
+        let new = starts.then(|| {
+            let cause = DeploymentCause::Requested;
+            deployment::start(context, service, RolledOut::New(revision), cause)
+        });
+        let deployment_id = new.as_ref().map(|deployment| deployment.id);
+        changes.extend(new.map(|deployment| DeploymentChange::Start(deployment).into()));
         let created = known.is_none();
         Ok(Decision::change(changes, move |view| {
+            let service = view.state.service(service);
             Ok(DeployResponse {
                 service_name: request.name.clone(),
                 cluster_name: request.cluster_name.clone(),
+                revision: number,
                 deployment_id,
                 created,
                 task_definition: definition.key(),
                 image: image.into(),
-                url: describe::url(view.state, &service, view.router_port),
+                url: service.and_then(|one| describe::url_to_be(view.state, one, view.router_port)),
                 inferred,
             })
         }))
@@ -109,80 +119,44 @@ impl Request for DeployService {
 }
 
 impl Inputs<'_> {
-    /// A service that is there keeps what is not said.
-    fn change(
-        &self,
-        known: &Service,
-        definition: &TaskDefinition,
-        changeset: &mut Changeset,
-    ) -> Service {
+    /// A service that is there keeps what is not said. These settings act at once, as in ECS.
+    fn change(&self, known: &Service, changeset: &mut Changeset) -> ServiceId {
         let wanted = self.request.desired_count;
         changeset.choose("replicas", wanted, || (known.desired_count, Origin::AsBefore));
         changeset.changes.push(
             ServiceChange::Update(ServiceUpdate {
                 service: Some(known.id),
                 desired_count: wanted,
+                health_check_grace_period_seconds: self.request.health_check_grace_period_seconds,
                 ..Default::default()
             })
             .into(),
         );
-        Service { task_definition: definition.key(), ..known.clone() }
+        known.id
     }
 
-    fn create(
-        &self,
-        definition: &TaskDefinition,
-        changeset: &mut Changeset,
-    ) -> Result<Service, DeployError> {
+    fn create(&self, changeset: &mut Changeset) -> ServiceId {
         let (now, request) = (self.context.view.now, self.request);
-        let balancer = self.balancer(definition, changeset)?;
         let count = request.desired_count;
         let service = NewService {
             desired_count: changeset.choose("replicas", count, || (1, Origin::Default)),
-            load_balancers: balancer.into_iter().collect(),
+            health_check_grace_period_seconds: request
+                .health_check_grace_period_seconds
+                .unwrap_or_default(),
             created_by: self.context.view.caller.principal.to_string(),
             ..NewService::new(
                 ServiceId::new(now, self.context.random()),
                 request.cluster_name.clone(),
                 request.name.clone(),
-                definition.key(),
                 now,
             )
         };
-        changeset.changes.push(ServiceChange::Create(service.clone()).into());
-        Ok(service.into())
+        let id = service.id;
+        changeset.changes.push(ServiceChange::Create(service).into());
+        id
     }
 
-    /// Where the traffic of a new service goes, with a target group of its own; None where its definition maps no port.
-    fn balancer(
-        &self,
-        definition: &TaskDefinition,
-        changeset: &mut Changeset,
-    ) -> Result<Option<LoadBalancer>, DeployError> {
-        let (now, request) = (self.context.view.now, self.request);
-        let Some((container_name, container_port)) = self.taker(definition, changeset)? else {
-            return Ok(None);
-        };
-        let group = TargetGroup {
-            id: TargetGroupId::new(now, self.context.random()),
-            cluster: request.cluster_name.clone(),
-            name: request.name.as_str().parse().expect("a service name is a target group name"),
-            health_check: self.health_check(None, changeset)?,
-            deregistration_delay_seconds: DEREGISTRATION_DELAY,
-            created_at: now,
-        };
-        let target_group = group.id;
-        changeset.changes.push(RoutingChange::PutTargetGroup(group).into());
-        Ok(Some(LoadBalancer { target_group, container_name, container_port }))
-    }
-
-    /// Whether the service runs or rolls out exactly this already.
-    fn runs_already(&self, new: &Deployment) -> bool {
-        let current = self.known.and_then(|known| known.deployment);
-        current.and_then(|id| self.state.deployment(id)).is_some_and(|current| {
-            current.rollout_state != RolloutState::Failed
-                && current.task_definition == new.task_definition
-                && current.images == new.images
-        })
+    fn current_number(&self) -> u32 {
+        self.current.map_or(0, |revision| revision.number)
     }
 }

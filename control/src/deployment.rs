@@ -1,57 +1,100 @@
-//! How a deployment begins, whoever starts it.
+//! How a deployment begins, whoever starts it, and the revision that it rolls out.
 
 use std::collections::BTreeMap;
 
 use model::{
-    ContainerName, Deployment, DeploymentId, PinnedImage, Revision, RolloutState, ServiceId,
-    TaskDefinition,
+    ContainerDefinition, ContainerName, DeploymentCause, DeploymentId, LoadBalancer, NewDeployment,
+    PinnedImage, PortMapping, RevisionOrigin, RolledOut, ServiceId, ServiceRevision,
+    ServiceRevisionId, State, TaskDefinition, TransportProtocol,
 };
 
-use crate::{Context, Refused, resolve, sentence};
+use crate::Context;
 
-/// A deployment of a definition, pinned to what its tags name now.
-pub(crate) fn of(
-    context: &Context<'_>,
-    service: ServiceId,
-    definition: &TaskDefinition,
-) -> Result<Deployment, Refused> {
-    let images = resolve::images(&context.view, definition)?;
-    Ok(start(context, service, definition.key(), images))
+/// What a new revision of a service says.
+#[derive(Debug)]
+pub(crate) struct Contents<'a> {
+    /// What its tasks run.
+    pub(crate) definition: &'a TaskDefinition,
+    /// The digest of each container's image.
+    pub(crate) images: BTreeMap<ContainerName, PinnedImage>,
+    /// How they are reached.
+    pub(crate) load_balancers: Vec<LoadBalancer>,
 }
 
-/// A deployment that goes back to one that completed before.
-pub(crate) fn back(
+/// The next revision of a service, built on the one that was asked for last.
+pub(crate) fn next_revision(
     context: &Context<'_>,
-    service: &model::Service,
-    target: &model::CompletedDeployment,
-) -> Deployment {
-    let (definition, images) = (target.task_definition.clone(), target.images.clone());
-    Deployment {
-        rollout_state_reason: sentence::rolled_back_by_a_person(),
-        rollback_of: service.deployment,
-        ..start(context, service.id, definition, images)
+    service: ServiceId,
+    contents: Contents<'_>,
+) -> ServiceRevision {
+    let (state, now) = (context.view.state, context.view.now);
+    let known = state.service(service);
+    let base = known.and_then(|service| state.requested_revision(service));
+    ServiceRevision {
+        id: ServiceRevisionId::new(now, context.random()),
+        service,
+        number: known.map_or(0, |service| service.last_revision) + 1,
+        base: base.map(|base| base.id),
+        origin: RevisionOrigin::Requested,
+        task_definition: contents.definition.key(),
+        images: contents.images,
+        load_balancers: contents.load_balancers,
+        created_at: now,
+        created_by: context.view.caller.principal.to_string(),
     }
 }
 
-fn start(
+/// A deployment that who asks wants.
+pub(crate) fn start(
     context: &Context<'_>,
     service: ServiceId,
-    task_definition: Revision,
-    images: BTreeMap<ContainerName, PinnedImage>,
-) -> Deployment {
+    revision: RolledOut,
+    cause: DeploymentCause,
+) -> NewDeployment {
     let now = context.view.now;
-    Deployment {
+    NewDeployment {
         id: DeploymentId::new(now, context.random()),
         service,
-        task_definition,
-        images,
-        rollout_state: RolloutState::InProgress,
-        rollout_state_reason: sentence::tasks_are_being_started(),
-        failure: None,
-        rollback_of: None,
-        failed_tasks: 0,
-        last_failure_at: None,
+        revision,
+        cause,
         created_at: now,
-        updated_at: now,
+        created_by: context.view.caller.principal.to_string(),
+    }
+}
+
+/// Whether the service rolls out or runs exactly what the revision says already.
+pub(crate) fn runs_already(state: &State, revision: &ServiceRevision) -> bool {
+    let service = state.service(revision.service);
+    let current = service.and_then(|service| state.current_deployment(service));
+    let requested = service.and_then(|service| state.requested_revision(service));
+    current.is_some_and(|current| match current.rollout_state {
+        model::RolloutState::InProgress | model::RolloutState::Completed => true,
+        model::RolloutState::Failed | model::RolloutState::Stopped => false,
+    }) && requested.is_some_and(|requested| requested.says_the_same(revision))
+}
+
+/// How a service is reached when it runs another definition: the port that took its traffic, or the container's only one
+/// where it has no other, so that traffic follows a port that moves.
+pub(crate) fn balancers_in(
+    definition: &TaskDefinition,
+    balancers: &[LoadBalancer],
+) -> Vec<LoadBalancer> {
+    let moved = balancers.iter().map(|balancer| {
+        let container = definition.container(&balancer.container_name);
+        let port = container.and_then(|one| serving_port(one, balancer.container_port));
+        let container_port = port.unwrap_or(balancer.container_port);
+        LoadBalancer { container_port, ..balancer.clone() }
+    });
+    moved.collect()
+}
+
+fn serving_port(container: &ContainerDefinition, port: u16) -> Option<u16> {
+    let tcp = |mapping: &&PortMapping| mapping.protocol == TransportProtocol::Tcp;
+    let ports: Vec<u16> =
+        container.port_mappings.iter().filter(tcp).map(|one| one.container_port).collect();
+    match ports.as_slice() {
+        several if several.contains(&port) => Some(port),
+        [only] => Some(*only),
+        _ => None,
     }
 }

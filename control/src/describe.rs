@@ -6,7 +6,7 @@ pub(crate) mod routing;
 pub(crate) mod service;
 pub(crate) mod task;
 
-use model::{State, Task, TaskStatus};
+use model::{Rule, State, Task, TaskStatus};
 
 /// How many there are.
 pub(crate) fn count(items: impl Iterator) -> u32 {
@@ -24,14 +24,24 @@ pub(crate) fn pending<'a>(tasks: impl Iterator<Item = &'a Task>) -> u32 {
     count(tasks.filter(|task| matches!(task.last_status(), Provisioning | Pending | Activating)))
 }
 
-/// The URL under which people reach a service: its first rule with a host that can be dialled. None while no router has
-/// said where it listens.
+/// The URL under which people reach a service: its first rule in force with a host that can be dialled, else one that
+/// somebody made for it. None while no router has said where it listens.
 pub(crate) fn url(state: &State, service: &model::Service, port: u16) -> Option<String> {
+    let made = state.rules().filter(|rule| rule.service == Some(service.id)).cloned();
+    url_of(state.service_rules(service).into_iter().chain(made), port)
+}
+
+/// The URL under which people will reach a service once what was asked for last is in force.
+pub(crate) fn url_to_be(state: &State, service: &model::Service, port: u16) -> Option<String> {
+    let requested = state.requested_revision(service)?;
+    url_of(requested.rules(), port).or_else(|| url(state, service, port))
+}
+
+fn url_of(mut rules: impl Iterator<Item = Rule>, port: u16) -> Option<String> {
     let plain = |pattern: &&String| !pattern.contains(['*', '?']);
-    let mut of = state.rules().filter(|rule| rule.service == Some(service.id));
-    let (host, conditions) = of.find_map(|rule| {
-        let host = rule.conditions.host_header.iter().find(plain)?;
-        Some((host, &rule.conditions))
+    let (host, conditions) = rules.find_map(|rule| {
+        let host = rule.conditions.host_header.iter().find(plain)?.clone();
+        Some((host, rule.conditions))
     })?;
     let path = conditions.path_pattern.iter().find(plain).map_or("", String::as_str);
     let port = match port {

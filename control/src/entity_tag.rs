@@ -25,9 +25,9 @@ pub(crate) fn of_instance(instance: &Instance) -> EntityTag {
 /// The state of what people set of a service, and which deployment counts; not of what is only counted or observed.
 pub(crate) fn of_service(service: &Service) -> EntityTag {
     tag(&(
-        (service.id, service.status, service.desired_count, &service.task_definition),
+        (service.id, service.status, service.desired_count, service.deployment),
         (&service.deployment_configuration, service.health_check_grace_period_seconds),
-        (&service.load_balancers, service.follow_tags, service.deployment),
+        service.follow_tags,
     ))
 }
 

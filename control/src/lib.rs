@@ -34,6 +34,7 @@ mod routing;
 mod run_task;
 mod sentence;
 mod service;
+mod service_revision;
 mod status;
 mod stopped;
 mod task;
@@ -60,6 +61,7 @@ pub use service::{
     CreateService, DeleteService, GetService, ListServices, NamedService, RollbackService,
     UpdateService,
 };
+pub use service_revision::ListServiceRevisions;
 pub use status::GetStatus;
 pub use task::{GetTask, GetTaskLogs, ListTasks, LogSource, StopTask};
 pub use task_definition::{GetTaskDefinition, ListTaskDefinitions, RegisterTaskDefinition};

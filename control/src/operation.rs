@@ -117,6 +117,8 @@ operations! {
     DeployService: (ServiceDeploy on Service); Named, Changes;
     /// Goes back to an earlier deployment.
     RollbackService: (ServiceRollback on Service); Named, Changes;
+    /// The revisions of a service.
+    ListServiceRevisions: (ServiceGet on Service); Named, Reads;
     /// What happened to a service.
     ListServiceEvents: (ServiceEvents on Service); Named, Reads;
 

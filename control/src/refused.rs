@@ -51,8 +51,24 @@ pub enum Refused {
         /// What would match.
         name: String,
     },
-    /// The service never completed an earlier deployment.
+    /// The service has no earlier revision that proved itself.
     NothingToRollBackTo(ServiceName),
+    /// A revision that did not prove itself, or is not kept any more.
+    NotProven {
+        /// The service.
+        service: ServiceName,
+        /// The revision, by number.
+        revision: u32,
+        /// Those that can be gone back to, the newest first.
+        proven: Vec<u32>,
+    },
+    /// A rule that comes and goes with a revision of a service.
+    RuleOfRevision {
+        /// The service.
+        service: ServiceName,
+        /// The revision, by number.
+        revision: u32,
+    },
     /// Too many tasks, or none.
     CountOutOfRange {
         /// What was given.
@@ -133,8 +149,19 @@ pub enum DeployError {
     },
     /// Port 0.
     PortZero,
-    /// The image exposes no port, and none was given.
-    NoPort,
+    /// How a service is reached was said of one that takes no traffic.
+    TakesNoTraffic(ServiceName),
+    /// What a health check's answer should be was said of a connection, which has none.
+    TcpCheckWithAnswer,
+    /// A value out of its range, which begins at 1.
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// What was given.
+        value: u32,
+        /// What it may be at most.
+        most: u32,
+    },
     /// A task definition without a container.
     NoContainer,
     /// A TCP check with a path.
@@ -200,7 +227,10 @@ impl Refused {
             Self::Deploy(error) => error.code(),
             Self::Document(DocumentError::Unsupported(_)) => ProblemCode::Unsupported,
             Self::NoTargetGroup(_) => ProblemCode::NoTargetGroup,
-            Self::NothingToRollBackTo(_) => ProblemCode::NothingToRollBackTo,
+            Self::NothingToRollBackTo(_) | Self::NotProven { .. } => {
+                ProblemCode::NothingToRollBackTo
+            }
+            Self::RuleOfRevision { .. } => ProblemCode::InUse,
             Self::ContainerMissing { .. } => ProblemCode::ContainerNotFound,
             Self::JoinTokenBounds { .. }
             | Self::ForeignToken
@@ -222,7 +252,7 @@ impl DeployError {
         match self {
             Self::ImageMissing { .. } => ProblemCode::ImageNotFound,
             Self::SeveralContainers { .. } => ProblemCode::SeveralContainers,
-            Self::NoPort => ProblemCode::NoPort,
+            Self::TakesNoTraffic(_) => ProblemCode::NoPort,
             Self::NoListenerYet => ProblemCode::Unavailable,
             Self::ForeignRegistry { .. }
             | Self::DefinitionSaysItself
@@ -230,7 +260,9 @@ impl DeployError {
             | Self::PortNotMapped { .. }
             | Self::PortZero
             | Self::NoContainer
-            | Self::TcpCheckWithPath => ProblemCode::InvalidParameter,
+            | Self::TcpCheckWithPath
+            | Self::TcpCheckWithAnswer
+            | Self::OutOfRange { .. } => ProblemCode::InvalidParameter,
         }
     }
 }
@@ -244,7 +276,9 @@ fn code_of(error: &CommitError) -> ProblemCode {
             Refusal::Exists { .. } | Refusal::ServiceExists { .. } => ProblemCode::AlreadyExists,
             Refusal::WrongStatus { .. } => ProblemCode::WrongStatus,
             Refusal::InUse { .. } => ProblemCode::InUse,
-            Refusal::NotNext { .. } => ProblemCode::Conflict,
+            Refusal::NotNext { .. } | Refusal::NotNextServiceRevision { .. } => {
+                ProblemCode::Conflict
+            }
             Refusal::RuleConflict { .. } => ProblemCode::RuleConflict,
             Refusal::JoinTokenOver(_) => ProblemCode::JoinTokenOver,
             Refusal::NoRoom { .. } => ProblemCode::NoRoom,

@@ -79,8 +79,9 @@ impl Request for ListRules {
 
     fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         Ok(Decision::read(|view| {
-            let seen = view.state.rules().filter(|one| view.shows(Self::OPERATION, *one));
-            let described = seen.filter_map(|one| rule(view.state, one));
+            let rules = view.state.rules_in_force().into_values();
+            let seen = rules.filter(|one| view.shows(Self::OPERATION, one));
+            let described = seen.filter_map(|one| rule(view.state, &one));
             let key = |one: &api::Rule| (one.priority.unwrap_or(u16::MAX), one.rule_id);
             page(described, key, self.0.limit, self.0.next_token.as_ref(), |one| one)
         }))
@@ -134,7 +135,7 @@ fn action(
 ) -> Result<Action, Refused> {
     match (service, &request.target_group_name, &request.fixed_response) {
         (Some(service), None, None) => {
-            let balancer = service.load_balancers.first();
+            let balancer = state.load_balancers(service).first();
             let balancer = balancer.ok_or_else(|| Refused::NoTargetGroup(service.name.clone()))?;
             Ok(Action::Forward { target_group: balancer.target_group })
         }
@@ -182,11 +183,19 @@ impl Request for DeleteRule {
     type Answer = Done;
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
-        let known = view.state.rule(self.0).map(Resource::from);
+        let made = view.state.rule(self.0).map(Resource::from);
+        let known = made.or_else(|| {
+            let rules = view.state.rules_in_force();
+            rules.get(&self.0).map(Resource::from)
+        });
         Ok(known.unwrap_or_else(|| Resource::unknown(ResourceKind::Rule, &self.0)))
     }
 
-    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+    fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        if let Some((service, revision)) = context.view.state.owner_of_rule(self.0) {
+            let (service, revision) = (service.name.clone(), revision.number);
+            return Err(Refused::RuleOfRevision { service, revision });
+        }
         Ok(Decision::change(vec![RoutingChange::RemoveRule(self.0).into()], |_| Ok(Done {})))
     }
 }

@@ -48,8 +48,20 @@ fn refused(refused: &Refused) -> String {
             format!("host `{host}` has a port: a rule holds on the listener's port, write `{name}`")
         }
         Refused::NothingToRollBackTo(service) => {
-            format!("service `{service}` has no earlier completed deployment to go back to")
+            format!("service `{service}` has no earlier revision that proved itself to go back to")
         }
+        Refused::NotProven { service, revision, proven } => {
+            let proven: Vec<_> = proven.iter().map(ToString::to_string).collect();
+            let proven = if proven.is_empty() { "none".to_owned() } else { proven.join(", ") };
+            format!(
+                "revision {revision} of service `{service}` has not proved itself, or is not kept any more; it can go \
+                 back to: {proven}"
+            )
+        }
+        Refused::RuleOfRevision { service, revision } => format!(
+            "the rule comes with revision {revision} of service `{service}`: say another host or path with `berth deploy \
+             {service} --host HOST --path PATH`, or remove the service with `berth service rm {service}`"
+        ),
         Refused::CountOutOfRange { count, most } => format!("count is {count}; use 1 to {most}"),
         Refused::TooLong { field: "reason", most } => {
             format!("the reason is longer than {most} characters")
@@ -92,10 +104,15 @@ fn deploy(error: &DeployError) -> String {
              {service}` changes how many tasks it keeps"
         ),
         DeployError::PortZero => "port 0 is no port; use 1 to 65535".to_owned(),
-        DeployError::NoPort => {
-            "the image exposes no port: say which one the application listens on with `--port`, or add EXPOSE to its \
-             Dockerfile"
-                .to_owned()
+        DeployError::TakesNoTraffic(service) => format!(
+            "service `{service}` takes no traffic, so it has no host, path or health check: the image exposes no port; \
+             say which one the application listens on with `--port`, or add EXPOSE to its Dockerfile"
+        ),
+        DeployError::TcpCheckWithAnswer => {
+            "a TCP check has no answer: say matcher and host of an HTTP check only".to_owned()
+        }
+        DeployError::OutOfRange { field, value, most } => {
+            format!("{field} is {value}; use 1 to {most}")
         }
         DeployError::NoContainer => "the task definition has no container".to_owned(),
         DeployError::TcpCheckWithPath => {
@@ -218,16 +235,6 @@ pub(crate) fn unsupported(unsupported: &UnsupportedField) -> String {
     format!("`{place}`{hint}")
 }
 
-/// Why a deployment is where it is when it begins.
-pub(crate) fn tasks_are_being_started() -> String {
-    say("tasks are being started")
-}
-
-/// Why a deployment goes back.
-pub(crate) fn rolled_back_by_a_person() -> String {
-    say("rolled back by a person")
-}
-
 /// Why a task stops that somebody stopped.
 pub(crate) fn stopped_by(principal: &Principal) -> String {
     say(format!("stopped by {principal}"))
@@ -245,6 +252,7 @@ pub(crate) enum Origin {
     ServiceName,
     Expose,
     LowestOfExpose,
+    NoExpose,
     FirstMapped,
     Default,
     DefaultCpu,
@@ -260,6 +268,9 @@ impl Origin {
             Self::ServiceName => "the service's name",
             Self::Expose => "the image's EXPOSE",
             Self::LowestOfExpose => "the lowest port of the image's EXPOSE",
+            Self::NoExpose => {
+                "the image exposes none: it runs as a worker, without traffic; see --port"
+            }
             Self::FirstMapped => "the first that the task definition maps",
             Self::Default => "the default",
             Self::DefaultCpu => "the default; 1024 is one core",

@@ -1,21 +1,25 @@
 //! Services.
 
+use std::collections::BTreeMap;
+
 use access::{Resource, ResourceKind};
 use api::{
-    CreateServiceRequest, IfMatch, ListServicesQuery, Page, TaskDefinitionReference,
-    UpdateServiceRequest,
+    CreateServiceRequest, IfMatch, ListServicesQuery, Page, RollbackRequest,
+    TaskDefinitionReference, UpdateServiceRequest,
 };
 use model::change::ServiceUpdate;
 use model::{
-    Change, ClusterName, CompletedDeployment, DeploymentChange, HistoryQuery, NewService,
-    Precondition, RolloutState, Service, ServiceChange, ServiceId, ServiceName, State,
+    Change, ClusterName, ContainerName, DeploymentCause, DeploymentChange, HistoryQuery,
+    NewService, PinnedImage, Precondition, RolledOut, Service, ServiceChange, ServiceId,
+    ServiceName, ServiceRevision, State, TaskDefinition,
 };
 
+use crate::deployment::Contents;
 use crate::describe::service::service;
 use crate::entity_tag::{self, Tagged};
 use crate::page::page;
 use crate::{
-    Context, Decision, Operation, Past, Refused, Request, View, deployment, event, find,
+    Context, Decision, Operation, Past, Refused, Request, View, deployment, event, find, resolve,
     task_definition,
 };
 
@@ -58,9 +62,14 @@ pub struct UpdateService {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteService(pub NamedService);
 
-/// Goes back to the deployment that completed before: its revision and its digests.
+/// Goes back to a revision that proved itself, with everything that it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollbackService(pub NamedService);
+pub struct RollbackService {
+    /// Which.
+    pub service: NamedService,
+    /// Where to.
+    pub request: RollbackRequest,
+}
 
 impl NamedService {
     fn find<'a>(&self, state: &'a State) -> Result<&'a Service, Refused> {
@@ -83,15 +92,17 @@ impl NamedService {
     }
 
     fn describe(&self, view: &View<'_>) -> Result<Tagged<api::Service>, Refused> {
-        Ok(describe(view, self.find(view.state)?))
+        describe(view, self.find(view.state)?)
     }
 }
 
 /// A service with its last events.
-fn describe(view: &View<'_>, one: &Service) -> Tagged<api::Service> {
+fn describe(view: &View<'_>, one: &Service) -> Result<Tagged<api::Service>, Refused> {
     let (events, _) = event::page_of(view.past, EVENTS_SHOWN);
-    let value = api::Service { events, ..service(view.state, one, view.router_port) };
-    Tagged { tag: entity_tag::of_service(one), value }
+    let described = service(view.state, one, view.router_port);
+    let described = described.ok_or_else(|| Refused::missing(ResourceKind::Service, &one.name))?;
+    let value = api::Service { events, ..described };
+    Ok(Tagged { tag: entity_tag::of_service(one), value })
 }
 
 impl Request for ListServices {
@@ -108,9 +119,9 @@ impl Request for ListServices {
         Ok(Decision::read(|view| {
             let all = view.state.services().filter(|one| one.cluster == query.cluster);
             let seen = all.filter(|one| view.shows(Self::OPERATION, *one));
-            let key = |one: &&Service| one.name.clone();
-            let describe = |one| service(view.state, one, view.router_port);
-            page(seen, key, query.limit, query.next_token.as_ref(), describe)
+            let described = seen.filter_map(|one| service(view.state, one, view.router_port));
+            let key = |one: &api::Service| one.service_name.clone();
+            page(described, key, query.limit, query.next_token.as_ref(), |one| one)
         }))
     }
 }
@@ -163,13 +174,14 @@ impl Request for CreateService {
                 ServiceId::new(now, context.random()),
                 request.cluster_name.clone(),
                 request.service_name.clone(),
-                definition.key(),
                 now,
             )
         };
-        let deployment = deployment::of(context, made.id, definition)?;
-        let changes =
-            vec![ServiceChange::Create(made).into(), DeploymentChange::Start(deployment).into()];
+        let images = resolve::images(&context.view, definition)?;
+        let contents = Contents { definition, images, load_balancers: Vec::new() };
+        let revision = RolledOut::New(deployment::next_revision(context, made.id, contents));
+        let new = deployment::start(context, made.id, revision, DeploymentCause::Requested);
+        let changes = vec![ServiceChange::Create(made).into(), DeploymentChange::Start(new).into()];
         Ok(Decision::change(changes, |view| self.named().describe(view)))
     }
 }
@@ -203,14 +215,56 @@ impl Request for UpdateService {
             })
             .into(),
         ];
-        let now: TaskDefinitionReference = service.task_definition.clone().into();
+        changes.extend(self.deployment(context, service)?);
+        Ok(Decision::change(changes, |view| self.service.describe(view)))
+    }
+}
+
+impl UpdateService {
+    /// What is to be rolled out, where another definition is wanted or everything is to be replaced.
+    fn deployment(
+        &self,
+        context: &Context<'_>,
+        service: &Service,
+    ) -> Result<Option<Change>, Refused> {
+        let (state, request) = (context.view.state, &self.request);
+        let Some(current) = state.requested_revision(service) else { return Ok(None) };
+        let now: TaskDefinitionReference = current.task_definition.clone().into();
         let wanted = request.task_definition.as_ref().unwrap_or(&now);
         let wanted = task_definition::find(state, wanted)?;
-        if request.force_new_deployment || wanted.key() != service.task_definition {
-            let deployment = deployment::of(context, service.id, wanted)?;
-            changes.push(DeploymentChange::Start(deployment).into());
+        if !request.force_new_deployment && wanted.key() == current.task_definition {
+            return Ok(None);
         }
-        Ok(Decision::change(changes, |view| self.service.describe(view)))
+        let images = self.images(context, current, wanted)?;
+        let load_balancers = deployment::balancers_in(wanted, &current.load_balancers);
+        let contents = Contents { definition: wanted, images, load_balancers };
+        let revision = RolledOut::New(deployment::next_revision(context, service.id, contents));
+        let new = deployment::start(context, service.id, revision, DeploymentCause::Requested);
+        Ok(Some(DeploymentChange::Start(new).into()))
+    }
+
+    /// What the tags name now where everything is to be replaced, as with ECS; else a container whose image is written as
+    /// before keeps its digest.
+    fn images(
+        &self,
+        context: &Context<'_>,
+        current: &ServiceRevision,
+        wanted: &TaskDefinition,
+    ) -> Result<BTreeMap<ContainerName, PinnedImage>, Refused> {
+        let mut images = resolve::images(&context.view, wanted)?;
+        let before = context.view.state.task_definition(&current.task_definition);
+        if self.request.force_new_deployment {
+            return Ok(images);
+        }
+        for container in &wanted.container_definitions {
+            let same = before.and_then(|before| before.container(&container.name));
+            if same.is_some_and(|same| same.image == container.image)
+                && let Some(image) = current.images.get(&container.name)
+            {
+                images.insert(container.name.clone(), image.clone());
+            }
+        }
+        Ok(images)
     }
 }
 
@@ -238,32 +292,51 @@ impl Request for RollbackService {
     type Answer = Tagged<api::Service>;
 
     fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
-        Ok(self.0.resource())
+        Ok(self.service.resource())
     }
 
     fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
-        self.0.history(state, past)
+        self.service.history(state, past)
     }
 
     fn precondition(&self) -> Option<Precondition> {
-        self.0.unmodified()
+        self.service.unmodified()
     }
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         let state = context.view.state;
-        let service = self.0.find(state)?;
-        let target = rollback_target(state, service);
-        let target = target.ok_or_else(|| Refused::NothingToRollBackTo(service.name.clone()))?;
-        let change = DeploymentChange::Start(deployment::back(context, service, target)).into();
-        Ok(Decision::change(vec![change], |view| self.0.describe(view)))
+        let service = self.service.find(state)?;
+        let target = rollback_target(state, service, self.request.revision)?;
+        let cause = DeploymentCause::Rollback { from: service.deployment };
+        let revision = RolledOut::Known(target.id);
+        let new = deployment::start(context, service.id, revision, cause);
+        let change = DeploymentChange::Start(new).into();
+        Ok(Decision::change(vec![change], |view| self.service.describe(view)))
     }
 }
 
-/// While a deployment is in progress or has failed: the last that completed. From a completed one: the one before it.
-fn rollback_target<'a>(state: &State, service: &'a Service) -> Option<&'a CompletedDeployment> {
-    let current = service.deployment.and_then(|id| state.deployment(id));
-    match current.map(|deployment| deployment.rollout_state) {
-        Some(RolloutState::Completed) | None => service.previous_completed.as_ref(),
-        Some(RolloutState::InProgress | RolloutState::Failed) => service.last_completed.as_ref(),
-    }
+/// The revision that is named, if it proved itself. Else the newest that did and is not the one that is rolled out now:
+/// from a completed deployment that is the one before it.
+fn rollback_target<'a>(
+    state: &'a State,
+    service: &Service,
+    wanted: Option<u32>,
+) -> Result<&'a ServiceRevision, Refused> {
+    let current = state.current_deployment(service).map(|deployment| deployment.revision);
+    let proven: Vec<_> =
+        service.completed.iter().rev().filter_map(|id| state.service_revision(*id)).collect();
+    let name = || service.name.clone();
+    let Some(wanted) = wanted else {
+        // While none has proved itself, what was in force before is better than nothing.
+        let before = state.current_deployment(service).and_then(|one| one.replaces.first());
+        let before = before.and_then(|id| state.service_revision(*id));
+        let mut others = proven.into_iter().chain(before).filter(|one| Some(one.id) != current);
+        return others.next().ok_or_else(|| Refused::NothingToRollBackTo(name()));
+    };
+    let found = proven.iter().find(|one| one.number == wanted);
+    found.copied().ok_or_else(|| Refused::NotProven {
+        service: name(),
+        revision: wanted,
+        proven: proven.iter().map(|one| one.number).collect(),
+    })
 }

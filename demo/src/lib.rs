@@ -191,7 +191,8 @@ async fn rolled_out(berth: &Installation, load: &Load, text: &str) -> Result<(),
 async fn settled(berth: &Installation) -> Result<(), DemoError> {
     until("the deployment completes", || async {
         let service = berth.service(SERVICE).await?;
-        Ok(primary(&service)["rolloutState"] == "COMPLETED"
+        // It answers; that it is watched for a minute need not be waited for.
+        Ok(primary(&service)["stage"]["kind"] == "REPLACED"
             && service["runningCount"] == REPLICAS
             && service["pendingCount"] == 0)
     })

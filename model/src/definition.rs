@@ -253,15 +253,6 @@ impl ContainerDefinition {
         self.memory_reservation.or(self.memory).unwrap_or(DEFAULT_MEMORY_MIB)
     }
 
-    /// The port that takes traffic meant for `port`: that one, or the container's only TCP port where it has no other, so
-    /// that traffic follows a port that moves from one revision to the next.
-    pub fn serving_port(&self, port: u16) -> Option<u16> {
-        let tcp = |mapping: &&PortMapping| mapping.protocol == TransportProtocol::Tcp;
-        let mut ports = self.port_mappings.iter().filter(tcp).map(|one| one.container_port);
-        let only = ports.clone().next().filter(|_| ports.clone().count() == 1);
-        ports.find(|one| *one == port).or(only)
-    }
-
     /// Seconds between SIGTERM and SIGKILL.
     pub fn stop_timeout_secs(&self) -> u32 {
         self.stop_timeout.unwrap_or(30)

@@ -1,6 +1,6 @@
 //! What happened, kept for days beside [`State`](crate::State) and never loaded at start: nothing decides on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -9,10 +9,11 @@ use crate::access::Principal;
 use crate::definition::Revision;
 use crate::digest::Digest;
 use crate::id::{DeploymentId, ServiceId, TaskId};
-use crate::name::{ClusterName, ServiceName};
+use crate::image::PinnedImage;
+use crate::name::{ClusterName, ContainerName, ServiceName};
 use crate::placement::PlacementFailure;
 use crate::row::{self, RowError, Schema, json};
-use crate::service::{Deployment, DeploymentFailure};
+use crate::service::{Deployment, DeploymentFailure, RolloutState, ServiceRevision};
 use crate::stop::Stopped;
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -34,9 +35,64 @@ pub enum History {
         service_name: Option<ServiceName>,
     },
     /// A deployment that ended.
-    Deployment(Deployment),
+    Deployment(EndedDeployment),
     /// Something that somebody asked for.
     Audit(AuditEvent),
+}
+
+/// A deployment as it ended, with what it rolled out: both may be gone from State.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedDeployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The service.
+    pub service: ServiceId,
+    /// The number of its revision. None where an older version wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
+    /// What its tasks ran.
+    pub task_definition: Revision,
+    /// The digest of each container's image.
+    pub images: BTreeMap<ContainerName, PinnedImage>,
+    /// How it ended.
+    pub rollout_state: RolloutState,
+    /// Why, for people.
+    pub rollout_state_reason: String,
+    /// Why it was given up or stopped, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<DeploymentFailure>,
+    /// The deployment that it went back from.
+    pub rollback_of: Option<DeploymentId>,
+    /// Tasks that failed in a row at its end.
+    pub failed_tasks: u32,
+    /// When the last of them did.
+    pub last_failure_at: Option<Timestamp>,
+    /// When it started.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub updated_at: Timestamp,
+}
+
+impl EndedDeployment {
+    /// What is remembered of one.
+    pub fn of(deployment: &Deployment, revision: &ServiceRevision) -> Self {
+        Self {
+            id: deployment.id,
+            service: deployment.service,
+            revision: Some(revision.number),
+            task_definition: revision.task_definition.clone(),
+            images: revision.images.clone(),
+            rollout_state: deployment.rollout_state,
+            rollout_state_reason: deployment.rollout_state_reason.clone(),
+            failure: deployment.failure.clone(),
+            rollback_of: deployment.rollback_of(),
+            failed_tasks: deployment.failed_tasks,
+            last_failure_at: deployment.last_failure_at,
+            created_at: deployment.created_at,
+            updated_at: deployment.updated_at,
+        }
+    }
 }
 
 /// Who asked for what: written in the batch that did it.
@@ -166,6 +222,9 @@ pub enum EventKind {
     DeploymentStarted {
         /// The deployment.
         deployment: DeploymentId,
+        /// The number of its revision. None where an older version wrote it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u32>,
         /// What it runs.
         task_definition: Revision,
         /// Which images it runs.
@@ -175,10 +234,20 @@ pub enum EventKind {
     RollbackStarted {
         /// The deployment.
         deployment: DeploymentId,
+        /// The number of the revision that it goes back to. None where an older version wrote it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u32>,
         /// What it goes back to.
         task_definition: Revision,
         /// The deployment that it goes back from.
         failed: DeploymentId,
+    },
+    /// A deployment has replaced what was before it, and is watched.
+    DeploymentBaking {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Until when, unless tasks of it fail.
+        until: Timestamp,
     },
     /// A deployment is complete.
     DeploymentCompleted {

@@ -81,6 +81,8 @@ ids! {
     RouterId,
     /// A service.
     ServiceId,
+    /// All that a deployment of a service rolls out.
+    ServiceRevisionId,
     /// One roll-out of a service.
     DeploymentId,
     /// One running copy of a task definition.

@@ -55,7 +55,8 @@ pub use docker::{ContainerId, ImageId};
 pub use history::{AuditEvent, AuditOutcome, EventKind, History, HistoryPlace, HistoryQuery};
 pub use id::{
     ClusterId, CredentialId, DeploymentId, Epoch, InstallationId, InstanceId, JoinTokenId,
-    ListenerId, RouterId, RuleId, ServiceId, StateRevision, TargetGroupId, TaskId,
+    ListenerId, RouterId, RuleId, ServiceId, ServiceRevisionId, StateRevision, TargetGroupId,
+    TaskId,
 };
 pub use image::{ImageReference, PinnedImage, Reference, Repository, Tag, TagKey};
 pub use name::{
@@ -72,8 +73,9 @@ pub use routing::{
     Action, Conditions, HealthCheck, HealthCheckProtocol, HttpMatcher, Listener, Rule, TargetGroup,
 };
 pub use service::{
-    CircuitBreaker, CompletedDeployment, Deployment, DeploymentConfiguration, DeploymentFailure,
-    LoadBalancer, NewService, RolloutState, SchedulingStrategy, Service, ServiceStatus,
+    CircuitBreaker, Deployment, DeploymentCause, DeploymentConfiguration, DeploymentFailure,
+    DeploymentStage, LoadBalancer, NewDeployment, NewService, RevisionOrigin, RolledOut,
+    RolloutState, Route, SchedulingStrategy, Service, ServiceRevision, ServiceStatus,
 };
 pub use state::{RowKey, State, Touched};
 pub use stop::{StopCause, StopCode, Stopped};

@@ -51,10 +51,44 @@ pub struct TargetSeen {
     /// Why it is not healthy, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How its checks fail, where they do. None from a router that does not say it.
+    #[serde(default, deserialize_with = "known_failure", skip_serializing_if = "Option::is_none")]
+    pub failure: Option<CheckFailure>,
     /// Whether the router has taken it out of rotation in the table that it has on disk.
     pub draining: bool,
     /// Requests and tunnels that it still has there.
     pub in_flight: u32,
+}
+
+/// How a check of a target fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckFailure {
+    /// It cannot be reached.
+    Unreachable,
+    /// Nothing listens.
+    Refused,
+    /// It does not answer in time.
+    NoAnswer,
+    /// The connection ends before the answer.
+    Broken,
+    /// It says itself that it is not ready yet (503).
+    NotReady,
+    /// It answers with another status than it should.
+    WrongStatus,
+}
+
+/// One that is not known is none: a router of a later version must not lose its link by it.
+fn known_failure<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<CheckFailure>, D::Error> {
+    use serde::de::IntoDeserializer as _;
+    let name = Option::<String>::deserialize(from)?;
+    let known = |name: String| {
+        let name: serde::de::value::StringDeserializer<serde::de::value::Error> =
+            name.into_deserializer();
+        CheckFailure::deserialize(name).ok()
+    };
+    Ok(name.and_then(known))
 }
 
 /// ELB's target states, as far as a router's own checks tell them.

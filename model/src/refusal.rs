@@ -50,6 +50,15 @@ pub enum Refusal {
         /// What comes next.
         next: Revision,
     },
+    /// A service revision that is not the next one of its service: somebody else was faster.
+    NotNextServiceRevision {
+        /// The service.
+        service: ServiceName,
+        /// What was given.
+        given: u32,
+        /// What comes next.
+        next: u32,
+    },
     /// A task definition that cannot be.
     Definition {
         /// The family.
@@ -76,6 +85,8 @@ pub enum Refusal {
     RuleConflict {
         /// The other rule.
         other: RuleId,
+        /// The service whose revision it comes with; None for one that somebody made by itself.
+        service: Option<ServiceName>,
         /// What they share.
         overlap: RuleOverlap,
     },
@@ -147,10 +158,17 @@ pub enum RuleOverlap {
 /// A value that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvalidChange {
-    /// A deployment that does not name one digest for each container.
+    /// A service revision that does not name one digest for each container.
     Images(Revision),
-    /// A new deployment that is not in progress.
-    DeploymentBegun,
+    /// A service revision of another service than its deployment.
+    OtherService,
+    /// A deployment would be watched for longer than it may be.
+    BakeTime {
+        /// For how long, in seconds.
+        seconds: u32,
+        /// How long it may be.
+        most: u32,
+    },
     /// An update that names no service.
     NoService,
     /// More tasks than ECS lets a service have.

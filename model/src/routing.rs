@@ -85,7 +85,8 @@ pub enum Action {
     },
 }
 
-/// The places that one service's traffic can go.
+/// The places that one service's traffic can go. How its targets are checked and drained is said by the revision of the
+/// service that each of them runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetGroup {
@@ -95,10 +96,6 @@ pub struct TargetGroup {
     pub cluster: ClusterName,
     /// Its name, unique in the cluster.
     pub name: TargetGroupName,
-    /// How each router checks its targets.
-    pub health_check: HealthCheck,
-    /// How long a target that leaves may take to finish what it has. ALB's default is 300; Berth's is 30.
-    pub deregistration_delay_seconds: u32,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -122,6 +119,13 @@ pub struct HealthCheck {
     pub unhealthy_threshold: u32,
     /// Which answers pass.
     pub matcher: HttpMatcher,
+    /// The port that is checked, where it is another than the one that takes the traffic (ELB `HealthCheckPort`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The Host that the check asks for. None: the first host of the service that is no pattern, since an application may
+    /// refuse hosts that it does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 impl Default for HealthCheck {
@@ -134,6 +138,8 @@ impl Default for HealthCheck {
             healthy_threshold: 2,
             unhealthy_threshold: 3,
             matcher: HttpMatcher::default(),
+            port: None,
+            host: None,
         }
     }
 }

@@ -44,6 +44,7 @@ texts! {
     InstanceId: "An instance's id.", ID;
     RouterId: "A router's id.", ID;
     ServiceId: "A service's id.", ID;
+    ServiceRevisionId: "A service revision's id.", ID;
     DeploymentId: "A deployment's id.", ID;
     TaskId: "A task's id.", ID;
     TargetGroupId: "A target group's id.", ID;

@@ -8,7 +8,7 @@ use crate::id::DeploymentId;
 use crate::name::ServiceName;
 use crate::placement::{FilterReason, FilteredInstances, PlacementFailure};
 use crate::resources::{Dimension, Shortfall};
-use crate::service::DeploymentFailure;
+use crate::service::{DeploymentCause, DeploymentFailure};
 
 mod error;
 
@@ -112,14 +112,16 @@ fn lack(short: &Shortfall) -> String {
 impl fmt::Display for DeploymentFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&match self {
-            Self::TasksFailed { count, last: Some(last) } => {
-                let reason = &last.reason;
-                say(format!("{count} tasks failed in a row, the last one: {reason}"))
-            }
-            Self::TasksFailed { count, last: None } => {
-                say(format!("{count} tasks failed in a row"))
+            Self::TasksFailed { count, last, unproven_settings } => {
+                let reason = last.as_ref().map(|last| format!(", the last one: {}", last.reason));
+                let built_on = unproven_settings.map(|number| {
+                    format!("; it was built on the settings of revision {number}, which had not proved themselves")
+                });
+                let (reason, built_on) = (reason.unwrap_or_default(), built_on.unwrap_or_default());
+                say(format!("{count} tasks failed in a row{reason}{built_on}"))
             }
             Self::Superseded { by } => say(format!("superseded by deployment {by}")),
+            Self::RolledBack { by } => say(format!("rolled back by deployment {by}")),
         })
     }
 }
@@ -138,15 +140,24 @@ impl fmt::Display for EventKind {
             Self::PlacementFailed { failure } => {
                 say(format!("was unable to place a task: {failure}"))
             }
-            Self::DeploymentStarted { deployment, task_definition, images } => {
+            Self::DeploymentStarted { deployment, revision, task_definition, images } => {
                 // Short enough for a sentence whatever they are named.
                 let short: Vec<_> = images.iter().map(crate::digest::Digest::short).collect();
                 let noun = if images.len() == 1 { "image" } else { "images" };
                 let images = short.join(", ");
-                say(format!("deployment {deployment} started: {task_definition}, {noun} {images}"))
+                let revision = numbered(*revision);
+                say(format!(
+                    "deployment {deployment} started: {revision}{task_definition}, {noun} {images}"
+                ))
             }
-            Self::RollbackStarted { deployment, task_definition, failed } => say(format!(
-                "deployment {deployment} rolls back deployment {failed} to {task_definition}"
+            Self::RollbackStarted { deployment, revision, task_definition, failed } => {
+                let revision = numbered(*revision);
+                say(format!(
+                    "deployment {deployment} rolls back deployment {failed} to {revision}{task_definition}"
+                ))
+            }
+            Self::DeploymentBaking { deployment, until } => say(format!(
+                "deployment {deployment} has replaced the older tasks and is watched until {until}"
             )),
             Self::DeploymentCompleted { deployment } => deployment_completed(*deployment),
             Self::DeploymentFailed { deployment, failure } => {
@@ -170,6 +181,24 @@ impl ServiceEvent {
         let front = format!("(service {}) ", self.service_name);
         self.message.strip_prefix(&front).unwrap_or(&self.message)
     }
+}
+
+fn numbered(revision: Option<u32>) -> String {
+    revision.map(|number| format!("revision {number}, ")).unwrap_or_default()
+}
+
+/// Why a deployment is in progress.
+pub(crate) fn deployment_started(cause: &DeploymentCause) -> String {
+    say(match cause {
+        DeploymentCause::Requested => "tasks are being started".to_owned(),
+        DeploymentCause::Pushed => "a tag moved; tasks are being started".to_owned(),
+        DeploymentCause::Failure { of } => format!("rolling back deployment {of}"),
+        DeploymentCause::Rollback { from: _ } => "rolling back, as somebody asked".to_owned(),
+    })
+}
+
+pub(crate) fn deployment_bakes() -> String {
+    say("its tasks have replaced the older ones and are being watched")
 }
 
 pub(crate) fn deployment_completed(deployment: DeploymentId) -> String {

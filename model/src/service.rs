@@ -1,24 +1,29 @@
 //! Services and their deployments.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::Revision;
 use crate::digest::Digest;
-use crate::id::{DeploymentId, ServiceId, TargetGroupId};
-use crate::image::PinnedImage;
+use crate::id::{DeploymentId, ServiceId, ServiceRevisionId};
 use crate::name::{ClusterName, ContainerName, ServiceName};
 use crate::placement::PlacementFailure;
-use crate::stop::Stopped;
-use crate::task::Task;
 use crate::time::Timestamp;
 
+mod deployment;
 mod new;
+mod revision;
 
+pub use deployment::{
+    Deployment, DeploymentCause, DeploymentFailure, DeploymentStage, NewDeployment, RolledOut,
+    RolloutState,
+};
 pub use new::NewService;
+pub use revision::{LoadBalancer, RevisionOrigin, Route, ServiceRevision};
 
-/// Keeps `desired_count` tasks of a task definition running.
+/// Keeps `desired_count` tasks of a task definition running. What they run, and how they are reached, is the revision's
+/// that its deployment rolls out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Service {
@@ -32,26 +37,23 @@ pub struct Service {
     pub status: ServiceStatus,
     /// How many tasks it keeps, and where.
     pub scheduling_strategy: SchedulingStrategy,
-    /// The revision that people asked for; after a rollback, the one rolled back to.
-    pub task_definition: Revision,
     /// How many tasks should run.
     pub desired_count: u32,
     /// The bounds and the breaker of its deployments.
     pub deployment_configuration: DeploymentConfiguration,
     /// How long after its start failed health checks of a task are overlooked.
     pub health_check_grace_period_seconds: u32,
-    /// Which container ports receive which target group's traffic.
-    pub load_balancers: Vec<LoadBalancer>,
     /// Whether a push to a tag that it names rolls out by itself.
     pub follow_tags: bool,
     /// The deployment that counts (ECS: PRIMARY).
     pub deployment: Option<DeploymentId>,
     /// The digest of each followed tag that was last tried; left alone by a rollback, so a bad push is tried once.
     pub last_tried: BTreeMap<ContainerName, Digest>,
-    /// What the last deployment that completed runs: where a rollback goes while another is in progress.
-    pub last_completed: Option<CompletedDeployment>,
-    /// The one before it: where a rollback goes from a completed one.
-    pub previous_completed: Option<CompletedDeployment>,
+    /// The number of its newest revision; 0 before the first.
+    pub last_revision: u32,
+    /// Revisions of it that proved themselves, the newest last; a roll-back goes to that. At most
+    /// [`KEPT_COMPLETED`](Self::KEPT_COMPLETED).
+    pub completed: Vec<ServiceRevisionId>,
     /// Why a task of it cannot be placed now.
     pub placement_failure: Option<PlacementFailure>,
     /// When it was made.
@@ -60,16 +62,9 @@ pub struct Service {
     pub created_by: String,
 }
 
-/// What a completed deployment ran, kept after its record is gone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CompletedDeployment {
-    /// The deployment.
-    pub id: DeploymentId,
-    /// Its revision.
-    pub task_definition: Revision,
-    /// Its digests.
-    pub images: BTreeMap<ContainerName, PinnedImage>,
+impl Service {
+    /// How many revisions that proved themselves are kept, with their images.
+    pub const KEPT_COMPLETED: usize = 10;
 }
 
 /// Whether a service is wanted.
@@ -103,6 +98,9 @@ pub struct DeploymentConfiguration {
     pub maximum_percent: u32,
     /// When to give a deployment up.
     pub deployment_circuit_breaker: CircuitBreaker,
+    /// How long a deployment is watched once its tasks have replaced the older ones, in seconds, before it is COMPLETED
+    /// and becomes the goal of roll-backs. 60 by default (ECS `bakeTimeInMinutes`).
+    pub bake_time_in_seconds: u32,
 }
 
 impl Default for DeploymentConfiguration {
@@ -111,11 +109,17 @@ impl Default for DeploymentConfiguration {
             minimum_healthy_percent: 100,
             maximum_percent: 200,
             deployment_circuit_breaker: CircuitBreaker::default(),
+            bake_time_in_seconds: 60,
         }
     }
 }
 
 impl DeploymentConfiguration {
+    /// How long a deployment is watched once its tasks have replaced the older ones.
+    pub fn bake_time(&self) -> Duration {
+        Duration::from_secs(u64::from(self.bake_time_in_seconds))
+    }
+
     /// Running and pending tasks at most: `floor(desired * maximumPercent / 100)`.
     pub fn maximum(&self, desired: u32) -> u32 {
         let tasks = u64::from(desired) * u64::from(self.maximum_percent) / 100;
@@ -151,93 +155,6 @@ impl CircuitBreaker {
     pub fn threshold(desired: u32) -> u32 {
         desired.div_ceil(2).clamp(3, 200)
     }
-}
-
-/// One container port in a target group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LoadBalancer {
-    /// The target group.
-    pub target_group: TargetGroupId,
-    /// The container.
-    pub container_name: ContainerName,
-    /// Its port.
-    pub container_port: u16,
-}
-
-/// One roll-out of a service to one revision and one set of image digests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Deployment {
-    /// Its id.
-    pub id: DeploymentId,
-    /// The service.
-    pub service: ServiceId,
-    /// The revision.
-    pub task_definition: Revision,
-    /// The digest of each container's image, resolved when it started.
-    pub images: BTreeMap<ContainerName, PinnedImage>,
-    /// How far it is.
-    pub rollout_state: RolloutState,
-    /// Why it is where it is, in a sentence for people. Nothing decides on it.
-    pub rollout_state_reason: String,
-    /// Why it failed, if it did. None where an older version wrote it down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<DeploymentFailure>,
-    /// The deployment that failed, when this one goes back from it.
-    pub rollback_of: Option<DeploymentId>,
-    /// Tasks that failed in a row: did not reach RUNNING, or were never healthy. A task that becomes healthy resets it.
-    pub failed_tasks: u32,
-    /// When the last of them failed, for the back-off.
-    pub last_failure_at: Option<Timestamp>,
-    /// When it started.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
-}
-
-impl Deployment {
-    /// Whether a task runs what the deployment wants: its own do. One that goes back also keeps the tasks that ran the
-    /// same before, so that going back is as quick as stopping what failed.
-    pub fn owns(&self, task: &Task) -> bool {
-        let runs_the_same = || {
-            task.task_definition == self.task_definition
-                && task.containers().iter().all(|c| self.images.get(&c.name) == Some(&c.image))
-        };
-        task.deployment == Some(self.id) || (self.rollback_of.is_some() && runs_the_same())
-    }
-}
-
-/// How far a deployment is; the words of ECS's `rolloutState`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RolloutState {
-    /// Tasks are being replaced.
-    InProgress,
-    /// The desired count of its own tasks is healthy and no older one is left.
-    Completed,
-    /// Given up.
-    Failed,
-}
-
-/// Why a deployment failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(tag = "kind", rename_all_fields = "camelCase")]
-pub enum DeploymentFailure {
-    /// Too many of its tasks failed in a row, so it was given up.
-    TasksFailed {
-        /// How many.
-        count: u32,
-        /// Why the last of them stopped, if that is still known.
-        last: Option<Stopped>,
-    },
-    /// Another deployment took its place before it was complete.
-    Superseded {
-        /// The other one.
-        by: DeploymentId,
-    },
 }
 
 #[cfg(test)]

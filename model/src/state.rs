@@ -10,13 +10,15 @@ use crate::image::{Tag, TagKey};
 use crate::name::{ClusterName, Family, RepositoryName, ServiceName, TagName, TargetGroupName};
 use crate::resources::Resources;
 use crate::routing::TargetGroup;
-use crate::service::Service;
+use crate::service::{Deployment, Service, ServiceRevision};
 use crate::task::Task;
 
 mod apply;
 mod entities;
 mod index;
+mod revision;
 mod rows;
+pub mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -99,6 +101,19 @@ impl State {
     pub fn tasks_of(&self, id: ServiceId) -> impl Iterator<Item = &Task> {
         let ids = self.index.service_tasks.get(&id);
         ids.into_iter().flat_map(|ids| ids.iter()).filter_map(|id| self.task(*id))
+    }
+
+    /// The deployments of a service, oldest first: the one that counts, those that still have tasks, and the last ones
+    /// that ended.
+    pub fn deployments_of(&self, id: ServiceId) -> impl DoubleEndedIterator<Item = &Deployment> {
+        let ids = self.index.service_deployments.get(&id);
+        ids.into_iter().flat_map(|ids| ids.iter()).filter_map(|id| self.deployment(*id))
+    }
+
+    /// The revisions of a service, oldest first.
+    pub fn revisions_of(&self, id: ServiceId) -> impl DoubleEndedIterator<Item = &ServiceRevision> {
+        let ids = self.index.service_revisions.get(&id);
+        ids.into_iter().flat_map(|ids| ids.iter()).filter_map(|id| self.service_revision(*id))
     }
 
     /// What the tasks of an instance reserve together.

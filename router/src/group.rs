@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use model::view::{TargetGroupView, TargetView};
-use model::{HealthCheck, HostIdentity, TargetGroupId, TaskId};
+use model::{HostIdentity, TargetGroupId, TaskId};
 use tokio::sync::Notify;
 
 use crate::health_state::{Eligibility, HealthState};
@@ -38,17 +38,12 @@ pub(crate) struct Group {
 #[derive(Debug, PartialEq)]
 struct Settings {
     name: String,
-    check: HealthCheck,
     expects_targets: bool,
 }
 
 impl Settings {
     fn of(view: &TargetGroupView) -> Self {
-        Self {
-            name: view.name.to_string(),
-            check: view.health_check.clone(),
-            expects_targets: view.expects_targets,
-        }
+        Self { name: view.name.to_string(), expects_targets: view.expects_targets }
     }
 }
 
@@ -87,11 +82,6 @@ impl Group {
         self.settings.load().name.clone()
     }
 
-    /// How its targets are checked.
-    pub(crate) fn check(&self) -> HealthCheck {
-        self.settings.load().check.clone()
-    }
-
     /// All its targets.
     pub(crate) fn targets(&self) -> Arc<Vec<Arc<Target>>> {
         self.targets.load_full()
@@ -118,12 +108,13 @@ impl Group {
                 let same = known.iter().find(|target| {
                     target.task() == seen.task && (seen.draining || !target.is_draining())
                 });
+                let check = seen.health_check.clone().unwrap_or_else(|| view.health_check.clone());
                 if let Some(target) = same {
-                    target.update(seen, here);
+                    target.update(seen, check, here);
                     return Arc::clone(target);
                 }
                 let changed = Arc::clone(&self.changed);
-                let target = Target::new(self.id, seen, here, health_state.clone(), changed);
+                let target = Target::new(self.id, seen, check, here, health_state.clone(), changed);
                 let target = Arc::new(target);
                 fresh.push(Arc::clone(&target));
                 target
@@ -145,11 +136,8 @@ impl Group {
         for target in left.iter() {
             target.remove();
         }
-        self.settings.rcu(|settings| Settings {
-            name: settings.name.clone(),
-            check: settings.check.clone(),
-            expects_targets: false,
-        });
+        self.settings
+            .rcu(|settings| Settings { name: settings.name.clone(), expects_targets: false });
         self.refresh();
         self.arrival.notify_waiters();
         left
@@ -170,7 +158,7 @@ impl Group {
         let any = !ready.is_empty();
         self.ready.store(Arc::new(ready));
         drop(listing);
-        if any {
+        if any || !self.expects() {
             self.arrival.notify_waiters();
         }
     }
@@ -202,12 +190,18 @@ impl Group {
         untried.chain(in_turn()).find_map(Target::enter)
     }
 
+    /// Whether it is worth to wait for a target: one is on its way, or one that is there has not been checked often enough.
+    fn expects(&self) -> bool {
+        self.settings.load().expects_targets
+            || self.targets().iter().any(|target| target.is_undecided())
+    }
+
     /// The next target, round robin; where none is ready but one is expected, waits for it.
     pub(crate) async fn wait(&self, tried: &[TaskId]) -> Result<InFlight, NoTarget> {
         if let Some(target) = self.pick(tried) {
             return Ok(target);
         }
-        if !self.settings.load().expects_targets {
+        if !self.expects() {
             return Err(NoTarget::NoneExpected);
         }
         let _permit = HoldPermit::take(&self.held).ok_or(NoTarget::Crowded)?;
@@ -218,7 +212,7 @@ impl Group {
             if let Some(target) = self.pick(tried) {
                 return Ok(target);
             }
-            if !self.settings.load().expects_targets {
+            if !self.expects() {
                 return Err(NoTarget::NoneExpected);
             }
             arrival.await;

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use model::HealthCheck;
-use model::observed::TargetHealth;
+use model::observed::{CheckFailure, TargetHealth};
 
 /// Between two checks of a target that has not passed yet or is ejected.
 pub(crate) const RECHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -28,7 +28,25 @@ pub(crate) struct HealthState {
     failures: u32,
     /// Failures of quick checks since the last one that counted.
     uncounted: u32,
-    reason: Option<String>,
+    failed: Option<Failed>,
+}
+
+/// How a check failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    /// For people.
+    pub(crate) reason: String,
+    /// For the server, which decides on it.
+    pub(crate) failure: CheckFailure,
+}
+
+/// What is reported of a target's health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Its health.
+    pub(crate) health: TargetHealth,
+    /// How its checks fail, once they have failed often enough.
+    pub(crate) failed: Option<Failed>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +64,9 @@ enum Health {
 pub(crate) enum Eligibility {
     /// It gets none.
     Ineligible,
+    /// Only while its group has none of those below: it was healthy once and fails its checks now. A check may be wrong where
+    /// the application is not, so that no target would be left otherwise (ALB's `unhealthy_state_routing`: fail open).
+    OnceHealthy,
     /// Only while its group has no healthy one.
     Assumed,
     /// It has passed its checks.
@@ -64,7 +85,7 @@ impl HealthState {
     }
 
     fn of(health: Health) -> Self {
-        Self { health, ejected: false, passes: 0, failures: 0, uncounted: 0, reason: None }
+        Self { health, ejected: false, passes: 0, failures: 0, uncounted: 0, failed: None }
     }
 
     /// Whether it gets requests.
@@ -72,6 +93,7 @@ impl HealthState {
         match self.health {
             Health::Healthy if !self.ejected => Eligibility::Healthy,
             Health::Assumed if !self.ejected => Eligibility::Assumed,
+            Health::Unhealthy if !self.ejected => Eligibility::OnceHealthy,
             Health::Initial | Health::Assumed | Health::Healthy | Health::Unhealthy => {
                 Eligibility::Ineligible
             }
@@ -79,15 +101,26 @@ impl HealthState {
     }
 
     /// What is reported to the server, with the reason once the threshold of failures is reached.
-    pub(crate) fn seen(&self, check: &HealthCheck) -> (TargetHealth, Option<String>) {
-        let reason = || self.reason.clone();
-        match self.health {
+    pub(crate) fn seen(&self, check: &HealthCheck) -> Seen {
+        let failed = || self.failed.clone();
+        let (health, failed) = match self.health {
             Health::Initial if self.failures >= threshold(check.unhealthy_threshold) => {
-                (TargetHealth::Initial, reason())
+                (TargetHealth::Initial, failed())
             }
             Health::Initial | Health::Assumed => (TargetHealth::Initial, None),
             Health::Healthy => (TargetHealth::Healthy, None),
-            Health::Unhealthy => (TargetHealth::Unhealthy, reason()),
+            Health::Unhealthy => (TargetHealth::Unhealthy, failed()),
+        };
+        Seen { health, failed }
+    }
+
+    /// Whether it gets no requests now, but may before long: its checks have not had their time yet, or it is ejected until
+    /// the next of them.
+    pub(crate) fn is_undecided(&self, check: &HealthCheck) -> bool {
+        match self.health {
+            Health::Initial => self.failures < threshold(check.unhealthy_threshold),
+            Health::Assumed | Health::Healthy => self.ejected,
+            Health::Unhealthy => false,
         }
     }
 
@@ -96,15 +129,16 @@ impl HealthState {
         let passes = self.passes.saturating_add(1);
         if self.health == Health::Unhealthy && passes < threshold(check.healthy_threshold) {
             self.passes = passes;
+            self.ejected = false;
             return;
         }
         *self = Self::of(Health::Healthy);
     }
 
     /// A check failed.
-    pub(crate) fn failed(&mut self, reason: String, check: &HealthCheck) {
+    pub(crate) fn failed(&mut self, failed: Failed, check: &HealthCheck) {
         self.passes = 0;
-        self.reason = Some(reason);
+        self.failed = Some(failed);
         if self.ejected && !self.is_due(check) {
             return;
         }
@@ -142,7 +176,9 @@ impl HealthState {
     pub(crate) fn wait(&self, check: &HealthCheck) -> Duration {
         match self.health {
             Health::Initial => RECHECK_INTERVAL,
-            Health::Assumed | Health::Healthy if self.ejected => RECHECK_INTERVAL,
+            Health::Assumed | Health::Healthy | Health::Unhealthy if self.ejected => {
+                RECHECK_INTERVAL
+            }
             Health::Assumed | Health::Healthy | Health::Unhealthy => interval(check),
         }
     }
@@ -166,8 +202,16 @@ mod tests {
         HealthCheck::default()
     }
 
+    fn refused() -> Failed {
+        Failed { reason: "refused".to_owned(), failure: CheckFailure::Refused }
+    }
+
+    fn seen(health: TargetHealth, failed: Option<Failed>) -> Seen {
+        Seen { health, failed }
+    }
+
     fn fail(health_state: &mut HealthState, times: u32) {
-        (0..times).for_each(|_| health_state.failed("refused".to_owned(), &check()));
+        (0..times).for_each(|_| health_state.failed(refused(), &check()));
     }
 
     fn healthy() -> HealthState {
@@ -186,14 +230,11 @@ mod tests {
         fail(&mut health_state, 2);
         assert_eq!(
             health_state.seen(&check()),
-            (TargetHealth::Initial, None),
+            seen(TargetHealth::Initial, None),
             "below the threshold there is no reason yet"
         );
         fail(&mut health_state, 1);
-        assert_eq!(
-            health_state.seen(&check()),
-            (TargetHealth::Initial, Some("refused".to_owned()))
-        );
+        assert_eq!(health_state.seen(&check()), seen(TargetHealth::Initial, Some(refused())));
         health_state.passed(&check());
         assert_eq!(health_state, healthy());
         assert_eq!(health_state.eligibility(), Eligibility::Healthy);
@@ -212,11 +253,8 @@ mod tests {
             "a pass in between starts the count again"
         );
         fail(&mut health_state, 1);
-        assert_eq!(health_state.eligibility(), Eligibility::Ineligible);
-        assert_eq!(
-            health_state.seen(&check()),
-            (TargetHealth::Unhealthy, Some("refused".to_owned()))
-        );
+        assert_eq!(health_state.eligibility(), Eligibility::OnceHealthy);
+        assert_eq!(health_state.seen(&check()), seen(TargetHealth::Unhealthy, Some(refused())));
     }
 
     #[test]
@@ -226,7 +264,7 @@ mod tests {
         health_state.passed(&check());
         fail(&mut health_state, 1);
         health_state.passed(&check());
-        assert_eq!(health_state.eligibility(), Eligibility::Ineligible);
+        assert_eq!(health_state.eligibility(), Eligibility::OnceHealthy);
         health_state.passed(&check());
         assert_eq!(health_state.eligibility(), Eligibility::Healthy);
     }
@@ -240,7 +278,7 @@ mod tests {
             (health_state.eligibility(), health_state.wait(&check())),
             (Eligibility::Ineligible, RECHECK_INTERVAL)
         );
-        assert_eq!(health_state.seen(&check()), (TargetHealth::Healthy, None));
+        assert_eq!(health_state.seen(&check()), seen(TargetHealth::Healthy, None));
         health_state.passed(&check());
         assert_eq!(health_state.eligibility(), Eligibility::Healthy);
     }
@@ -251,16 +289,16 @@ mod tests {
         health_state.eject();
         let rounds_per_interval = 20;
         fail(&mut health_state, 3 * rounds_per_interval - 1);
-        assert_eq!(health_state.seen(&check()).0, TargetHealth::Healthy);
+        assert_eq!(health_state.seen(&check()).health, TargetHealth::Healthy);
         fail(&mut health_state, 1);
-        assert_eq!(health_state.seen(&check()).0, TargetHealth::Unhealthy);
+        assert_eq!(health_state.seen(&check()).health, TargetHealth::Unhealthy);
     }
 
     #[test]
     fn an_assumed_target_serves_until_its_first_failure() {
         let mut health_state = HealthState::assumed();
         assert_eq!(health_state.eligibility(), Eligibility::Assumed);
-        assert_eq!(health_state.seen(&check()), (TargetHealth::Initial, None));
+        assert_eq!(health_state.seen(&check()), seen(TargetHealth::Initial, None));
         fail(&mut health_state, 1);
         assert_eq!(
             (health_state.eligibility(), health_state.wait(&check())),
@@ -268,7 +306,7 @@ mod tests {
         );
         assert_eq!(
             health_state.seen(&check()),
-            (TargetHealth::Initial, None),
+            seen(TargetHealth::Initial, None),
             "one failure is no end"
         );
         health_state.passed(&check());
@@ -291,8 +329,8 @@ mod tests {
             }
             let mut failing = health_state.clone();
             fail(&mut failing, 100);
-            prop_assert_eq!(failing.eligibility(), Eligibility::Ineligible);
-            prop_assert!(failing.seen(&check()).1.is_some());
+            prop_assert!(failing.eligibility() <= Eligibility::OnceHealthy);
+            prop_assert!(failing.seen(&check()).failed.is_some());
             health_state.passed(&check());
             health_state.passed(&check());
             prop_assert_eq!(health_state.eligibility(), Eligibility::Healthy);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use link::message::SeenTarget;
-use model::{HealthCheck, HostIdentity, RouterView, Rule, TargetGroupId};
+use model::{HostIdentity, RouterView, Rule, TargetGroupId};
 use tokio::sync::Notify;
 
 use crate::group::Group;
@@ -122,14 +122,12 @@ impl Routes {
         let serving = self.serving();
         let mut seen = Vec::new();
         for group in serving.groups.values() {
-            let check = group.check();
-            seen.extend(group.targets().iter().map(|target| target.seen(&check)));
+            seen.extend(group.targets().iter().map(|target| target.seen()));
         }
         let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
         removed.retain(|target| target.in_flight() > 0);
-        let check = HealthCheck::default();
         for target in removed.iter() {
-            let target = target.seen(&check);
+            let target = target.seen();
             let key = |seen: &SeenTarget| (seen.target_group, seen.task);
             if !seen.iter().any(|known| key(known) == key(&target)) {
                 seen.push(target);

@@ -18,7 +18,7 @@ use model::{HealthCheck, HostIdentity, TargetGroupId, TaskId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::health_state::{Eligibility, HealthState};
+use crate::health_state::{Eligibility, Failed, HealthState, Seen};
 
 /// How long a connection to the same host may take to open: the address of a dead container does not refuse.
 const SAME_HOST_CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
@@ -31,6 +31,8 @@ pub(crate) struct Target {
     group: TargetGroupId,
     task: TaskId,
     addresses: ArcSwap<Addresses>,
+    /// How it is checked.
+    check: ArcSwap<HealthCheck>,
     /// Whether the last check passed at the published address and not at the direct one.
     by_published: AtomicBool,
     health_state: Mutex<HealthState>,
@@ -89,6 +91,14 @@ impl Addresses {
     }
 }
 
+impl Endpoint {
+    /// The same at another port of the target; None at a published address, where the port is the host's.
+    pub(crate) fn at_port(self, port: u16) -> Option<Self> {
+        let address = SocketAddr::new(self.address.ip(), port);
+        (!self.published).then_some(Self { address, ..self })
+    }
+}
+
 /// Counts one request in flight until it is dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -100,6 +110,7 @@ impl Target {
     pub(crate) fn new(
         group: TargetGroupId,
         view: &TargetView,
+        check: HealthCheck,
         here: &HostIdentity,
         health_state: HealthState,
         changed: Arc<Notify>,
@@ -108,6 +119,7 @@ impl Target {
             group,
             task: view.task,
             addresses: ArcSwap::from_pointee(Addresses::of(view, here)),
+            check: ArcSwap::from_pointee(check),
             by_published: AtomicBool::new(false),
             health_state: Mutex::new(health_state),
             draining: AtomicBool::new(view.draining),
@@ -125,8 +137,17 @@ impl Target {
         self.task
     }
 
-    /// Takes over what may change in the row of the same target.
-    pub(crate) fn update(&self, view: &TargetView, here: &HostIdentity) {
+    /// How it is checked.
+    pub(crate) fn check(&self) -> Arc<HealthCheck> {
+        self.check.load_full()
+    }
+
+    /// Takes over what may change in the row of the same target. Another check changes nothing of what is known of it.
+    pub(crate) fn update(&self, view: &TargetView, check: HealthCheck, here: &HostIdentity) {
+        if **self.check.load() != check {
+            self.check.store(Arc::new(check));
+            self.recheck.notify_one();
+        }
         let addresses = Addresses::of(view, here);
         if **self.addresses.load() != addresses {
             self.addresses.store(Arc::new(addresses));
@@ -209,30 +230,41 @@ impl Target {
         self.in_flight.load(Ordering::SeqCst)
     }
 
-    /// Records the outcome of a check. Returns whether its eligibility changed.
-    pub(crate) fn checked(&self, outcome: Result<Endpoint, String>, check: &HealthCheck) -> bool {
+    /// Records the outcome of a check. Returns whether it changed what requests may hope for.
+    pub(crate) fn checked(&self, outcome: Result<Endpoint, Failed>) -> bool {
+        let check = &*self.check();
         if let Ok(endpoint) = &outcome {
             self.by_published.store(endpoint.published, Ordering::Relaxed);
         }
         let (before, after) = self.with_health_state(|health_state| {
-            let before = (health_state.eligibility(), health_state.seen(check));
+            let hope = |state: &HealthState| (state.eligibility(), state.is_undecided(check));
+            let before = (hope(health_state), health_state.seen(check));
             match outcome {
                 Ok(_) => health_state.passed(check),
-                Err(reason) => health_state.failed(reason, check),
+                Err(failed) => health_state.failed(failed, check),
             }
-            (before, (health_state.eligibility(), health_state.seen(check)))
+            (before, (hope(health_state), health_state.seen(check)))
         });
         if before.1 != after.1 {
             self.changed.notify_one();
-            let (health, reason) = &after.1;
+            let Seen { health, failed } = &after.1;
+            let reason = failed.as_ref().map(|failed| &failed.reason);
             tracing::info!(task.id = %self.task, reason, "task `{}` is {health:?} here", self.task);
         }
         before.0 != after.0
     }
 
     /// How long to wait before its next check.
-    pub(crate) fn wait(&self, check: &HealthCheck) -> Duration {
-        self.with_health_state(|health_state| health_state.wait(check))
+    pub(crate) fn wait(&self) -> Duration {
+        let check = self.check();
+        self.with_health_state(|health_state| health_state.wait(&check))
+    }
+
+    /// Whether it may get requests before long: its checks have not had their time yet.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let check = self.check();
+        !self.is_draining()
+            && self.with_health_state(|health_state| health_state.is_undecided(&check))
     }
 
     /// A connection to it did not open: no requests until its next passed check. Returns whether it was eligible.
@@ -247,12 +279,16 @@ impl Target {
     }
 
     /// What is reported of it.
-    pub(crate) fn seen(&self, check: &HealthCheck) -> SeenTarget {
+    pub(crate) fn seen(&self) -> SeenTarget {
+        let check = self.check();
         // In this order: the count is final only if it is read after the mark.
         let draining = self.drain_persisted.load(Ordering::SeqCst);
         let in_flight = self.in_flight();
-        let (health, reason) = self.with_health_state(|health_state| health_state.seen(check));
-        let seen = TargetSeen { health, reason, draining, in_flight };
+        let Seen { health, failed } =
+            self.with_health_state(|health_state| health_state.seen(&check));
+        let failure = failed.as_ref().map(|failed| failed.failure);
+        let reason = failed.map(|failed| failed.reason);
+        let seen = TargetSeen { health, reason, failure, draining, in_flight };
         SeenTarget { target_group: self.group, task: self.task, seen }
     }
 

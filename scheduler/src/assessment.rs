@@ -83,7 +83,9 @@ impl<'a> Assessment<'a> {
 
     /// Whether no router is connected that could tell the health of the service's tasks.
     pub(crate) fn is_unknowable(&self, service: &Service) -> bool {
-        !service.load_balancers.is_empty() && !self.is_health_checked
+        let revision = self.inputs.state.requested_revision(service);
+        let is_checked = revision.is_some_and(|revision| !revision.load_balancers.is_empty());
+        is_checked && !self.is_health_checked
     }
 }
 

@@ -33,17 +33,12 @@ fn waits_until(
     task: &Task,
     stopping_at: Timestamp,
 ) -> Vec<Timestamp> {
-    let service = task.service.and_then(|id| state.service(id));
-    let groups: Vec<_> = service
-        .into_iter()
-        .flat_map(|service| &service.load_balancers)
-        .filter_map(|balancer| state.target_group(balancer.target_group))
-        .collect();
-    let Some(delay) = groups.iter().map(|group| group.deregistration_delay_seconds).max() else {
+    let balancers = state.load_balancers_of(task);
+    let Some(delay) = balancers.iter().map(|one| one.deregistration_delay_seconds).max() else {
         return Vec::new();
     };
     let over_at = stopping_at.plus(Duration::from_secs(u64::from(delay)));
-    let targets: Vec<_> = groups.iter().map(|group| (group.id, task.id)).collect();
+    let targets: Vec<_> = balancers.iter().map(|one| (one.target_group, task.id)).collect();
     let routers = state.routers();
     routers.filter_map(|router| wait_for(inputs, router.id, &targets, over_at)).collect()
 }

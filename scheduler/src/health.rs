@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use model::observed::{RouterSeen, TargetHealth};
+use model::observed::{CheckFailure, RouterSeen, TargetHealth, TargetSeen};
 use model::task::Run;
-use model::{Service, TargetGroupId, Task, TaskId, TaskPhase, Timestamp};
+use model::{Service, TargetGroupId, Task, TaskPhase, Timestamp};
 
 use crate::inputs::Inputs;
 use crate::sentence;
@@ -43,12 +43,21 @@ impl From<TaskHealth> for Assessed {
 /// What the connected routers say of one target.
 enum Verdict {
     Healthy,
-    Initial(Option<String>),
-    Unhealthy(String),
+    Initial(Option<Complaint>),
+    Unhealthy(Complaint),
     /// A connected router has not got it yet.
     Missing,
     /// No router is connected.
     Nobody,
+}
+
+/// What is wrong with a target.
+#[derive(Clone)]
+struct Complaint {
+    /// For people.
+    reason: String,
+    /// None from a router that does not say it.
+    failure: Option<CheckFailure>,
 }
 
 /// How a task does that should run. `is_available`: whether its instance is there and does what it is told.
@@ -60,7 +69,7 @@ pub(crate) fn assess(
 ) -> Assessed {
     let TaskPhase::Running { run, .. } = task.phase() else { return TaskHealth::Starting.into() };
     let is_proven = run.healthy_at.is_some();
-    if service.load_balancers.is_empty() {
+    if inputs.state.load_balancers_of(task).is_empty() {
         let steady_at = run.started_at.plus(inputs.settings.steady_after);
         return if is_proven {
             TaskHealth::Healthy.into()
@@ -68,19 +77,20 @@ pub(crate) fn assess(
             until(inputs, steady_at, TaskHealth::Healthy)
         };
     }
-    match verdict(inputs, service, task.id) {
+    match verdict(inputs, task) {
         Verdict::Healthy => TaskHealth::Healthy.into(),
         Verdict::Initial(None) | Verdict::Missing | Verdict::Nobody if is_proven => {
             TaskHealth::Healthy.into()
         }
-        Verdict::Initial(Some(reason)) | Verdict::Unhealthy(reason) if is_proven => {
-            until(inputs, run.started_at.plus(grace(service)), TaskHealth::Unhealthy(reason))
+        Verdict::Initial(Some(complaint)) | Verdict::Unhealthy(complaint) if is_proven => {
+            let then = TaskHealth::Unhealthy(complaint.reason);
+            until(inputs, run.started_at.plus(grace(service)), then)
         }
         Verdict::Missing => TaskHealth::Starting.into(),
         Verdict::Nobody => TaskHealth::Unknown.into(),
         Verdict::Initial(_) | Verdict::Unhealthy(_) if !is_available => TaskHealth::Starting.into(),
-        Verdict::Initial(reason) => unproven(inputs, service, run, reason),
-        Verdict::Unhealthy(reason) => unproven(inputs, service, run, Some(reason)),
+        Verdict::Initial(complaint) => unproven(inputs, service, task, run, complaint),
+        Verdict::Unhealthy(complaint) => unproven(inputs, service, task, run, Some(complaint)),
     }
 }
 
@@ -97,59 +107,88 @@ fn grace(service: &Service) -> Duration {
     Duration::from_secs(u64::from(service.health_check_grace_period_seconds))
 }
 
-/// Gives a task that was never healthy its time. Without a failed check to name, it gets that time twice: a router that
-/// came back may have only just begun to check. An instance that is away has its own rules.
-fn unproven(inputs: Inputs<'_>, service: &Service, run: Run, reason: Option<String>) -> Assessed {
-    let checks = groups(service)
-        .filter_map(|id| inputs.state.target_group(id))
-        .map(|group| {
-            let check = &group.health_check;
+/// Gives a task that was never healthy its time. One that answers wrongly gets that of its checks; one that does not answer
+/// yet, or says that it is not ready, gets longer: it may be slow to start, and a router that came back may have only just
+/// begun to check. An instance that is away has its own rules.
+fn unproven(
+    inputs: Inputs<'_>,
+    service: &Service,
+    task: &Task,
+    run: Run,
+    complaint: Option<Complaint>,
+) -> Assessed {
+    let balancers = inputs.state.load_balancers_of(task).iter();
+    let checks = balancers
+        .map(|balancer| {
+            let check = &balancer.health_check;
             let rounds = u64::from(check.interval_seconds) * u64::from(check.unhealthy_threshold);
             Duration::from_secs(rounds + u64::from(check.timeout_seconds))
         })
         .max()
         .unwrap_or_default();
-    let allowed = grace(service) + checks + inputs.settings.start_allowance;
-    let allowed = if reason.is_some() { allowed } else { allowed * 2 };
+    let checked = checks + inputs.settings.start_allowance;
+    let answers_wrongly = complaint.as_ref().is_some_and(|complaint| match complaint.failure {
+        Some(CheckFailure::WrongStatus) | None => true,
+        Some(
+            CheckFailure::Unreachable
+            | CheckFailure::Refused
+            | CheckFailure::NoAnswer
+            | CheckFailure::Broken
+            | CheckFailure::NotReady,
+        ) => false,
+    });
+    let allowed =
+        if answers_wrongly { checked } else { checked.max(inputs.settings.start_timeout) };
+    let allowed = grace(service) + allowed;
     let from = run.started_at.max(inputs.observed.since);
-    let reason = reason.unwrap_or_else(sentence::no_check_passed);
+    let reason = complaint.map_or_else(sentence::no_check_passed, |complaint| complaint.reason);
     until(inputs, from.plus(allowed), TaskHealth::Failing(reason))
 }
 
-fn groups(service: &Service) -> impl Iterator<Item = TargetGroupId> {
-    service.load_balancers.iter().map(|balancer| balancer.target_group)
+fn groups<'a>(inputs: Inputs<'a>, task: &Task) -> impl Iterator<Item = TargetGroupId> + use<'a> {
+    inputs.state.load_balancers_of(task).iter().map(|balancer| balancer.target_group)
 }
 
 /// The worst that a connected router says of any target of the task.
-fn verdict(inputs: Inputs<'_>, service: &Service, task: TaskId) -> Verdict {
+fn verdict(inputs: Inputs<'_>, task: &Task) -> Verdict {
     let routers: Vec<_> = connected(inputs).collect();
     if routers.is_empty() {
         return Verdict::Nobody;
     }
     let mut worst = Verdict::Healthy;
     let mut is_reported = false;
-    for group in groups(service) {
+    for group in groups(inputs, task) {
         for router in &routers {
-            let Some(seen) = router.targets.get(&(group, task)) else {
+            let Some(seen) = router.targets.get(&(group, task.id)) else {
                 if router.applied.is_some() {
                     worst = worse(worst, Verdict::Missing);
                 }
                 continue;
             };
             is_reported = true;
-            let reason = seen.reason.clone();
             worst = match seen.health {
                 TargetHealth::Healthy => worst,
-                TargetHealth::Initial => worse(worst, Verdict::Initial(reason)),
+                TargetHealth::Initial => worse(worst, Verdict::Initial(complaint(seen))),
                 TargetHealth::Unhealthy => {
-                    let reason = reason.unwrap_or_else(sentence::found_unhealthy);
-                    worse(worst, Verdict::Unhealthy(reason))
+                    let found = complaint(seen).unwrap_or_else(|| Complaint {
+                        reason: sentence::found_unhealthy(),
+                        failure: None,
+                    });
+                    worse(worst, Verdict::Unhealthy(found))
                 }
             };
         }
     }
     // Routers that have just connected have not reported anything yet.
     if is_reported { worst } else { worse(worst, Verdict::Missing) }
+}
+
+/// What a router complains of. One of the version before says it in a sentence alone.
+fn complaint(seen: &TargetSeen) -> Option<Complaint> {
+    let TargetSeen { reason, failure, .. } = seen;
+    let is_any = reason.is_some() || failure.is_some();
+    let reason = || reason.clone().unwrap_or_else(sentence::no_check_passed);
+    is_any.then(|| Complaint { reason: reason(), failure: *failure })
 }
 
 fn worse(one: Verdict, other: Verdict) -> Verdict {
@@ -178,14 +217,13 @@ pub(crate) fn is_checked(inputs: Inputs<'_>) -> bool {
 /// Whether a task can be trusted to serve although its agent is silent: a connected router finds it healthy, and none
 /// finds fault with it. One that has only just started knows nothing, and says nothing against it.
 pub(crate) fn is_vouched_for(inputs: Inputs<'_>, task: &Task) -> bool {
-    let Some(service) = task.service.and_then(|id| inputs.state.service(id)) else { return false };
     let TaskPhase::Running { .. } = task.phase() else { return false };
     let mut is_healthy = false;
-    for group in groups(service) {
+    for group in groups(inputs, task) {
         for seen in connected(inputs).filter_map(|router| router.targets.get(&(group, task.id))) {
             match seen.health {
                 TargetHealth::Healthy => is_healthy = true,
-                TargetHealth::Initial if seen.reason.is_none() => {}
+                TargetHealth::Initial if complaint(seen).is_none() => {}
                 TargetHealth::Initial | TargetHealth::Unhealthy => return false,
             }
         }

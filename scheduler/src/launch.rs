@@ -2,8 +2,8 @@
 //! is recorded.
 
 use model::{
-    Deployment, NewTask, Placement, PlacementFailure, RolloutState, Service, ServiceChange,
-    TaskDefinition, TaskId, Timestamp,
+    Deployment, DeploymentId, NewTask, PlacementFailure, RolloutState, Service, ServiceChange,
+    ServiceId, ServiceRevision, TaskDefinition, TaskId, Timestamp,
 };
 
 use crate::place::{self, Unplaceable};
@@ -137,35 +137,38 @@ fn start(
     count: usize,
 ) -> (Vec<NewTask>, Option<Unplaceable>) {
     let state = situation.state;
-    let definition = state.task_definition(&deployment.task_definition);
-    let Some(definition) = definition.filter(|_| count > 0) else { return (Vec::new(), None) };
-    let request = Request::of_service(state, service, deployment, definition);
+    let revision = state.service_revision(deployment.revision).filter(|_| count > 0);
+    let Some(revision) = revision else { return (Vec::new(), None) };
+    let definition = state.task_definition(&revision.task_definition);
+    let Some(definition) = definition else { return (Vec::new(), None) };
+    let request = Request::of_service(state, service, deployment, revision, definition);
     let placed = place::place(state, situation.room().clone(), &request, count);
     let now = situation.facts.inputs.now;
     let tasks = placed.placements.into_iter().enumerate().map(|(n, placement)| {
         let id = TaskId::new(now, situation.ids.nth(n));
-        task(id, placement, service, deployment, definition, now)
+        let placed = NewTask {
+            placement: Some(placement),
+            ..NewTask::new(id, service.cluster.clone(), definition.key(), now)
+        };
+        task(placed, (service.id, deployment.id), revision, definition)
     });
     (tasks.collect(), placed.unplaceable)
 }
 
-/// A task of the deployment in its place.
+/// A task of the deployment in its place, with what the revision says of it.
 fn task(
-    id: TaskId,
-    placement: Placement,
-    service: &Service,
-    deployment: &Deployment,
+    placed: NewTask,
+    of: (ServiceId, DeploymentId),
+    revision: &ServiceRevision,
     definition: &TaskDefinition,
-    now: Timestamp,
 ) -> NewTask {
     let in_order = definition.container_definitions.iter();
-    let images = in_order.filter_map(|known| deployment.images.get_key_value(&known.name));
+    let images = in_order.filter_map(|known| revision.images.get_key_value(&known.name));
     NewTask {
-        service: Some((service.id, deployment.id)),
-        started_by: format!("deployment/{}", deployment.id),
+        service: Some(of),
+        started_by: format!("deployment/{}", of.1),
         resources: definition.resources(),
-        placement: Some(placement),
         images: images.map(|(name, image)| (name.clone(), image.clone())).collect(),
-        ..NewTask::new(id, service.cluster.clone(), definition.key(), now)
+        ..placed
     }
 }

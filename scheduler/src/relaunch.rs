@@ -15,7 +15,9 @@ pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timest
         let draw = fnv1a(&format!("{failures}/{}", deployment.id));
         (failures > 0).then(|| last.plus(LAUNCHES.after(failures, draw)))
     };
-    let own = deployment.last_failure_at.and_then(|at| pause(deployment.failed_tasks, at));
+    // One that was healthy and ended is replaced at once; only a row of them is not.
+    let failures = deployment.failed_tasks.max(deployment.crashed_tasks.saturating_sub(1));
+    let own = deployment.last_failure_at.and_then(|at| pause(failures, at));
     let tasks = state.tasks_of(deployment.service);
     let let_down =
         tasks.filter(|task| task.deployment == Some(deployment.id)).filter_map(let_down_at);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{
     ClusterName, ContainerName, Deployment, DeploymentId, PinnedImage, Platform, PortMapping,
-    Resources, Service, ServiceId, State, Task, TaskDefinition,
+    Resources, Service, ServiceId, ServiceRevision, State, Task, TaskDefinition,
 };
 
 /// What a group of equal tasks asks for.
@@ -26,6 +26,7 @@ impl Request {
         state: &State,
         service: &Service,
         deployment: &Deployment,
+        revision: &ServiceRevision,
         definition: &TaskDefinition,
     ) -> Self {
         Self {
@@ -34,7 +35,7 @@ impl Request {
             deployment: Some(deployment.id),
             resources: definition.resources(),
             mappings: mappings(definition),
-            platforms: platforms(state, deployment.images.values()),
+            platforms: platforms(state, revision.images.values()),
         }
     }
 

@@ -53,16 +53,6 @@ pub(crate) fn instance_silent(name: &str, seconds: u64) -> String {
     say(format!("instance `{name}` was not heard of for {seconds} s"))
 }
 
-/// Where a deployment is that has just started.
-pub(crate) fn in_progress(id: DeploymentId) -> String {
-    say(format!("deployment {id} in progress"))
-}
-
-/// Where a deployment is that goes back from one that failed.
-pub(crate) fn rolling_back(failed: DeploymentId) -> String {
-    say(format!("rolling back deployment {failed}"))
-}
-
 #[cfg(all(test, not(feature = "reworded")))]
 mod tests {
     use model::Timestamp;

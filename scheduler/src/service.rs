@@ -69,19 +69,39 @@ fn roll(situation: &Situation<'_>, id: ServiceId) -> Proposals {
     let started = launch.tasks.iter().map(|task| Member::new(task.id, task.created_at));
     let tasks = tasks.with(started);
     let stops = tasks.stops(bounds, launch.shortage);
-    let is_complete =
+    let is_done =
         deployment.rollout_state == RolloutState::InProgress && tasks.is_complete(bounds, &stops);
     let notice = launch.notice(situation, service, &tasks, bounds, idle.len() + stops.len());
 
     let stop = |stops: &[Stop]| -> Proposals {
         stops.iter().filter_map(|one| stop(situation, service, deployment, one)).collect()
     };
-    let complete = is_complete.then_some(DeploymentChange::Complete(deployment.id));
+    let finish =
+        if is_done { finish(situation, service, deployment) } else { Proposals::default() };
     stop(&idle)
         .and(launch.tasks.into_iter().map(TaskChange::Create).collect())
         .and(stop(&stops))
-        .and(complete.into_iter().collect())
+        .and(finish)
         .and(notice)
+}
+
+/// What has replaced everything before it is watched for a while before it counts as complete, unless it goes back to what
+/// was there before or there is no task to watch.
+fn finish(situation: &Situation<'_>, service: &Service, deployment: &Deployment) -> Proposals {
+    let now = situation.facts.inputs.now;
+    let complete = || Proposals::one(DeploymentChange::Complete(deployment.id));
+    let bake_time = service.deployment_configuration.bake_time();
+    let is_proven =
+        service.completed.contains(&deployment.revision) || deployment.cause.is_rollback();
+    match deployment.bakes_until() {
+        Some(until) if until > now => Proposals::wake(until),
+        Some(_) => complete(),
+        None if is_proven || service.desired_count == 0 || bake_time.is_zero() => complete(),
+        None => {
+            let (deployment, until) = (deployment.id, now.plus(bake_time));
+            Proposals::one(DeploymentChange::Bake { deployment, until }).and(Proposals::wake(until))
+        }
+    }
 }
 
 fn tasks(situation: &Situation<'_>, service: &Service, deployment: &Deployment) -> ServiceTasks {
@@ -104,7 +124,7 @@ fn tasks(situation: &Situation<'_>, service: &Service, deployment: &Deployment) 
                 health: facts.health(task.id).clone(),
                 runs: task.last_status() == TaskStatus::Running,
                 is_replaceable: keeps && is_available(task),
-                is_own: deployment.owns(task),
+                is_own: state.owns(deployment, task),
             };
             (keeps, member)
         })
@@ -136,7 +156,7 @@ fn stop(
         Cause::ScaledIn => {
             Stopped::new(StopCause::ScaledIn, sentence::scaled_in(service.desired_count))
         }
-        Cause::Replaced if !deployment.owns(task) => {
+        Cause::Replaced if !state.owns(deployment, task) => {
             Stopped::new(StopCause::Replaced, sentence::replaced(deployment.id))
         }
         Cause::Replaced => match host {

@@ -3,6 +3,7 @@
 mod deploying;
 mod describe;
 mod placing;
+mod revising;
 mod serving;
 mod simulation;
 mod stopping;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 1 | a JSON document; the store has no row that says so |
 //! | 2 | a byte with the number of their kind's schema, then the JSON document |
+//! | 3 | the same; services have revisions, which say how they are reached |
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::kv::{Kv, KvError, Range, Write};
 pub(crate) const FILE: &str = "store.redb";
 
 /// The format that this program writes, and the highest one that it reads.
-pub(crate) const CURRENT: u32 = 2;
+pub(crate) const CURRENT: u32 = 3;
 /// That of a store that does not say: there was no number yet.
 const UNNUMBERED: u32 = 1;
 /// The version of this program.

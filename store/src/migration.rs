@@ -1,11 +1,13 @@
 //! An older store becomes one of the newest format when it is opened.
 //!
-//! First everything is copied beside the store, durably; then its rows are rewritten in batches, each of which leaves a
-//! store that this program reads, since it reads rows of both forms; the last batch writes the number. Whatever cuts it
+//! First everything is copied beside the store, durably; then each service gets its revisions, in a batch of its own; then
+//! rows are rewritten in batches, each of which leaves rows that this program reads, since it reads both forms; the last
+//! batch writes the number. Whatever cuts it
 //! off, the next opening goes on with the rows that are still in the older form, and the end is the same.
 
 use model::limits::{BATCH_BYTES, BATCH_ROWS};
 use model::state::RowError;
+use model::state::upgrade::to_revisions;
 use model::{Epoch, History};
 
 use crate::counts::{self, Counts, Difference};
@@ -79,6 +81,7 @@ impl Migration {
         if self.from.upgrade != begun.upgrade {
             kv.commit(epoch, vec![vec![begun.write()]]).await?;
         }
+        make_revisions(kv, epoch).await?;
         for prefix in [key::STATE, key::HISTORY, key::AUDIT] {
             self.rewrite_all(kv, epoch, prefix).await?;
         }
@@ -120,6 +123,25 @@ impl Migration {
         }
         Ok(())
     }
+}
+
+/// Gives each service that has none its revisions: the service, its deployments and its rules change at once.
+async fn make_revisions(kv: &dyn Kv, epoch: Epoch) -> Result<(), MigrationError> {
+    let all = Range { prefix: key::STATE.to_vec(), limit: usize::MAX, ..Range::default() };
+    let pairs = kv.range(all).await?;
+    let rows = pairs.iter().filter_map(|(key, value)| {
+        let key = std::str::from_utf8(key.strip_prefix(key::STATE)?).ok()?;
+        Some((key, value.as_slice()))
+    });
+    for service in to_revisions(rows)? {
+        let of_state = |key: String| [key::STATE, key.as_bytes()].concat();
+        let writes = service.into_iter().map(|(key, value)| match value {
+            Some(value) => Write::Put { key: of_state(key), value },
+            None => Write::Delete { key: of_state(key) },
+        });
+        kv.commit(epoch, vec![writes.collect()]).await?;
+    }
+    Ok(())
 }
 
 /// The newest form of a row; None where it has that already, or where its kind has only ever had one form.

@@ -39,7 +39,9 @@ fn a_pushed_image_is_deployed_scaled_updated_rolled_back_and_removed() {
 
     docker::push(&berth, "hello", "2", "none");
     until("version 2 answers", || version(&berth, "hello.localhost").contains("version 2"));
-    berth.settles("hello");
+    until_within(Duration::from_mins(2), "version 2 has proved itself", || {
+        berth.primary("hello").rollout_state == RolloutState::Completed
+    });
     berth.run(&["service", "update", "hello", "--force-new-deployment"]).ok();
     berth.run(&["service", "rollback", "hello"]).ok();
     berth.settles("hello");
@@ -145,4 +147,25 @@ fn two_installations_on_one_docker_leave_each_other_alone() {
     one.down();
     assert!(version(&other, "hello.localhost").contains("version 2"), "the other goes on");
     other.down();
+}
+
+#[test]
+fn a_wrong_health_check_and_another_host_are_rolled_back_with_everything_that_they_changed() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    docker::push(&berth, "hello", "1", "none");
+    berth.run(&["deploy", "hello", "--replicas", "2"]).ok();
+    let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST"]);
+    let wrong = ["deploy", "hello", "--health-matcher", "204", "--host", "new.localhost"];
+    let failed = berth.run(&wrong).fails(8);
+    assert!(holds(&failed, "revision 1"), "{failed}");
+    assert!(version(&berth, "hello.localhost").contains("version 1"));
+    until("the host of what failed is gone", || {
+        let answer = http::get_from(&berth.router(), "new.localhost", "/").expect("an answer");
+        answer.status == 404
+    });
+    let revisions = berth.run(&["service", "revisions", "hello"]).ok();
+    assert!(revisions.contains("HEALTH_CHECK") && revisions.contains("FAILED"), "{revisions}");
+    load.all_answered();
+    berth.down();
 }

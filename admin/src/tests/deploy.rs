@@ -10,7 +10,7 @@ fn inferred(answer: &Value, name: &str) -> (String, String) {
 }
 
 fn container(world: &World, service: &str) -> ContainerDefinition {
-    let key = world.service(service).task_definition;
+    let key = world.revision(service).task_definition;
     world.state().task_definition(&key).unwrap().container_definitions[0].clone()
 }
 
@@ -69,7 +69,11 @@ async fn what_is_not_said_stays_as_it_is() {
     assert_eq!((container.cpu, container.memory), (100, Some(512)));
     assert_eq!(container.command, Some(vec!["serve".to_owned()]));
     assert_eq!(world.service("hello").desired_count, 2);
-    assert_eq!(world.state().rules().count(), 1);
+    assert_eq!(world.state().rules_in_force().len(), 1);
+    let wish = json!({"name": "hello", "unsetEnvironment": ["A", "nothing"]});
+    world.post("/deploy", wish).await.ok();
+    let left = self::container(&world, "hello").environment;
+    assert_eq!(left.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["B", "C"]);
 }
 
 #[tokio::test]
@@ -123,17 +127,20 @@ async fn an_image_may_be_named_by_digest_and_by_the_registrys_own_addresses() {
 }
 
 #[tokio::test]
-async fn an_image_that_exposes_nothing_needs_a_port() {
+async fn an_image_that_exposes_nothing_runs_as_a_worker_until_a_port_is_said() {
     let world = World::new().await;
     world.push("hello", "latest", 1, &[]).await;
-    let answer = world.post("/deploy", json!({"name": "hello"})).await;
+    let answer = world.post("/deploy", json!({"name": "hello", "host": "a.example"})).await;
     assert!(answer.problem(400, "NoPort").contains("--port"));
+    let answer = world.post("/deploy", json!({"name": "hello"})).await.ok();
+    assert_eq!((&answer["url"], inferred(&answer, "port").0.as_str()), (&Value::Null, "none"));
+    assert!(world.revision("hello").load_balancers.is_empty());
     world
         .post("/deploy", json!({"name": "hello", "port": 0}))
         .await
         .problem(400, "InvalidParameter");
     world.post("/deploy", json!({"name": "hello", "port": 3000})).await.ok();
-    assert_eq!(world.service("hello").load_balancers[0].container_port, 3000);
+    assert_eq!(world.revision("hello").load_balancers[0].container_port, 3000);
 }
 
 #[tokio::test]
@@ -141,7 +148,7 @@ async fn a_port_that_moves_takes_the_traffic_along_and_older_tasks_keep_theirs()
     let world = World::with_hello().await;
     let task = world.running_task("hello", 1, 1).await;
     world.post("/deploy", json!({"name": "hello", "port": 9090})).await.ok();
-    assert_eq!(world.service("hello").load_balancers[0].container_port, 9090);
+    assert_eq!(world.revision("hello").load_balancers[0].container_port, 9090);
     let groups = world.get("/target-groups").await.ok();
     let target = &groups["items"][0]["targets"][0];
     assert_eq!(
@@ -167,15 +174,21 @@ async fn a_host_that_another_rule_has_is_refused_and_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn a_new_host_replaces_the_rule_and_the_same_one_does_not() {
+async fn a_new_host_is_rolled_out_and_the_same_one_is_not() {
     let world = World::with_hello().await;
     let wish = json!({"name": "hello", "host": "shop.example.com.", "path": "/hello/"});
     let answer = world.post("/deploy", wish.clone()).await.ok();
     assert_eq!(answer["url"], "http://shop.example.com:8080/hello");
-    assert_eq!(answer["deploymentId"], Value::Null, "routing alone rolls nothing out");
-    let rule = world.state().rules().next().unwrap().id;
-    world.post("/deploy", wish).await.ok();
-    assert_eq!(world.state().rules().map(|rule| rule.id).collect::<Vec<_>>(), [rule]);
+    assert!(answer["deploymentId"].is_string(), "how it is reached comes and goes with a revision");
+    let hosts = |world: &World| -> Vec<String> {
+        let rules = world.state().rules_in_force().into_values();
+        rules.flat_map(|rule| rule.conditions.host_header).collect()
+    };
+    assert_eq!(hosts(&world), ["hello.localhost"], "until a task of it is healthy");
+    let again = world.post("/deploy", wish).await.ok();
+    assert_eq!(again["deploymentId"], Value::Null);
+    let taken = json!({"serviceName": "hello", "host": "shop.example.com", "path": "/hello"});
+    world.post("/rules", taken).await.problem(409, "RuleConflict");
     let answer =
         world.post("/deploy", json!({"name": "hello", "host": "b.example.com"})).await.ok();
     assert_eq!(answer["url"], "http://b.example.com:8080/hello", "the path stays");
@@ -195,7 +208,7 @@ async fn a_new_host_replaces_the_rule_and_the_same_one_does_not() {
 #[tokio::test]
 async fn a_health_check_is_changed_by_what_is_said_of_it() {
     let world = World::with_hello().await;
-    let check = |world: &World| world.state().target_groups().next().unwrap().health_check.clone();
+    let check = |world: &World| world.revision("hello").load_balancers[0].health_check.clone();
     world.post("/deploy", json!({"name": "hello", "healthPath": "/up"})).await.ok();
     assert_eq!(
         (check(&world).path.as_str(), check(&world).protocol),
@@ -296,7 +309,7 @@ async fn a_registered_definition_of_several_containers_is_deployed_as_it_is() {
     let answer = world.post("/deploy", wish(json!({}))).await.ok();
     assert_eq!(inferred(&answer, "port").0, "80 of container web");
     assert_eq!(answer["url"], "http://web.localhost:8080");
-    assert_eq!(world.service("web").task_definition.to_string(), "pair:1");
+    assert_eq!(world.revision("web").task_definition.to_string(), "pair:1");
     world.post("/task-definitions", definition).await.ok();
     let answer = world.post("/deploy", wish(json!({"desiredCount": 3}))).await.ok();
     assert_eq!(answer["taskDefinition"], "pair:2");
@@ -314,6 +327,6 @@ async fn a_definition_without_a_port_makes_a_service_without_traffic() {
     let wish = json!({"name": "worker", "taskDefinition": "worker"});
     let answer = world.post("/deploy", wish).await.ok();
     assert_eq!(answer["url"], Value::Null);
-    assert!(world.service("worker").load_balancers.is_empty());
+    assert!(world.revision("worker").load_balancers.is_empty());
     assert_eq!((world.state().rules().count(), world.state().target_groups().count()), (0, 0));
 }

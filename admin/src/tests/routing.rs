@@ -26,14 +26,17 @@ async fn a_rule_sends_a_host_and_path_to_a_service() {
     world.delete(&format!("/rules/{id}")).await.ok();
     let answer = world.delete(&format!("/rules/{id}")).await;
     assert!(answer.problem(404, "RuleNotFound").contains("berth rule ls"));
-    assert_eq!(world.state().rules().count(), 2);
+    assert_eq!(world.state().rules_in_force().len(), 2);
+    let own = all.as_array().unwrap().iter().find(|one| one["serviceRevision"] == 1).unwrap();
+    let own = own["ruleId"].as_str().unwrap();
+    let answer = world.delete(&format!("/rules/{own}")).await;
+    assert!(answer.problem(409, "InUse").contains("berth deploy hello --host"));
 }
 
 #[tokio::test]
 async fn the_url_of_a_service_is_one_that_can_be_asked() {
     let world = World::with_hello().await;
-    let own = world.state().rules().next().unwrap().id;
-    world.apply(vec![RoutingChange::RemoveRule(own).into()]).await;
+    world.post("/deploy", json!({"name": "hello", "desiredCount": 0, "host": "*"})).await.ok();
     let url = async || world.get("/services/hello").await.ok()["url"].clone();
     assert_eq!(url().await, Value::Null);
     world.post("/rules", json!({"serviceName": "hello", "host": "*.example.com"})).await.ok();
@@ -116,5 +119,5 @@ async fn a_rule_that_makes_no_sense_is_refused() {
     for (wish, status, code) in cases {
         world.post("/rules", wish).await.problem(status, code);
     }
-    assert_eq!(world.state().rules().count(), 1);
+    assert_eq!(world.state().rules_in_force().len(), 1);
 }

@@ -69,7 +69,7 @@ async fn settings_change_as_a_whole_or_not_at_all() {
 async fn a_rollback_goes_to_what_completed_before() {
     let world = World::with_hello().await;
     let answer = world.ask("POST", "/services/hello/rollback", Body::empty()).await;
-    assert!(answer.problem(409, "NothingToRollBackTo").contains("no earlier completed deployment"));
+    assert!(answer.problem(409, "NothingToRollBackTo").contains("no earlier revision"));
     world.push("hello", "latest", 2, &[8080]).await;
     world.post("/deploy", json!({"name": "hello"})).await.ok();
     let second = world.service("hello").deployment.unwrap();

@@ -178,7 +178,7 @@ async fn health_is_what_all_connected_routers_say_and_unknown_before() {
     use model::observed::{TargetHealth, TargetSeen};
     let world = World::with_hello().await;
     let task = world.running_task("hello", 1, 1).await;
-    let group = world.service("hello").load_balancers[0].target_group;
+    let group = world.revision("hello").load_balancers[0].target_group;
     let health = async || world.get(&format!("/tasks/{task}")).await.ok()["healthStatus"].clone();
     assert_eq!(health().await, "UNKNOWN");
     for (router, seen, expected) in
@@ -186,7 +186,13 @@ async fn health_is_what_all_connected_routers_say_and_unknown_before() {
     {
         let id = RouterId::new(now(), [router; 10]);
         world.observed.send_modify(|observed| {
-            let seen = TargetSeen { health: seen, reason: None, draining: false, in_flight: 3 };
+            let seen = TargetSeen {
+                health: seen,
+                reason: None,
+                failure: None,
+                draining: false,
+                in_flight: 3,
+            };
             observed.hear_router(id, true, now()).targets.insert((group, task), seen);
         });
         assert_eq!(health().await, expected);

@@ -11,9 +11,10 @@ use crate::{
     Cluster, ClusterQuery, CreateJoinTokenRequest, CreateRuleRequest, CreateServiceRequest,
     DeployRequest, DeployResponse, Done, Instance, JoinToken, ListEventsQuery, ListServicesQuery,
     ListTagsQuery, ListTaskDefinitionsQuery, ListTasksQuery, Listener, LogsQuery, Page, PageQuery,
-    RegisterTaskDefinitionQuery, Remaining, Repository, Router, Rule, RunTaskRequest,
-    RunTaskResponse, Service, ServiceEvent, Status, StopTaskRequest, Tag, TargetGroup, Task,
-    TaskDefinition, TaskDefinitionReference, UpdateInstanceRequest, UpdateServiceRequest,
+    RegisterTaskDefinitionQuery, Remaining, Repository, RollbackRequest, Router, Rule,
+    RunTaskRequest, RunTaskResponse, Service, ServiceEvent, ServiceRevision, Status,
+    StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition, TaskDefinitionReference,
+    UpdateInstanceRequest, UpdateServiceRequest,
 };
 
 type Answer<T> = Result<T, CallError>;
@@ -225,15 +226,25 @@ impl Client {
         self.delete(&["services", service.as_str()], &of(cluster), if_match).await
     }
 
-    /// Goes back to the deployment that completed before.
+    /// Goes back to a revision that proved itself.
     pub async fn roll_back_service(
         &self,
         service: &ServiceName,
         cluster: &ClusterName,
+        request: &RollbackRequest,
         key: Option<&IdempotencyKey>,
     ) -> Answer<Service> {
         let path = ["services", service.as_str(), "rollback"];
-        self.post(&path, &of(cluster), &Done {}, key).await
+        self.post(&path, &of(cluster), request, key).await
+    }
+
+    /// The revisions of a service that are kept, newest first.
+    pub async fn list_service_revisions(
+        &self,
+        service: &ServiceName,
+        query: &ListEventsQuery,
+    ) -> Answer<Page<ServiceRevision>> {
+        self.get(&["services", service.as_str(), "revisions"], query).await
     }
 
     /// What happened to a service, newest first.

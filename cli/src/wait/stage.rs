@@ -8,7 +8,7 @@ use model::{DeploymentId, RolloutState};
 pub(super) enum Stage {
     /// On its way, or on its way back.
     Rolling,
-    /// Complete, and as many tasks run as should.
+    /// It has replaced what was there before, and as many tasks run as should. It may still be watched.
     Done,
     /// It failed; where there was something to go back to, that is complete.
     Failed,
@@ -20,13 +20,15 @@ pub(super) enum Stage {
 pub(super) fn stage(service: &Service, wanted: DeploymentId) -> Stage {
     let Some(primary) = service.primary() else { return Stage::Rolling };
     let is_back = primary.rollback_of == Some(wanted) && primary.id != wanted;
+    let all_run = service.running_count == service.desired_count;
     match primary.rollout_state {
         RolloutState::Completed if is_back => Stage::Failed,
         _ if is_back => Stage::Rolling,
         _ if primary.id != wanted => Stage::Replaced(primary.id),
-        RolloutState::Completed if service.running_count == service.desired_count => Stage::Done,
+        RolloutState::Completed if all_run => Stage::Done,
+        RolloutState::InProgress if all_run && primary.bakes_until().is_some() => Stage::Done,
         // Going back begins in the same batch, so nothing comes any more.
-        RolloutState::Failed => Stage::Failed,
+        RolloutState::Failed | RolloutState::Stopped => Stage::Failed,
         RolloutState::Completed | RolloutState::InProgress => Stage::Rolling,
     }
 }
@@ -36,7 +38,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use api::{Deployment, DeploymentStatus};
-    use model::{SchedulingStrategy, ServiceStatus, Timestamp};
+    use model::{DeploymentCause, DeploymentStage, SchedulingStrategy, ServiceStatus, Timestamp};
 
     use super::*;
 
@@ -59,7 +61,13 @@ mod tests {
             rollout_state_reason: String::new(),
             failure: None,
             rollback_of: rollback_of.map(id),
+            revision: 1,
+            crashed_tasks: 0,
+            last_failure_at: None,
+            stage: DeploymentStage::Serving,
+            cause: DeploymentCause::Requested,
             created_at: Timestamp::EPOCH,
+            created_by: String::new(),
             updated_at: Timestamp::EPOCH,
         }
     }
@@ -75,6 +83,7 @@ mod tests {
             desired_count: 2,
             running_count,
             pending_count: 0,
+            revision: 1,
             task_definition: "hello:1".parse().unwrap(),
             url: None,
             scheduling_strategy: SchedulingStrategy::Replica,
@@ -85,7 +94,7 @@ mod tests {
             load_balancers: Vec::new(),
             health_check_grace_period_seconds: 0,
             deployments: vec![primary],
-            last_completed_deployment: None,
+            proven_revision: None,
             events: Vec::new(),
             created_at: Timestamp::EPOCH,
             created_by: String::new(),
@@ -98,6 +107,14 @@ mod tests {
         check(deployment(1, None, RolloutState::InProgress), 2, Stage::Rolling);
         check(deployment(1, None, RolloutState::Completed), 1, Stage::Rolling);
         check(deployment(1, None, RolloutState::Completed), 2, Stage::Done);
+    }
+
+    #[test]
+    fn a_deployment_that_has_replaced_the_old_one_is_done_while_it_is_watched() {
+        let stage = DeploymentStage::Replaced { bake_until: Some(Timestamp::EPOCH) };
+        let baking = Deployment { stage, ..deployment(1, None, RolloutState::InProgress) };
+        check(baking.clone(), 1, Stage::Rolling);
+        check(baking, 2, Stage::Done);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use api::{DeployRequest, TaskDefinitionReference};
 use model::{
-    ContainerDefinition, ContainerName, ImageReference, KeyValue, PortMapping, Reference,
-    ServiceName, Tag, TaskDefinition, TaskDefinitionChange, TransportProtocol,
+    ContainerDefinition, ContainerName, ImageReference, KeyValue, LoadBalancer, PortMapping,
+    Reference, ServiceName, Tag, TaskDefinition, TaskDefinitionChange, TransportProtocol,
 };
 
 use super::{Changeset, Inputs};
@@ -42,9 +42,11 @@ impl Inputs<'_> {
 
     /// A definition that was registered before, as it is.
     fn registered(&self, reference: &TaskDefinitionReference) -> Result<TaskDefinition, Refused> {
-        let DeployRequest { image, environment, cpu, memory, command, .. } = self.request;
+        let DeployRequest { image, environment, unset_environment, cpu, memory, command, .. } =
+            self.request;
         let says_more = image.is_some()
             || environment.is_some()
+            || unset_environment.is_some()
             || cpu.is_some()
             || memory.is_some()
             || command.is_some();
@@ -57,7 +59,7 @@ impl Inputs<'_> {
         task_definition::find(self.state, reference).cloned()
     }
 
-    /// Which container of a new service takes its traffic, and at which port.
+    /// Which container of a service that took no traffic before takes it, and at which port.
     pub(super) fn taker(
         &self,
         definition: &TaskDefinition,
@@ -119,7 +121,7 @@ impl Inputs<'_> {
         if let Some(0) = self.request.port {
             return Err(DeployError::PortZero);
         }
-        let takes_traffic = self.known.is_none_or(|known| !known.load_balancers.is_empty());
+        let takes_traffic = self.known.is_none() || self.balancer().is_some();
         if !takes_traffic && self.request.port.is_none() {
             return Ok(None);
         }
@@ -140,13 +142,21 @@ impl Inputs<'_> {
                 changeset.infer("port", port, origin);
                 Ok(Some(*port))
             }
-            (None, None, None) => Err(DeployError::NoPort),
+            (None, None, None) => {
+                changeset.infer("port", &"none", Origin::NoExpose);
+                Ok(None)
+            }
         }
+    }
+
+    /// Where traffic goes now.
+    fn balancer(&self) -> Option<&LoadBalancer> {
+        self.current.and_then(|revision| revision.load_balancers.first())
     }
 
     /// The port that takes traffic now, or else the first that is mapped.
     fn serving_port(&self, before: Option<&ContainerDefinition>) -> Option<u16> {
-        let balancer = self.known.and_then(|known| known.load_balancers.first());
+        let balancer = self.balancer();
         let first = || before?.port_mappings.first().map(|mapping| mapping.container_port);
         balancer.map(|balancer| balancer.container_port).or_else(first)
     }
@@ -184,6 +194,9 @@ impl Inputs<'_> {
         if let Some(port) = port {
             map(&mut container.port_mappings, self.serving_port(before), port);
         }
+        let unset = self.request.unset_environment.iter().flatten();
+        let unset: Vec<_> = unset.map(String::as_str).collect();
+        container.environment.retain(|variable| !unset.contains(&variable.name.as_str()));
         for variable in self.request.environment.iter().flatten() {
             set(&mut container.environment, variable);
         }

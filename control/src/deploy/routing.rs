@@ -1,92 +1,123 @@
-//! How a deployed service is reached: its health check, and the one rule that `berth deploy` keeps for it.
+//! How a deployed service is reached: its target group, its health check, and the host and path that lead there.
 
 use model::{
-    Action, Change, HealthCheck, HealthCheckProtocol, RoutingChange, Rule, RuleId, Service,
-    TargetGroup,
+    HealthCheck, HealthCheckProtocol, LoadBalancer, Route, RoutingChange, RuleId, TargetGroup,
+    TargetGroupId, TaskDefinition,
 };
 
-use super::{Changeset, Inputs};
-use crate::Refused;
+use super::{Changeset, Inputs, health};
 use crate::refused::DeployError;
 use crate::routing::host_and_path;
 use crate::sentence::Origin;
+use crate::{Refused, deployment};
+
+/// Until a target that leaves is cut off, in seconds.
+const DEREGISTRATION_DELAY: u32 = 30;
 
 impl Inputs<'_> {
-    /// The check as it is or the default one, with what was said put in.
-    pub(super) fn health_check(
+    /// How the revision is reached: as the one before it, with what was said put in; nothing where its tasks take no
+    /// traffic.
+    pub(super) fn load_balancers(
+        &self,
+        definition: &TaskDefinition,
+        changeset: &mut Changeset,
+    ) -> Result<Vec<LoadBalancer>, Refused> {
+        let known = self.current.map_or(&[][..], |revision| &revision.load_balancers);
+        let mut balancers = deployment::balancers_in(definition, known);
+        if let Some(first) = balancers.first_mut() {
+            if let (Some(port), None) = (self.request.port, &self.request.task_definition) {
+                first.container_port = port;
+            }
+            if health::says_anything(self.request) {
+                first.health_check = self.health_check(Some(&first.health_check), changeset)?;
+            }
+            if self.request.host.is_some() || self.request.path.is_some() {
+                let route = self.route(first.routes.first(), changeset)?;
+                first.routes = first.routes.iter().skip(1).cloned().collect();
+                first.routes.insert(0, route);
+            }
+            return Ok(balancers);
+        }
+        let first = self.first_balancer(definition, changeset)?;
+        if first.is_none() && self.says_traffic() {
+            return Err(DeployError::TakesNoTraffic(self.request.name.clone()).into());
+        }
+        Ok(first.into_iter().collect())
+    }
+
+    /// Where the traffic of a service goes that had none before; None where its definition maps no port, or a service that
+    /// is there takes none and nobody said that it should.
+    fn first_balancer(
+        &self,
+        definition: &TaskDefinition,
+        changeset: &mut Changeset,
+    ) -> Result<Option<LoadBalancer>, Refused> {
+        if self.known.is_some() && self.request.port.is_none() {
+            return Ok(None);
+        }
+        let Some((container_name, container_port)) = self.taker(definition, changeset)? else {
+            return Ok(None);
+        };
+        let now = self.context.view.now;
+        let health_check = self.health_check(None, changeset)?;
+        let route = self.route(None, changeset)?;
+        let group = TargetGroup {
+            id: TargetGroupId::new(now, self.context.random()),
+            cluster: self.request.cluster_name.clone(),
+            name: self.request.name.as_str().parse().expect("a service name is a group's name"),
+            created_at: now,
+        };
+        let target_group = group.id;
+        changeset.changes.push(RoutingChange::CreateTargetGroup(group).into());
+        Ok(Some(LoadBalancer {
+            target_group,
+            container_name,
+            container_port,
+            health_check,
+            deregistration_delay_seconds: DEREGISTRATION_DELAY,
+            routes: vec![route],
+        }))
+    }
+
+    /// Whether the request says how traffic gets there.
+    fn says_traffic(&self) -> bool {
+        self.request.host.is_some()
+            || self.request.path.is_some()
+            || health::says_anything(self.request)
+    }
+
+    fn health_check(
         &self,
         known: Option<&HealthCheck>,
         changeset: &mut Changeset,
     ) -> Result<HealthCheck, DeployError> {
-        let (said, path) = (self.request.health_protocol, self.request.health_path.as_ref());
-        let mut check = known.cloned().unwrap_or_default();
-        check.protocol = said.or(path.map(|_| HealthCheckProtocol::Http)).unwrap_or(check.protocol);
-        match (check.protocol, path) {
-            (HealthCheckProtocol::Http, Some(path)) => check.path.clone_from(path),
-            (HealthCheckProtocol::Http, None) if known.is_some() => {
-                changeset.infer("health", &check.path, Origin::AsBefore);
-            }
-            (HealthCheckProtocol::Http, None) => {
-                changeset.infer("health", &check.path, Origin::DefaultCheck);
-            }
-            (HealthCheckProtocol::Tcp, Some(_)) => {
-                return Err(DeployError::TcpCheckWithPath);
-            }
-            (HealthCheckProtocol::Tcp, None) => {}
+        let check = health::merged(known, self.request)?;
+        if check.protocol == HealthCheckProtocol::Http && self.request.health_path.is_none() {
+            let origin = if known.is_some() { Origin::AsBefore } else { Origin::DefaultCheck };
+            changeset.infer("health", &check.path, origin);
         }
         Ok(check)
     }
 
-    /// The rule of a new service; of a known one, what was said of its check, its host and its path.
-    pub(super) fn routing(
-        &self,
-        service: &Service,
-        changeset: &mut Changeset,
-    ) -> Result<(), Refused> {
-        let Some(balancer) = service.load_balancers.first() else { return Ok(()) };
+    /// The host and path that lead there; the same rule where they are those that there were.
+    fn route(&self, before: Option<&Route>, changeset: &mut Changeset) -> Result<Route, Refused> {
         let request = self.request;
-        let checks = request.health_path.is_some() || request.health_protocol.is_some();
-        if let Some(known) = self.state.target_group(balancer.target_group).filter(|_| checks) {
-            let health_check = self.health_check(Some(&known.health_check), changeset)?;
-            changeset.changes.push(
-                RoutingChange::PutTargetGroup(TargetGroup { health_check, ..known.clone() }).into(),
-            );
-        }
-        if self.known.is_some() && request.host.is_none() && request.path.is_none() {
-            return Ok(());
-        }
-        let own = |rule: &&Rule| rule.service == Some(service.id) && rule.priority.is_none();
-        let before = self.state.rules().find(own);
-        let host = before.and_then(|rule| rule.conditions.host_header.first());
+        let host = before.and_then(|route| route.conditions.host_header.first());
         let host = changeset.choose("host", request.host.clone(), || match host {
             Some(host) => (host.clone(), Origin::AsBefore),
-            None => (format!("{}.localhost", service.name), Origin::ServiceName),
+            None => (format!("{}.localhost", request.name), Origin::ServiceName),
         });
-        let path = before.and_then(|rule| rule.conditions.path_pattern.first());
+        let path = before.and_then(|route| route.conditions.path_pattern.first());
         let path = changeset.choose("path", request.path.clone(), || match path {
             Some(path) => (path.clone(), Origin::AsBefore),
             None => ("/".to_owned(), Origin::Default),
         });
         let conditions = host_and_path(&host, &path)?;
-        if before.is_some_and(|rule| rule.conditions == conditions) {
-            return Ok(());
+        if let Some(same) = before.filter(|route| route.conditions == conditions) {
+            return Ok(same.clone());
         }
-        changeset
-            .changes
-            .extend(before.map(|rule| Change::from(RoutingChange::RemoveRule(rule.id))));
         let listener = self.state.listeners().next().ok_or(DeployError::NoListenerYet)?;
-        changeset.changes.push(
-            RoutingChange::CreateRule(Rule {
-                id: RuleId::new(self.context.view.now, self.context.random()),
-                listener: listener.id,
-                priority: None,
-                conditions,
-                action: Action::Forward { target_group: balancer.target_group },
-                service: Some(service.id),
-                created_at: self.context.view.now,
-            })
-            .into(),
-        );
-        Ok(())
+        let id = RuleId::new(self.context.view.now, self.context.random());
+        Ok(Route { id, listener: listener.id, conditions })
     }
 }

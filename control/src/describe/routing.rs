@@ -35,6 +35,7 @@ pub(crate) fn rule(state: &State, rule: &model::Rule) -> Option<api::Rule> {
             }
         },
         service_name: rule.service.and_then(|id| state.service(id)).map(|one| one.name.clone()),
+        service_revision: state.owner_of_rule(rule.id).map(|(_, revision)| revision.number),
         created_at: rule.created_at,
     })
 }
@@ -44,12 +45,14 @@ pub(crate) fn target_groups(state: &State, observed: &Observed) -> Vec<api::Targ
     let view = state.router_view();
     let describe = |(group, targets): (&TargetGroupView, Vec<&TargetView>)| {
         let group = state.target_group(group.id)?;
+        let balancer = state.user_of_target_group(group.id).map(|(_, balancer)| balancer);
         Some(api::TargetGroup {
             target_group_id: group.id,
             target_group_name: group.name.clone(),
             cluster_name: group.cluster.clone(),
-            health_check: group.health_check.clone(),
-            deregistration_delay_seconds: group.deregistration_delay_seconds,
+            health_check: balancer.map(|one| one.health_check.clone()).unwrap_or_default(),
+            deregistration_delay_seconds: balancer
+                .map_or(0, |one| one.deregistration_delay_seconds),
             targets: targets.into_iter().map(|one| target(observed, group.id, one)).collect(),
         })
     };

@@ -69,9 +69,8 @@ fn container(task: &Task, container: &TaskContainer) -> api::Container {
 /// Healthy in all its target groups, unhealthy in any; unknown where no connected router has said. With why not, as far as
 /// a router has said that.
 fn health(state: &State, observed: &Observed, task: &Task) -> (HealthStatus, Option<String>) {
-    let service = task.service.and_then(|id| state.service(id));
     let mut word = (HealthStatus::Unknown, None);
-    for balancer in service.iter().flat_map(|service| &service.load_balancers) {
+    for balancer in state.load_balancers_of(task) {
         match observed.target_health(balancer.target_group, task.id) {
             Some(TargetSeen { health: TargetHealth::Unhealthy, reason, .. }) => {
                 return (HealthStatus::Unhealthy, reason);

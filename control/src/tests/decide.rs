@@ -120,7 +120,7 @@ fn a_first_deploy_makes_everything_at_once_and_the_next_starts_no_deployment() {
     let changes = |world: &World| {
         world.decide(&world.admin, &deploy(), |_, decision| nouns(&decision.changes)).unwrap()
     };
-    assert_eq!(changes(&world), ["task definition", "routing", "service", "routing", "deployment"]);
+    assert_eq!(changes(&world), ["task definition", "service", "routing", "deployment"]);
     let answer = world.execute(&deploy()).unwrap();
     assert!(answer.created && answer.deployment_id.is_some());
     assert_eq!(answer.url.as_deref(), Some("http://hello.localhost:8080"));

@@ -135,7 +135,7 @@ mod tests {
         SeenTarget {
             target_group: TargetGroupId::new(Timestamp::EPOCH, [1; 10]),
             task: TaskId::new(Timestamp::EPOCH, [1; 10]),
-            seen: TargetSeen { health, reason: None, draining, in_flight },
+            seen: TargetSeen { health, reason: None, failure: None, draining, in_flight },
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{Change, HealthCheck, RoutingChange, TargetGroup, TargetGroupId, TaskStatus};
+use model::{Change, Listener, ListenerId, RoutingChange, TaskStatus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,22 +71,17 @@ async fn pump(
     }
 }
 
-fn groups(count: i64) -> Vec<Change> {
-    let group = |n: i64| {
-        RoutingChange::PutTargetGroup(TargetGroup {
-            id: TargetGroupId::new(model::Timestamp::from_millis(n), [1; 10]),
-            cluster: "default".parse().unwrap(),
-            name: format!("group-{n}").parse().unwrap(),
-            health_check: HealthCheck {
-                path: format!("/{}", "x".repeat(1200)),
-                ..HealthCheck::default()
-            },
-            deregistration_delay_seconds: 30,
+/// Listeners with names so long that many of them need several parts.
+fn listeners(count: i64) -> Vec<Change> {
+    let listener = |n: i64| {
+        RoutingChange::CreateListener(Listener {
+            id: ListenerId::new(model::Timestamp::from_millis(n), [1; 10]),
+            name: format!("listener-{n}-{}", "x".repeat(1200)),
             created_at: model::Timestamp::EPOCH,
         })
         .into()
     };
-    (0..count).map(group).collect()
+    (0..count).map(listener).collect()
 }
 
 #[tokio::test]
@@ -132,7 +127,7 @@ async fn views_of_an_older_epoch_are_dropped() {
     until("a view", &session.view, |view| view.as_ref().map(drop)).await;
     world.stop().await;
     until("cut off", &session.connected, |is| (!is).then_some(())).await;
-    world.store.apply(&groups(1)).unwrap();
+    world.store.apply(&listeners(1)).unwrap();
     world.run(4).await;
     let id = session.id.parse().unwrap();
     until("connected to the older one", &world.observed, |observed| {
@@ -143,7 +138,7 @@ async fn views_of_an_older_epoch_are_dropped() {
     world.stop().await;
     until("cut off", &session.connected, |is| (!is).then_some(())).await;
     let view = session.view.borrow().clone().unwrap();
-    assert_eq!((view.epoch.0, view.view.target_groups.len()), (5, 0));
+    assert_eq!((view.epoch.0, view.view.listeners.len()), (5, 0));
     world.run(6).await;
     until("a newer one", &session.view, |view| (stamp(view.as_ref())?.0 == 6).then_some(())).await;
 }
@@ -192,13 +187,13 @@ async fn a_cut_in_the_middle_of_a_view_shows_none_of_it_and_the_next_connection_
     let session: Session<Router> = world.peer_at("r", Some(&token), wire.address).await.unwrap();
     until("an empty view", &session.view, |view| view.as_ref().map(drop)).await;
     wire.budget.store(1_500_000, Ordering::SeqCst);
-    world.store.apply(&groups(3_000)).unwrap();
+    world.store.apply(&listeners(3_000)).unwrap();
     until("cut", &session.connected, |is| (!is).then_some(())).await;
     let view = session.view.borrow().clone().unwrap();
-    assert_eq!(view.view.target_groups.len(), 0, "half a view is no view");
+    assert_eq!(view.view.listeners.len(), 0, "half a view is no view");
     wire.budget.store(usize::MAX, Ordering::SeqCst);
     let view = until("all of it", &session.view, |view| {
-        view.clone().filter(|view| !view.view.target_groups.is_empty())
+        view.clone().filter(|view| !view.view.listeners.is_empty())
     })
     .await;
     assert!(view.view == world.store.state().router_view());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::observed::{TargetHealth, TargetSeen};
 use model::{
-    Change, HealthCheck, InstanceChange, RoutingChange, StateRevision, Stopped, TargetGroup,
+    Change, InstanceChange, Listener, ListenerId, RoutingChange, StateRevision, Stopped,
     TargetGroupId, TaskChange, TaskId, TaskStatus,
 };
 
@@ -16,17 +16,12 @@ use crate::message::{
 };
 use crate::server::StreamError;
 
-fn group(world: &World, n: usize) -> Change {
+/// One with so long a name that many of them need several parts.
+fn listener(world: &World, n: usize) -> Change {
     let millis = i64::try_from(n).unwrap();
-    RoutingChange::PutTargetGroup(TargetGroup {
-        id: TargetGroupId::new(model::Timestamp::from_millis(millis), [1; 10]),
-        cluster: "default".parse().unwrap(),
-        name: format!("group-{n}").parse().unwrap(),
-        health_check: HealthCheck {
-            path: format!("/{}", "x".repeat(1200)),
-            ..HealthCheck::default()
-        },
-        deregistration_delay_seconds: 30,
+    RoutingChange::CreateListener(Listener {
+        id: ListenerId::new(model::Timestamp::from_millis(millis), [1; 10]),
+        name: format!("listener-{n}-{}", "x".repeat(1200)),
         created_at: model::Clock::now(&*world.clock),
     })
     .into()
@@ -49,10 +44,10 @@ async fn a_router_sees_every_change_of_its_view_and_which_state_it_shows() {
     let world = World::start().await;
     let session: Session<Router> = world.joined("r").await;
     until("an empty view", &session.view, |view| view.as_ref().map(drop)).await;
-    world.store.apply(&[group(&world, 1)]).unwrap();
+    world.store.apply(&[listener(&world, 1)]).unwrap();
     let revision = world.store.state().revision();
     let view = until("a group", &session.view, |view| {
-        view.clone().filter(|view| !view.view.target_groups.is_empty())
+        view.clone().filter(|view| !view.view.listeners.is_empty())
     })
     .await;
     assert_eq!((view.epoch.0, view.revision), (1, revision));
@@ -69,8 +64,8 @@ async fn a_router_sees_every_change_of_its_view_and_which_state_it_shows() {
 #[tokio::test]
 async fn a_view_of_many_mebibytes_arrives_whole() {
     let world = World::start().await;
-    let groups: Vec<Change> = (0..3_000).map(|n| group(&world, n)).collect();
-    world.store.apply(&groups).unwrap();
+    let listeners: Vec<Change> = (0..3_000).map(|n| listener(&world, n)).collect();
+    world.store.apply(&listeners).unwrap();
     let expected = world.store.state().router_view();
     assert!(model::view::to_text(&expected, |_| true).unwrap().len() > 3 * 1024 * 1024);
     let session: Session<Router> = world.joined("r").await;
@@ -208,6 +203,7 @@ async fn what_a_router_sees_is_observed_and_a_table_of_another_epoch_is_none() {
         target_group: TargetGroupId::new(model::Timestamp::EPOCH, [1; 10]),
         task: TaskId::new(model::Timestamp::EPOCH, [1; 10]),
         seen: TargetSeen {
+            failure: None,
             health: TargetHealth::Unhealthy,
             reason: Some("connection refused".to_owned()),
             draining: false,

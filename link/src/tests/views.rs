@@ -55,6 +55,7 @@ fn target(n: u8, port: u16, draining: bool) -> TargetView {
         published: draining.then_some(direct),
         host: HostIdentity::default(),
         draining,
+        health_check: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::id::{ClusterId, ServiceId};
 use crate::resources::Resources;
-use crate::routing::{Action, Conditions, HealthCheck};
+use crate::routing::{Action, Conditions};
 use crate::time::Timestamp;
 use crate::{HostIdentity, InstanceStatus, NewService, NewTask, Platform, RolloutState};
 
@@ -33,7 +33,7 @@ fn check(entity: impl Into<ArnResource>, ids: &[&dyn fmt::Display], expected: &s
 
 fn service() -> Service {
     let id = ServiceId::new(NOW, [2; 10]);
-    NewService::new(id, name("default"), name("hello"), name("hello:3"), NOW).into()
+    NewService::new(id, name("default"), name("hello"), NOW).into()
 }
 
 fn listener() -> Listener {
@@ -61,12 +61,15 @@ fn every_entity_of_ecs_has_its_arn() {
     let deployment = Deployment {
         id: DeploymentId::new(NOW, [6; 10]),
         service: service().id,
-        task_definition: name("hello:3"),
-        images: std::collections::BTreeMap::new(),
+        revision: crate::ServiceRevisionId::new(NOW, [6; 10]),
+        replaces: Vec::new(),
+        stage: crate::DeploymentStage::Serving,
+        cause: crate::DeploymentCause::Requested,
+        crashed_tasks: 0,
+        created_by: String::new(),
         rollout_state: RolloutState::InProgress,
         rollout_state_reason: String::new(),
         failure: None,
-        rollback_of: None,
         failed_tasks: 0,
         last_failure_at: None,
         created_at: NOW,
@@ -114,8 +117,6 @@ fn repositories_have_arns_of_ecr_and_routing_of_elb() {
         id: TargetGroupId::new(NOW, [8; 10]),
         cluster: name("default"),
         name: name("hello"),
-        health_check: HealthCheck::default(),
-        deregistration_delay_seconds: 30,
         created_at: NOW,
     };
     check(&group, &[&group.id], &format!("{elb}targetgroup/hello/#"));

@@ -11,9 +11,9 @@ use crate::routing::{Listener, Rule, TargetGroup};
 pub enum RoutingChange {
     /// A new listener.
     CreateListener(Listener),
-    /// A new target group, or new settings of one.
-    PutTargetGroup(TargetGroup),
-    /// The end of a target group. Refused while a service or rule uses it.
+    /// A new target group.
+    CreateTargetGroup(TargetGroup),
+    /// The end of a target group. Refused while a revision of a service or a rule uses it.
     RemoveTargetGroup(TargetGroupId),
     /// A new rule. Refused when another of the listener has its priority, or its host and path.
     CreateRule(Rule),

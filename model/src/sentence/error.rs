@@ -112,6 +112,9 @@ fn refusal(refusal: &Refusal) -> String {
         Refusal::NotNext { given, next } => {
             format!("task definition `{given}` is not the next revision, `{next}`")
         }
+        Refusal::NotNextServiceRevision { service, given, next } => {
+            format!("revision {given} of service `{service}` is not the next one, {next}")
+        }
         Refusal::Definition { family, source } => format!("task definition `{family}`: {source}"),
         Refusal::NoRoom { instance, shortfalls } => {
             let lacks: Vec<_> = shortfalls.iter().map(shortfall).collect();
@@ -120,8 +123,11 @@ fn refusal(refusal: &Refusal) -> String {
         Refusal::ServiceExists { cluster, name } => {
             format!("service `{name}` already exists in cluster `{cluster}`")
         }
-        Refusal::RuleConflict { other, overlap } => {
+        Refusal::RuleConflict { other, service: None, overlap } => {
             format!("rule conflicts with rule `{other}`: {}", self::overlap(overlap))
+        }
+        Refusal::RuleConflict { other: _, service: Some(service), overlap } => {
+            format!("rule conflicts with one of service `{service}`: {}", self::overlap(overlap))
         }
         Refusal::JoinTokenOver(end) => {
             let end = match end {
@@ -171,9 +177,14 @@ fn overlap(overlap: &RuleOverlap) -> String {
 fn invalid(invalid: &InvalidChange) -> String {
     match invalid {
         InvalidChange::Images(key) => {
-            format!("a deployment of `{key}` names one image digest per container")
+            format!("a service revision of `{key}` names one image digest per container")
         }
-        InvalidChange::DeploymentBegun => "a new deployment is IN_PROGRESS".to_owned(),
+        InvalidChange::OtherService => {
+            "a deployment rolls out a revision of its own service".to_owned()
+        }
+        InvalidChange::BakeTime { seconds, most } => {
+            format!("bakeTimeInSeconds {seconds} is too long: use 0 to {most}")
+        }
         InvalidChange::NoService => "an update names its service".to_owned(),
         InvalidChange::DesiredCount { desired, most } => {
             format!("a desired count of {desired} is too many; {most} at most")

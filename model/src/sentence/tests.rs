@@ -82,8 +82,9 @@ mod plain {
     #[test]
     fn a_deployment_that_failed_says_why_its_last_task_did() {
         let last = Some(Stopped::new(StopCause::ContainerExited, "exit code 1"));
-        let failure = DeploymentFailure::TasksFailed { count: 3, last };
-        let expected = "3 tasks failed in a row, the last one: exit code 1";
+        let failure = DeploymentFailure::TasksFailed { count: 3, last, unproven_settings: Some(4) };
+        let expected = "3 tasks failed in a row, the last one: exit code 1; it was built on the settings of revision 4, \
+                        which had not proved themselves";
         assert_eq!(failure.to_string(), expected);
     }
 
@@ -129,8 +130,16 @@ mod plain {
                 ),
             ),
             (
-                Refusal::RuleConflict { other: rule, overlap },
+                Refusal::RuleConflict { other: rule, service: None, overlap: overlap.clone() },
                 format!("rule conflicts with rule `{rule}`: both have priority 10"),
+            ),
+            (
+                Refusal::RuleConflict {
+                    other: rule,
+                    service: Some("shop".parse().unwrap()),
+                    overlap,
+                },
+                "rule conflicts with one of service `shop`: both have priority 10".to_owned(),
             ),
             (
                 Refusal::JoinTokenOver(JoinTokenEnd::UsedUp),

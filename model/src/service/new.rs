@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeploymentConfiguration, LoadBalancer, SchedulingStrategy, Service, ServiceStatus};
-use crate::definition::Revision;
+use super::{DeploymentConfiguration, SchedulingStrategy, Service, ServiceStatus};
 use crate::id::ServiceId;
 use crate::name::{ClusterName, ServiceName};
 use crate::time::Timestamp;
@@ -22,16 +21,12 @@ pub struct NewService {
     pub name: ServiceName,
     /// How many tasks it keeps, and where.
     pub scheduling_strategy: SchedulingStrategy,
-    /// The revision that its first deployment runs.
-    pub task_definition: Revision,
     /// How many tasks should run.
     pub desired_count: u32,
     /// The bounds and the breaker of its deployments.
     pub deployment_configuration: DeploymentConfiguration,
     /// How long after its start failed health checks of a task are overlooked.
     pub health_check_grace_period_seconds: u32,
-    /// Which container ports receive which target group's traffic.
-    pub load_balancers: Vec<LoadBalancer>,
     /// Whether a push to a tag that it names rolls out by itself.
     pub follow_tags: bool,
     /// When it is made.
@@ -41,12 +36,11 @@ pub struct NewService {
 }
 
 impl NewService {
-    /// A service that keeps one task without traffic, with the default bounds.
+    /// A service that keeps one task, with the default bounds. What it runs comes with its first deployment.
     pub fn new(
         id: ServiceId,
         cluster: ClusterName,
         name: ServiceName,
-        task_definition: Revision,
         created_at: Timestamp,
     ) -> Self {
         Self {
@@ -54,11 +48,9 @@ impl NewService {
             cluster,
             name,
             scheduling_strategy: SchedulingStrategy::Replica,
-            task_definition,
             desired_count: 1,
             deployment_configuration: DeploymentConfiguration::default(),
             health_check_grace_period_seconds: 0,
-            load_balancers: Vec::new(),
             follow_tags: true,
             created_at,
             created_by: String::new(),
@@ -74,16 +66,14 @@ impl From<NewService> for Service {
             name: new.name,
             status: ServiceStatus::Active,
             scheduling_strategy: new.scheduling_strategy,
-            task_definition: new.task_definition,
             desired_count: new.desired_count,
             deployment_configuration: new.deployment_configuration,
             health_check_grace_period_seconds: new.health_check_grace_period_seconds,
-            load_balancers: new.load_balancers,
             follow_tags: new.follow_tags,
             deployment: None,
             last_tried: BTreeMap::new(),
-            last_completed: None,
-            previous_completed: None,
+            last_revision: 0,
+            completed: Vec::new(),
             placement_failure: None,
             created_at: new.created_at,
             created_by: new.created_by,

@@ -20,6 +20,8 @@ mod task;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_revisions;
 
 impl State {
     /// Applies one Change, decided at `at`. Pure: the same State, Change and time give the same result. A Change that is

@@ -17,13 +17,13 @@ use crate::cluster::{Cluster, Installation, Instance, Router};
 use crate::definition::{Revision, TaskDefinition};
 use crate::id::{
     CredentialId, DeploymentId, InstanceId, JoinTokenId, ListenerId, RouterId, RuleId, ServiceId,
-    StateRevision, TargetGroupId, TaskId,
+    ServiceRevisionId, StateRevision, TargetGroupId, TaskId,
 };
 use crate::image::{Repository, Tag, TagKey};
 use crate::name::{ClusterName, RepositoryName};
 use crate::routing::{Listener, Rule, TargetGroup};
 use crate::row::{self, RowError, Schema, json};
-use crate::service::{Deployment, Service};
+use crate::service::{Deployment, Service, ServiceRevision};
 use crate::task::Task;
 
 /// The entities of one kind by key.
@@ -204,15 +204,17 @@ entities! {
     TaskDefinition as task_definitions [task_definition(&Revision)], row "task-definition",
         key Revision = TaskDefinition::key, schemas [(0, json), (1, json)];
     Service as services [service(ServiceId)], row "service",
-        key ServiceId = |it| it.id, schemas [(0, json), (1, json)], index Index::services;
+        key ServiceId = |it| it.id, schemas [(2, json)], index Index::services;
+    ServiceRevision as service_revisions [service_revision(ServiceRevisionId)], row "service-revision",
+        key ServiceRevisionId = |it| it.id, schemas [(2, json)], index Index::service_revisions;
     Deployment as deployments [deployment(DeploymentId)], row "deployment",
-        key DeploymentId = |it| it.id, schemas [(0, json), (1, json)];
+        key DeploymentId = |it| it.id, schemas [(2, json)], index Index::deployments;
     Task as tasks [task(TaskId)], row "task",
         key TaskId = |it| it.id, schemas [(0, json), (1, json)], index Index::tasks;
     Listener as listeners [listener(ListenerId)], row "listener",
         key ListenerId = |it| it.id, schemas [(0, json), (1, json)];
     TargetGroup as target_groups [target_group(TargetGroupId)], row "target-group",
-        key TargetGroupId = |it| it.id, schemas [(0, json), (1, json)];
+        key TargetGroupId = |it| it.id, schemas [(0, json), (1, json), (2, json)];
     Rule as rules [rule(RuleId)], row "rule",
         key RuleId = |it| it.id, schemas [(0, json), (1, json)];
     Repository as repositories [repository(&RepositoryName)], row "repository",

@@ -6,18 +6,20 @@ use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 
 use crate::access::Credential;
 use crate::digest::Digest;
-use crate::id::{CredentialId, InstanceId, ServiceId, TaskId};
+use crate::id::{CredentialId, DeploymentId, InstanceId, ServiceId, ServiceRevisionId, TaskId};
 use crate::name::{ClusterName, ServiceName};
-use crate::service::Service;
+use crate::service::{Deployment, Service, ServiceRevision};
 use crate::task::Task;
 
-type Ids<K> = HashTrieMapSync<K, RedBlackTreeSetSync<TaskId>>;
+type Ids<K, V> = HashTrieMapSync<K, RedBlackTreeSetSync<V>>;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Index {
     pub(super) service_names: HashTrieMapSync<(ClusterName, ServiceName), ServiceId>,
-    pub(super) instance_tasks: Ids<InstanceId>,
-    pub(super) service_tasks: Ids<ServiceId>,
+    pub(super) instance_tasks: Ids<InstanceId, TaskId>,
+    pub(super) service_tasks: Ids<ServiceId, TaskId>,
+    pub(super) service_deployments: Ids<ServiceId, DeploymentId>,
+    pub(super) service_revisions: Ids<ServiceId, ServiceRevisionId>,
     pub(super) credential_hashes: HashTrieMapSync<Digest, CredentialId>,
 }
 
@@ -41,6 +43,22 @@ impl Index {
         move_id(&mut self.instance_tasks, id, old, new);
     }
 
+    pub(super) fn deployments(&mut self, before: Option<&Deployment>, after: Option<&Deployment>) {
+        let Some(id) = before.or(after).map(|deployment| deployment.id) else { return };
+        let service = |deployment: &Deployment| deployment.service;
+        move_id(&mut self.service_deployments, id, before.map(service), after.map(service));
+    }
+
+    pub(super) fn service_revisions(
+        &mut self,
+        before: Option<&ServiceRevision>,
+        after: Option<&ServiceRevision>,
+    ) {
+        let Some(id) = before.or(after).map(|revision| revision.id) else { return };
+        let service = |revision: &ServiceRevision| revision.service;
+        move_id(&mut self.service_revisions, id, before.map(service), after.map(service));
+    }
+
     pub(super) fn credentials(&mut self, before: Option<&Credential>, after: Option<&Credential>) {
         before.map(|old| self.credential_hashes.remove_mut(&old.hash));
         if let Some(new) = after {
@@ -50,7 +68,12 @@ impl Index {
 }
 
 /// Takes the id out of one set and puts it into another. A set that is empty is not kept.
-fn move_id<K: Eq + Hash + Copy>(sets: &mut Ids<K>, id: TaskId, old: Option<K>, new: Option<K>) {
+fn move_id<K: Eq + Hash + Copy, V: Ord + Copy>(
+    sets: &mut Ids<K, V>,
+    id: V,
+    old: Option<K>,
+    new: Option<K>,
+) {
     if old == new {
         return;
     }

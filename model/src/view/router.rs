@@ -1,6 +1,6 @@
 //! What a router should see: everything that it routes by.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::cluster::HostIdentity;
 use crate::id::{ListenerId, RouterId, RuleId, TargetGroupId, TaskId};
 use crate::name::TargetGroupName;
 use crate::routing::{HealthCheck, Listener, Rule};
-use crate::service::{LoadBalancer, Service};
+use crate::service::{LoadBalancer, RolloutState, Service, ServiceRevision, ServiceStatus};
 use crate::state::State;
 use crate::task::{Task, TaskPhase};
 
@@ -40,9 +40,9 @@ pub struct TargetGroupView {
     pub id: TargetGroupId,
     /// Its name.
     pub name: TargetGroupName,
-    /// How to check its targets.
+    /// How to check targets that do not say it themselves.
     pub health_check: HealthCheck,
-    /// Whether a request may be held while it has no target: a deployment or a first task is under way.
+    /// Whether a request may be held while it has no target: a task is on its way, outside back-off.
     pub expects_targets: bool,
 }
 
@@ -60,6 +60,9 @@ pub struct TargetView {
     pub host: HostIdentity,
     /// Whether it is being deregistered: no new requests, those in flight may end.
     pub draining: bool,
+    /// How to check it: as the revision that it runs says. None from a server that knows only one check of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
 }
 
 impl RouterView {
@@ -94,34 +97,85 @@ fn listener_sources(state: &State, _: RouterId) -> impl Iterator<Item = usize> {
 }
 
 fn rule_rows(state: &State, _: RouterId) -> impl Iterator<Item = (RuleId, Rule)> {
-    state.rules().map(|rule| (rule.id, rule.clone()))
+    state.rules_in_force().into_iter()
 }
 
 fn rule_sources(state: &State, _: RouterId) -> impl Iterator<Item = usize> {
-    state.rules().map(place)
+    state.rules().map(place).chain(roll_outs(state))
+}
+
+/// What says which revisions are in force, which never change themselves: each service and its deployment that counts.
+fn roll_outs(state: &State) -> impl Iterator<Item = usize> {
+    state.services().flat_map(|service| {
+        let deployment = state.current_deployment(service).map(place);
+        std::iter::once(place(service)).chain(deployment)
+    })
 }
 
 fn target_group_rows(
     state: &State,
     _: RouterId,
 ) -> impl Iterator<Item = (TargetGroupId, TargetGroupView)> {
-    let wanting = state.services().filter(|service| service.desired_count > 0);
-    let expecting: BTreeSet<TargetGroupId> = wanting
-        .flat_map(|service| service.load_balancers.iter().map(|balancer| balancer.target_group))
+    let used: BTreeMap<TargetGroupId, (&Service, &LoadBalancer)> = state
+        .services()
+        .flat_map(|service| {
+            let balancers = state.load_balancers(service).iter();
+            balancers.map(move |balancer| (balancer.target_group, (service, balancer)))
+        })
         .collect();
     state.target_groups().map(move |group| {
+        let user = used.get(&group.id);
         let view = TargetGroupView {
             id: group.id,
             name: group.name.clone(),
-            health_check: group.health_check.clone(),
-            expects_targets: expecting.contains(&group.id),
+            health_check: user.map(|(_, one)| for_older_routers(one)).unwrap_or_default(),
+            expects_targets: user.is_some_and(|(service, _)| expects_targets(state, service)),
         };
         (group.id, view)
     })
 }
 
 fn target_group_sources(state: &State, _: RouterId) -> impl Iterator<Item = usize> {
-    state.target_groups().map(place).chain(state.services().map(place))
+    let tasks = state.services().flat_map(move |service| state.tasks_of(service.id));
+    state.target_groups().map(place).chain(roll_outs(state)).chain(tasks.map(place))
+}
+
+/// The check without what routers of the version before do not know: they refuse a check with other fields.
+fn for_older_routers(balancer: &LoadBalancer) -> HealthCheck {
+    HealthCheck { port: None, host: None, ..balancer.health_check.clone() }
+}
+
+/// Whether a task of the service is on its way, or will be at once: not while it is paused after failures, was given up,
+/// or finds no place.
+fn expects_targets(state: &State, service: &Service) -> bool {
+    let Some(deployment) = state.current_deployment(service) else { return false };
+    if service.status != ServiceStatus::Active || service.desired_count == 0 {
+        return false;
+    }
+    let wanted = || state.tasks_of(service.id).filter(|task| task.wanted());
+    let is_on_its_way = |task: &Task| task.healthy_at().is_none();
+    let counts = match deployment.rollout_state {
+        RolloutState::InProgress | RolloutState::Completed => true,
+        RolloutState::Failed | RolloutState::Stopped => false,
+    };
+    // The first that ends after it was healthy is replaced at once.
+    let starts_at_once = counts
+        && deployment.failed_tasks == 0
+        && deployment.crashed_tasks <= 1
+        && service.placement_failure.is_none();
+    let missing =
+        || wanted().count() < usize::try_from(service.desired_count).unwrap_or(usize::MAX);
+    wanted().any(is_on_its_way) || (starts_at_once && missing())
+}
+
+/// How a target is checked: as its own revision says, by a host that the application knows.
+fn check(revision: &ServiceRevision, balancer: &LoadBalancer) -> HealthCheck {
+    let own = balancer.health_check.clone();
+    let plain = |host: &&String| !host.contains(['*', '?']);
+    let hosts = revision.load_balancers.iter().flat_map(|one| &one.routes);
+    let hosts = hosts.flat_map(|route| &route.conditions.host_header);
+    let host = own.host.clone().or_else(|| hosts.into_iter().find(plain).cloned());
+    HealthCheck { host, ..own }
 }
 
 /// What a service's routed tasks offer to each of its target groups.
@@ -129,27 +183,28 @@ fn target_rows(
     state: &State,
     _: RouterId,
 ) -> impl Iterator<Item = ((TargetGroupId, TaskId), TargetView)> {
-    balancers(state).flat_map(move |(service, balancer)| {
-        let routed = state.tasks_of(service.id).filter(|task| task.routed());
-        let group = balancer.target_group;
-        routed.filter_map(move |task| Some(((group, task.id), target(state, balancer, task)?)))
+    routed(state).flat_map(move |task| {
+        state.revision_of(task).into_iter().flat_map(move |revision| {
+            revision.load_balancers.iter().filter_map(move |balancer| {
+                let view = target(state, balancer, task)?;
+                let health_check = Some(check(revision, balancer));
+                Some(((balancer.target_group, task.id), TargetView { health_check, ..view }))
+            })
+        })
     })
 }
 
-/// Task definitions are not among them: they never change.
+/// Task definitions and revisions are not among them: they never change.
 fn target_sources(state: &State, _: RouterId) -> impl Iterator<Item = usize> {
-    let tasks = balancers(state).flat_map(move |(service, _)| state.tasks_of(service.id));
-    tasks.filter(|task| task.routed()).flat_map(move |task| {
+    routed(state).flat_map(move |task| {
         let instance = task.instance().and_then(|id| state.instance(id));
         std::iter::once(place(task)).chain(instance.map(place))
     })
 }
 
-fn balancers(state: &State) -> impl Iterator<Item = (&Service, &LoadBalancer)> {
-    state
-        .services()
-        .flat_map(|service| service.load_balancers.iter().map(move |balancer| (service, balancer)))
-        .filter(|(_, balancer)| state.target_group(balancer.target_group).is_some())
+fn routed(state: &State) -> impl Iterator<Item = &Task> {
+    let tasks = state.services().flat_map(move |service| state.tasks_of(service.id));
+    tasks.filter(|task| task.routed())
 }
 
 fn target(state: &State, balancer: &LoadBalancer, task: &Task) -> Option<TargetView> {
@@ -164,9 +219,7 @@ fn target(state: &State, balancer: &LoadBalancer, task: &Task) -> Option<TargetV
         | TaskPhase::Stopped { .. } => return None,
     };
     let instance = state.instance(placement.instance)?;
-    // A task of another revision than the newest keeps serving on its own port.
-    let definition = state.task_definition(&task.task_definition)?;
-    let port = definition.container(container)?.serving_port(balancer.container_port)?;
+    let port = balancer.container_port;
     let binding = placement
         .ports
         .iter()
@@ -178,5 +231,6 @@ fn target(state: &State, balancer: &LoadBalancer, task: &Task) -> Option<TargetV
             .map(|binding| SocketAddr::new(instance.advertised_address, binding.host_port)),
         host: instance.host.clone(),
         draining,
+        health_check: None,
     })
 }

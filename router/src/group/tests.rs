@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{HealthCheck, Timestamp};
 
 use super::*;
 use crate::target::Endpoint;
@@ -27,6 +27,7 @@ fn target(number: i64) -> TargetView {
         published: None,
         host: HostIdentity::default(),
         draining: false,
+        health_check: None,
     }
 }
 
@@ -48,7 +49,7 @@ fn pass(group: &Group, number: i64) {
     let targets = group.targets();
     let target = targets.iter().find(|target| target.task() == task(number)).unwrap();
     let endpoint: Endpoint = target.addresses().endpoints().next().unwrap();
-    if target.checked(Ok(endpoint), &group.check()) {
+    if target.checked(Ok(endpoint)) {
         group.refresh();
     }
 }
@@ -171,7 +172,7 @@ fn no_request_begins_after_a_target_was_seen_empty_and_draining() {
             }
             target.drain();
             target.persisted();
-            while target.seen(&group.check()).seen.in_flight > 0 {
+            while target.seen().seen.in_flight > 0 {
                 std::thread::yield_now();
             }
             over.store(true, Ordering::SeqCst);

@@ -131,6 +131,7 @@ pub(super) fn target(id: TaskId, address: SocketAddr) -> TargetView {
         published: None,
         host: link::host::identity().unwrap(),
         draining: false,
+        health_check: None,
     }
 }
 

@@ -21,16 +21,6 @@ fn check(actual: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_service_starts_once_its_image_is_pushed() {
-    let mut world = World::with_instances(&[2000]);
-    let service = world.service("hello", 1);
-    check(&world.settle(), &["say: ImageNotPushed hello:latest"]);
-    world.push("hello", 1);
-    check(&world.settle(), &["start deployment1 of image1", "create task1 of image1 on i1"]);
-    assert_eq!(world.state.service(service).unwrap().placement_failure, None);
-}
-
-#[test]
 fn many_services_roll_out_at_once_in_batches_that_each_fit_a_commit() {
     let mut world = World::with_instances(&[2000]);
     let names: Vec<_> = (1..=40).map(|n| format!("hello-{n}")).collect();
@@ -38,7 +28,7 @@ fn many_services_roll_out_at_once_in_batches_that_each_fit_a_commit() {
         world.push(name, 1);
         world.service(name, 0);
     }
-    assert_eq!(world.settle().matches("start deployment").count(), 40);
+    assert_eq!(world.settle().matches("complete deployment").count(), 40);
     for name in &names {
         world.push(name, 2);
     }
@@ -64,8 +54,13 @@ fn a_push_rolls_out_new_tasks_first() {
     world.see(new, TargetHealth::Healthy, None);
     check(&world.settle(), &["task3 is healthy", "stop task2 (Replaced)"]);
     world.heal(service);
-    check(&world.settle(), &["task4 is healthy", "stop task1 (Replaced)", "complete deployment2"]);
+    check(&world.settle(), &["task4 is healthy", "stop task1 (Replaced)", "bake deployment2"]);
     assert_eq!(world.settle(), "");
+    world.secs(59);
+    world.reap();
+    assert!(!world.settle().contains("complete"), "it is watched for a minute");
+    world.secs(1);
+    check(&world.settle(), &["complete deployment2"]);
 }
 
 #[test]
@@ -177,7 +172,7 @@ fn running_tasks_stay_through_two_quick_pushes_until_the_last_one_serves() {
     world.run(service);
     world.secs(40);
     let plan = world.settle();
-    assert!(plan.contains("complete deployment3"), "{plan}");
+    assert!(plan.contains("bake deployment3"), "{plan}");
 }
 
 #[test]
@@ -255,7 +250,7 @@ fn without_a_connected_router_a_deployment_waits_fails_nothing_and_says_so() {
     world.routers_apply();
     world.heal(service);
     let plan = world.settle();
-    assert!(plan.contains("complete deployment2") && plan.contains("all is placed"), "{plan}");
+    assert!(plan.contains("bake deployment2") && plan.contains("all is placed"), "{plan}");
 }
 
 #[test]
@@ -344,8 +339,11 @@ fn a_first_deployment_that_fails_has_nothing_to_go_back_to_and_stops_launching()
 #[test]
 fn a_deployment_to_zero_tasks_is_complete_at_once() {
     let (mut world, service) = web(0);
-    check(&world.settle(), &["start deployment1 of image1", "complete deployment1"]);
+    check(&world.settle(), &["complete deployment1"]);
     assert_eq!(world.wanted(service).len(), 0);
+    let known = world.state.service(service).unwrap();
+    assert_eq!(known.completed, [], "it has proved nothing");
+    assert_eq!(world.hosts(service), ["hello.localhost"], "its rules act all the same");
 }
 
 #[test]
@@ -358,7 +356,9 @@ fn a_task_without_a_target_group_is_healthy_after_a_steady_while() {
     world.secs(39);
     assert_eq!(world.settle(), "");
     world.secs(1);
-    check(&world.settle(), &["task1 is healthy", "complete deployment1"]);
+    check(&world.settle(), &["task1 is healthy", "bake deployment1"]);
+    world.secs(60);
+    check(&world.settle(), &["complete deployment1"]);
     let state = world.state.service(service).unwrap();
     let deployment = world.state.deployment(state.deployment.unwrap()).unwrap();
     assert_eq!(deployment.rollout_state, RolloutState::Completed);

@@ -14,7 +14,7 @@ impl World {
         self.name("task", &id.to_string())
     }
 
-    fn deployment_name(&mut self, id: DeploymentId) -> String {
+    pub(super) fn deployment_name(&mut self, id: DeploymentId) -> String {
         self.name("deployment", &id.to_string())
     }
 
@@ -45,9 +45,13 @@ impl World {
             Change::Task(TaskChange::Forget(id)) => format!("forget {}", self.task_name(*id)),
             Change::Deployment(DeploymentChange::Start(deployment)) => {
                 let name = self.deployment_name(deployment.id);
-                let image = deployment.images.values().next().unwrap().digest.to_string();
+                let revision = match &deployment.revision {
+                    RolledOut::New(revision) => revision,
+                    RolledOut::Known(id) => self.state.service_revision(*id).unwrap(),
+                };
+                let image = revision.images.values().next().unwrap().digest.to_string();
                 let image = self.name("image", &image);
-                match deployment.rollback_of {
+                match deployment.cause.rollback_of() {
                     Some(failed) => {
                         let failed = self.deployment_name(failed);
                         format!("start {name} of {image}, back from {failed}")
@@ -55,16 +59,22 @@ impl World {
                     None => format!("start {name} of {image}"),
                 }
             }
+            Change::Deployment(DeploymentChange::Bake { deployment, until: _ }) => {
+                format!("bake {}", self.deployment_name(*deployment))
+            }
             Change::Deployment(DeploymentChange::Complete(id)) => {
                 format!("complete {}", self.deployment_name(*id))
             }
             Change::Deployment(DeploymentChange::Fail { deployment, failure }) => {
                 let name = self.deployment_name(*deployment);
-                let DeploymentFailure::TasksFailed { count, last } = failure else {
+                let DeploymentFailure::TasksFailed { count, last, unproven_settings } = failure
+                else {
                     panic!("the scheduler gives up for no other reason: {failure:?}");
                 };
                 let last = last.as_ref().map(cause).unwrap_or_default();
-                format!("fail {name}: {count} tasks failed, the last one: {last}")
+                let built_on = unproven_settings.map(|number| format!(", on unproven {number}"));
+                let built_on = built_on.unwrap_or_default();
+                format!("fail {name}: {count} tasks failed, the last one: {last}{built_on}")
             }
             Change::Service(ServiceChange::SetPlacementFailure {
                 failure: Some(failure), ..

@@ -89,7 +89,7 @@ fn an_instance_that_was_here_a_moment_ago_is_waited_for_before_anything_is_said(
     world.disconnect(world.nth_instance(1));
     world.push("hello", 1);
     world.service("hello", 1);
-    assert_eq!(world.settle(), "start deployment1 of image1");
+    assert_eq!(world.settle(), "");
     assert_eq!(world.plan().wake_at.unwrap().since(world.now).as_secs(), 10);
     world.secs(10);
     says(&mut world, "NoInstanceFits [1 NotConnected]");
@@ -212,7 +212,8 @@ fn a_task_run_by_itself_is_placed_or_fails_with_the_reason() {
     world.apply(TaskChange::Create(second));
     assert_eq!(
         world.settle(),
-        "place task1 on i1\n\
+        "complete deployment1\n\
+         place task1 on i1\n\
          stop task2 (NoInstanceFits)\n\
          forget task2"
     );

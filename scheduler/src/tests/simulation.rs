@@ -10,12 +10,12 @@ use std::time::Duration;
 use model::observed::TargetHealth;
 use model::{
     Change, DeploymentChange, Digest, InstanceChange, InstanceId, InstanceStatus, Lease, Observed,
-    RolloutState, RouterId, ServiceChange, ServiceId, ServiceStatus, StopCode, Task, TaskChange,
-    TaskId, TaskStatus, Timestamp,
+    RolledOut, RolloutState, RouterId, ServiceChange, ServiceId, ServiceStatus, StopCode, Task,
+    TaskChange, TaskId, TaskStatus, Timestamp,
 };
 
 use super::world::{World, digest};
-use actors::{Agent, RouterActor};
+use actors::{Agent, RouterActor, TYPO};
 use chance::Random;
 use image::{Image, image};
 
@@ -30,8 +30,11 @@ struct Simulation {
     routers: BTreeMap<RouterId, RouterActor>,
     services: Vec<(ServiceId, &'static str)>,
     pushed: u8,
+    /// What pushes rolled out.
     started: BTreeSet<(ServiceId, Digest)>,
     server_back_at: Timestamp,
+    /// Whether things still happen.
+    is_wild: bool,
     log: Vec<String>,
 }
 
@@ -72,6 +75,7 @@ impl Simulation {
             services,
             pushed: 1,
             started: BTreeSet::new(),
+            is_wild: true,
             log: Vec::new(),
         }
     }
@@ -99,14 +103,58 @@ impl Simulation {
         self.actors(true);
         for _ in 0..2 {
             let plan = self.world.plan();
-            for change in plan.batches.into_iter().flatten() {
-                self.check_before(&change);
-                let text = self.world.describe(&change);
-                self.log.push(format!("{now} {text}"));
-                assert!(self.world.apply(change.clone()), "does nothing: {text}");
-                self.check_after(&change);
+            for batch in plan.batches {
+                for change in batch {
+                    self.check_before(&change);
+                    let text = self.world.describe(&change);
+                    self.log.push(format!("{now} {text}"));
+                    assert!(self.world.apply(change.clone()), "does nothing: {text}");
+                    self.check_after(&change);
+                }
+                self.check_rules();
+                // Between any two commits the server may be killed.
+                if self.is_wild && self.random.chance(1) {
+                    self.server_back_at = now.plus(self.random.millis(100, 5_000));
+                    self.world.observed = Observed::new(self.server_back_at);
+                    self.log.push(format!("{now} -- the server is killed in between"));
+                    return;
+                }
             }
         }
+    }
+
+    /// What is rolled out can be reached once a task of it serves, and there is always something in force.
+    fn check_rules(&self) {
+        for (id, name) in &self.services {
+            let Some(service) = self.world.state.service(*id) else { continue };
+            let in_force: Vec<_> = self.world.state.in_force(service).map(|one| one.id).collect();
+            assert!(!in_force.is_empty(), "nothing of `{name}` is in force");
+            let deployment = self.world.state.current_deployment(service).unwrap();
+            let is_own = |task: &&Task| self.world.state.owns(deployment, task);
+            let tasks = self.world.state.tasks_of(*id).filter(|task| self.is_healthy(task));
+            for task in tasks.filter(is_own) {
+                let revision = self.world.state.revision_of(task).unwrap();
+                assert!(in_force.contains(&revision.id), "{} of `{name}` is not reached", task.id);
+            }
+        }
+    }
+
+    /// Somebody asks for another host or another health check, which may be wrong.
+    fn ask_for_other_settings(&mut self, service: ServiceId) -> String {
+        let known = self.world.state.service(service).unwrap();
+        let revision = self.world.state.requested_revision(known).unwrap();
+        let number = known.last_revision + 1;
+        if revision.load_balancers.is_empty() {
+            return "nothing is asked for".to_owned();
+        }
+        let path = if self.random.chance(50) { TYPO } else { "/" };
+        let route = self.world.route(&format!("host-{number}.{service}"));
+        self.world.change(service, |revision| {
+            let balancer = &mut revision.load_balancers[0];
+            balancer.health_check.path = path.to_owned();
+            balancer.routes = vec![route];
+        });
+        format!("revision {number} with another host and check {path}")
     }
 
     fn actors(&mut self, server: bool) {
@@ -124,7 +172,7 @@ impl Simulation {
             usize::try_from(random.below(u64::try_from(count.max(1)).unwrap())).unwrap()
         };
         let (service, name) = self.services[pick(&mut self.random, self.services.len())];
-        let event = match self.random.below(10) {
+        let event = match self.random.below(12) {
             0 | 1 => {
                 self.pushed += 1;
                 self.world.push(name, self.pushed);
@@ -142,6 +190,10 @@ impl Simulation {
                 let (id, agent) = self.agents.iter_mut().nth(index).unwrap();
                 agent.vanish(back_at, dies);
                 format!("instance {id} vanishes until {back_at}, dies: {dies}")
+            }
+            9 | 10 => {
+                let asked = self.ask_for_other_settings(service);
+                format!("{name}: {asked}")
             }
             5 if !self.routers.is_empty() => {
                 let back_at = now.plus(self.random.millis(100, 60_000));
@@ -181,6 +233,7 @@ impl Simulation {
     /// Everything comes back, one instance perhaps never, and nothing more happens.
     fn calm(&mut self) -> Option<InstanceId> {
         self.log.push(format!("{} -- all is calm", self.world.now));
+        self.is_wild = false;
         let now = self.world.now;
         if self.server_back_at > now {
             self.server_back_at = now;
@@ -236,14 +289,20 @@ impl Simulation {
         assert_eq!(self.world.state.tasks().count(), 0);
     }
 
-    /// A broken image that was deployed to zero tasks has completed; scaled up it is tried for ever, which is right. A good
-    /// push ends that, and is as good as any for the others.
+    /// A first image that is broken has nothing to go back to. A good push ends that, and is as good as any for the others.
     fn mend(&mut self) {
         for (id, name) in self.services.clone() {
             let service = self.world.state.service(id).unwrap();
-            let completed = service.last_completed.iter().flat_map(|known| known.images.values());
-            let broken = completed.into_iter().any(|known| image(&known.digest) != Image::Good);
-            if broken || self.random.chance(30) {
+            let requested = self.world.state.requested_revision(service).unwrap();
+            let broken = requested.images.values().any(|known| image(&known.digest) != Image::Good);
+            let balancers = &requested.load_balancers;
+            if balancers.iter().any(|balancer| balancer.health_check.path == TYPO) {
+                self.world.change(id, |revision| {
+                    revision.load_balancers[0].health_check.path = "/".to_owned();
+                });
+            }
+            let is_unproven = self.world.state.service(id).unwrap().completed.is_empty();
+            if broken || is_unproven || self.random.chance(30) {
                 self.pushed += 1;
                 while image(&digest(self.pushed)) != Image::Good {
                     self.pushed += 1;
@@ -262,17 +321,19 @@ impl Simulation {
                 continue;
             }
             if deployment.rollout_state == RolloutState::Failed {
-                assert!(service.last_completed.is_none(), "`{name}` has somewhere to go back to");
+                assert!(service.completed.is_empty(), "`{name}` has somewhere to go back to");
                 continue;
             }
             assert_eq!(deployment.rollout_state, RolloutState::Completed, "`{name}`");
+            let in_force: Vec<_> = deployment.in_force().collect();
+            assert_eq!(in_force, [deployment.revision], "only what runs is in force");
             let tasks = self.world.state.tasks_of(*id).filter(|task| task.wanted());
             let tasks: Vec<_> = tasks.collect();
             let desired = usize::try_from(service.desired_count).unwrap();
             assert_eq!(tasks.len(), desired, "`{name}` has {tasks:#?}");
             for task in tasks {
                 let agent = &self.agents[&task.instance().unwrap()];
-                let checked = !service.load_balancers.is_empty();
+                let checked = !self.world.state.load_balancers_of(task).is_empty();
                 assert!(agent.runs(task.id), "{} of `{name}` does not run", task.id);
                 assert!(!checked || agent.serves(task.id), "{} of `{name}` hangs", task.id);
             }
@@ -303,9 +364,9 @@ impl Simulation {
         } else if let Change::Task(TaskChange::Healthy(task)) = change {
             self.check_healthy(*task);
         } else if let Change::Deployment(DeploymentChange::Start(deployment)) = change
-            && deployment.rollback_of.is_none()
+            && let RolledOut::New(revision) = &deployment.revision
         {
-            let digest = deployment.images.values().next().unwrap().digest;
+            let digest = revision.images.values().next().unwrap().digest;
             assert!(
                 self.started.insert((deployment.service, digest)),
                 "{digest} is tried a second time"
@@ -341,8 +402,8 @@ impl Simulation {
     }
 
     fn check_healthy(&self, id: TaskId) {
-        let service = self.world.state.task(id).unwrap().service.unwrap();
-        if self.world.state.service(service).unwrap().load_balancers.is_empty() {
+        let task = self.world.state.task(id).unwrap();
+        if self.world.state.load_balancers_of(task).is_empty() {
             return;
         }
         let routers = self.world.observed.routers.values().filter(|seen| seen.presence.connected);
@@ -358,8 +419,7 @@ impl Simulation {
 
     fn check_drained(&self, id: TaskId) {
         let task = self.world.state.task(id).unwrap();
-        let service = task.service.and_then(|id| self.world.state.service(id)).unwrap();
-        if service.load_balancers.is_empty() {
+        if self.world.state.load_balancers_of(task).is_empty() {
             return;
         }
         let over = self.world.now.since(task.stopping_at().unwrap()) >= Duration::from_secs(30);

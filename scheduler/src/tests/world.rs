@@ -56,6 +56,11 @@ impl World {
         };
         world.apply(Change::Install(InstallationId::new(now, [1; 10])));
         world.apply(ClusterChange::Create(cluster));
+        world.apply(RoutingChange::CreateListener(Listener {
+            id: ListenerId::new(now, [1; 10]),
+            name: "http".to_owned(),
+            created_at: now,
+        }));
         world
     }
 
@@ -178,30 +183,85 @@ impl World {
                 id: TargetGroupId::new(self.now, self.seed()),
                 cluster: "default".parse().unwrap(),
                 name: name.parse().unwrap(),
-                health_check: HealthCheck::default(),
-                deregistration_delay_seconds: 30,
                 created_at: self.now,
             };
             load_balancers.push(LoadBalancer {
                 target_group: group.id,
                 container_name: "web".parse().unwrap(),
                 container_port: 8080,
+                health_check: HealthCheck::default(),
+                deregistration_delay_seconds: 30,
+                routes: vec![self.route(&format!("{name}.localhost"))],
             });
-            self.apply(RoutingChange::PutTargetGroup(group));
+            self.apply(RoutingChange::CreateTargetGroup(group));
         }
         self.apply(ServiceChange::Create(NewService {
             desired_count: desired,
-            load_balancers,
             created_by: "user/admin".to_owned(),
-            ..NewService::new(
-                id,
-                "default".parse().unwrap(),
-                name.parse().unwrap(),
-                definition(name, 1, &serde_json::json!([])).key(),
-                self.now,
-            )
+            ..NewService::new(id, "default".parse().unwrap(), name.parse().unwrap(), self.now)
+        }));
+        let repository: RepositoryName = name.parse().unwrap();
+        let tag = self.state.tag(&repository, &"latest".parse().unwrap());
+        let digest = tag.map_or(digest(1), |tag| tag.digest);
+        let first = ServiceRevision {
+            id: ServiceRevisionId::new(self.now, self.seed()),
+            service: id,
+            number: 1,
+            base: None,
+            origin: RevisionOrigin::Requested,
+            task_definition: definition(name, 1, &ports).key(),
+            images: BTreeMap::from([("web".parse().unwrap(), PinnedImage { repository, digest })]),
+            load_balancers,
+            created_at: self.now,
+            created_by: "user/admin".to_owned(),
+        };
+        self.deploy(id, first);
+        id
+    }
+
+    pub(super) fn route(&mut self, host: &str) -> Route {
+        Route {
+            id: RuleId::new(self.now, self.seed()),
+            listener: self.state.listeners().next().unwrap().id,
+            conditions: Conditions::host_and_path(host, "/"),
+        }
+    }
+
+    /// Somebody asks for this revision.
+    pub(super) fn deploy(&mut self, service: ServiceId, revision: ServiceRevision) -> DeploymentId {
+        let id = DeploymentId::new(self.now, self.seed());
+        self.deployment_name(id);
+        self.apply(DeploymentChange::Start(NewDeployment {
+            id,
+            service,
+            revision: RolledOut::New(revision),
+            cause: DeploymentCause::Requested,
+            created_at: self.now,
+            created_by: "user/admin".to_owned(),
         }));
         id
+    }
+
+    /// The next revision of a service, changed like this.
+    pub(super) fn change(
+        &mut self,
+        service: ServiceId,
+        change: impl FnOnce(&mut ServiceRevision),
+    ) -> DeploymentId {
+        let known = self.state.service(service).unwrap();
+        let mut next = self.state.requested_revision(known).unwrap().clone();
+        next.number = known.last_revision + 1;
+        next.base = Some(next.id);
+        next.origin = RevisionOrigin::Requested;
+        next.id = ServiceRevisionId::new(self.now, self.seed());
+        change(&mut next);
+        self.deploy(service, next)
+    }
+
+    /// The hosts of a service's rules that are in force.
+    pub(super) fn hosts(&self, service: ServiceId) -> Vec<String> {
+        let rules = self.state.service_rules(self.state.service(service).unwrap());
+        rules.into_iter().flat_map(|rule| rule.conditions.host_header).collect()
     }
 
     pub(super) fn bounds(&mut self, service: ServiceId, minimum: u32, maximum: u32) {
@@ -328,6 +388,7 @@ impl World {
                     let seen = known.get(&key).cloned().unwrap_or(TargetSeen {
                         health: TargetHealth::Initial,
                         reason: None,
+                        failure: None,
                         draining: false,
                         in_flight: 0,
                     });

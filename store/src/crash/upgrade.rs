@@ -39,35 +39,35 @@ impl Expected {
         Self { before, after: pairs(&kv).await }
     }
 
-    /// Whether every row is there, in its old form or its new one, and State reads.
+    /// Whether every row is there, in its old form or its new one.
     fn judge_middle(&self, found: &[Pair]) -> Result<(), String> {
         let rows = |pairs: &[Pair]| -> Vec<Pair> {
             pairs.iter().filter(|(key, _)| key != key::FORMAT).cloned().collect()
         };
         let (old, new, found) = (rows(&self.before), rows(&self.after), rows(found));
-        if found.len() != old.len() {
-            return Err(format!("{} rows of {}", found.len(), old.len()));
+        let name = |pair: &Pair| String::from_utf8_lossy(&pair.0).into_owned();
+        if let Some(strange) = found.iter().find(|one| !old.contains(one) && !new.contains(one)) {
+            return Err(format!("a row of neither form: {}", name(strange)));
         }
-        for ((found, old), new) in found.iter().zip(&old).zip(&new) {
-            if found != old && found != new {
-                return Err(format!(
-                    "a row of neither form: {}",
-                    String::from_utf8_lossy(&found.0)
-                ));
-            }
+        let has = |pairs: &[Pair], key: &[u8]| pairs.iter().any(|(known, _)| known == key);
+        let stays = |one: &&Pair| has(&new, &one.0);
+        match old.iter().filter(stays).find(|one| !has(&found, &one.0)) {
+            Some(lost) => Err(format!("a row is lost: {}", name(lost))),
+            None => Ok(()),
         }
-        let state = found.iter().filter_map(|(key, value)| {
-            let key = key.strip_prefix(key::STATE)?;
-            Some((std::str::from_utf8(key).expect("State's keys are text"), value.as_slice()))
-        });
-        State::from_rows(StateRevision(0), state).map(drop).map_err(|error| error.to_string())
     }
 
     /// Whether it ends the same.
     async fn judge_end(&self, kv: &dyn Kv) -> Result<(), String> {
         self.judge_middle(&pairs(kv).await)?;
         lead::take(kv, "test", SMALL).await.map_err(|error| error.to_string())?;
-        if pairs(kv).await == self.after { Ok(()) } else { Err("another end".to_owned()) }
+        let end = pairs(kv).await;
+        let state = end.iter().filter_map(|(key, value)| {
+            let key = key.strip_prefix(key::STATE)?;
+            Some((std::str::from_utf8(key).expect("State's keys are text"), value.as_slice()))
+        });
+        State::from_rows(StateRevision(0), state).map_err(|error| error.to_string())?;
+        if end == self.after { Ok(()) } else { Err("another end".to_owned()) }
     }
 }
 

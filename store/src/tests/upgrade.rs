@@ -81,9 +81,10 @@ async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
     assert_eq!(pairs(&copy).await, before);
     let new = open(dir.path());
     assert_eq!(format::read(&new).await, Ok(Found::Current));
-    assert_eq!(counts::count(&new).await.unwrap(), counts);
+    let now = counts::count(&new).await.unwrap();
+    assert_eq!(counts::compare(&counts, &now), Ok(()));
+    assert!(now["service-revision"] >= now["service"] && !now.contains_key("none"));
     let after = without_format(pairs(&new).await);
-    assert_eq!(after.len(), before.len());
     let rewritten = |key: &[u8]| key.starts_with(key::STATE) || key.starts_with(key::HISTORY);
     assert!(after.iter().filter(|(key, _)| rewritten(key)).all(|(_, value)| value[0] < 32));
     let beside = |pairs: &[Pair]| -> Vec<Pair> {
@@ -127,11 +128,25 @@ async fn an_old_store_holds_what_the_old_program_counted() {
     let store = Store::open(dir.path()).unwrap();
     let state = store.state();
     let kind = |key: &model::RowKey| key.to_string().split('/').next().map(ToOwned::to_owned);
-    assert_eq!(counts(state.row_keys().iter().filter_map(kind)), counted("state"));
+    let (mut now, mut then) = (counts(state.row_keys().iter().filter_map(kind)), counted("state"));
+    let routes = state.service_revisions().map(|one| one.rules().count()).max().unwrap();
+    assert!(routes > 0 && now.remove("service-revision") >= now.get("service").copied());
+    assert!(now.remove("rule") < then.remove("rule"), "what came with a service is a part of it");
+    assert_eq!(now, then);
+    for service in state.services() {
+        let current = state.current_deployment(service).expect("each has a deployment");
+        assert!(state.requested_revision(service).is_some(), "and that a revision");
+        let rolls = current.rollout_state == model::RolloutState::InProgress;
+        let mut tasks = state.tasks_of(service.id).filter(|task| task.wanted());
+        assert!(rolls || tasks.all(|task| state.owns(current, task)), "no task is replaced");
+    }
     let statuses = counts(state.tasks().map(|task| word(task.last_status())));
     assert_eq!(statuses, counted("taskStatus"));
     assert_eq!(statuses.len(), 7, "every status that a task can have");
-    let rollouts = state.deployments().map(|deployment| word(deployment.rollout_state));
+    // One that was superseded is STOPPED now.
+    let rollouts = state
+        .deployments()
+        .map(|deployment| word(deployment.rollout_state).replace("STOPPED", "FAILED"));
     assert_eq!(counts(rollouts), counted("rolloutState"));
     let all = HistoryQuery { about: model::history::About::All, after: None, limit: usize::MAX };
     let history = store.history(all).await.unwrap().into_iter().filter_map(|entry| match entry {
@@ -172,8 +187,8 @@ async fn every_engine_and_every_pace_come_to_the_same_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
-    let begun = r#"{"number":2,"writtenBy":"0.7.0","upgrade":{"to":3,"counts":{}}}"#;
-    for (row, found) in [(r#"{"number":9,"writtenBy":"0.7.0","more":[1]}"#, 9), (begun, 3)] {
+    let begun = r#"{"number":3,"writtenBy":"0.7.0","upgrade":{"to":4,"counts":{}}}"#;
+    for (row, found) in [(r#"{"number":9,"writtenBy":"0.7.0","more":[1]}"#, 9), (begun, 4)] {
         let dir = fixture();
         let kv = open(dir.path());
         let epoch = kv.campaign().await.unwrap();
@@ -184,8 +199,8 @@ async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
         drop(kv);
         let path = dir.path().display();
         let expected = format!(
-            "the store in `{path}` has format {found}, of berth 0.7.0, and this program reads formats up to 2: use berth \
-             0.7.0 or newer, or go back to the copy `store.redb.before-3`, made when the store left format 2"
+            "the store in `{path}` has format {found}, of berth 0.7.0, and this program reads formats up to 3: use berth \
+             0.7.0 or newer, or go back to the copy `store.redb.before-4`, made when the store left format 3"
         );
         assert_eq!(Store::open(dir.path()).unwrap_err().to_string(), expected);
         let kv = open(dir.path());
@@ -289,7 +304,7 @@ async fn a_store_that_cannot_be_copied_is_not_touched() {
 async fn an_upgrade_that_would_lose_rows_stops() {
     let kv = MemoryKv::new();
     let epoch = kv.campaign().await.unwrap();
-    let begun = r#"{"number":1,"writtenBy":"0.1.0","upgrade":{"to":2,"counts":{"task":3}}}"#;
+    let begun = r#"{"number":1,"writtenBy":"0.1.0","upgrade":{"to":3,"counts":{"task":3}}}"#;
     let row = Write::Put { key: key::FORMAT.to_vec(), value: begun.into() };
     kv.commit(epoch, vec![vec![row]]).await.unwrap();
     let error = lead::take(&kv, "/data", SMALL).await.unwrap_err();

@@ -98,7 +98,6 @@ fn service(n: u8) -> NewService {
             service_id(n),
             cluster(0),
             format!("service-{n}").parse().expect("a name of letters, a hyphen and a digit"),
-            definition(1).key(),
             at(1),
         )
     }
@@ -109,20 +108,30 @@ fn image(n: u8) -> PinnedImage {
     PinnedImage { repository, digest: digest(n) }
 }
 
-fn deployment(n: u8, service: u8) -> Deployment {
-    Deployment {
-        id: DeploymentId::new(at(1), seed(n)),
+fn deployment_id(n: u8) -> DeploymentId {
+    DeploymentId::new(at(1), seed(n))
+}
+
+/// Of the first revision of a service, or of one that is not the next.
+fn deployment(n: u8, service: u8) -> NewDeployment {
+    NewDeployment {
+        id: deployment_id(n),
         service: service_id(service),
-        task_definition: definition(1).key(),
-        images: BTreeMap::from([("web".parse().expect("a name of letters"), image(n))]),
-        rollout_state: RolloutState::InProgress,
-        rollout_state_reason: String::new(),
-        failure: None,
-        rollback_of: None,
-        failed_tasks: 0,
-        last_failure_at: None,
+        revision: RolledOut::New(ServiceRevision {
+            id: ServiceRevisionId::new(at(1), seed(n)),
+            service: service_id(service),
+            number: 1 + u32::from(n) / 2,
+            base: None,
+            origin: RevisionOrigin::Requested,
+            task_definition: definition(1).key(),
+            images: BTreeMap::from([("web".parse().expect("a name of letters"), image(n))]),
+            load_balancers: Vec::new(),
+            created_at: at(1),
+            created_by: "user/admin".to_owned(),
+        }),
+        cause: DeploymentCause::Requested,
         created_at: at(1),
-        updated_at: at(1),
+        created_by: "user/admin".to_owned(),
     }
 }
 
@@ -234,7 +243,7 @@ pub(crate) fn changes() -> impl Strategy<Value = Change> {
         n().prop_map(|n| Change::from(ServiceChange::Drain(service_id(n)))),
         n().prop_map(|n| Change::from(ServiceChange::Remove(service_id(n)))),
         (n(), 0_u8..3).prop_map(|(n, of)| Change::from(DeploymentChange::Start(deployment(n, of)))),
-        n().prop_map(|n| Change::from(DeploymentChange::Complete(deployment(n, 0).id))),
+        n().prop_map(|n| Change::from(DeploymentChange::Complete(deployment_id(n)))),
         (n(), prop::option::of(0_u8..2))
             .prop_map(|(n, on)| Change::from(TaskChange::Create(task(n, on)))),
         (n(), status).prop_map(|(n, status)| report(n, 0, status)),

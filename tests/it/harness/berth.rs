@@ -233,10 +233,10 @@ impl Berth {
         until(&format!("service {service} settles"), || {
             let said = self.run(&["service", "show", service, "-o", "json"]);
             let Ok(service) = serde_json::from_str::<Service>(&said.stdout) else { return false };
-            let state = service.primary().map(|primary| primary.rollout_state);
-            state == Some(RolloutState::Completed)
-                && service.running_count == service.desired_count
-                && service.pending_count == 0
+            let live = service.primary().is_some_and(|primary| {
+                primary.rollout_state == RolloutState::Completed || primary.bakes_until().is_some()
+            });
+            live && service.running_count == service.desired_count && service.pending_count == 0
         });
     }
 

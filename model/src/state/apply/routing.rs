@@ -2,9 +2,10 @@
 
 use super::{Applied, Write, exists, not_found};
 use crate::change::RoutingChange;
-use crate::id::{RuleId, TargetGroupId};
+use crate::id::{RuleId, ServiceId, TargetGroupId};
 use crate::refusal::{InvalidRouting, Refusal, RuleOverlap, User};
-use crate::routing::{Action, Conditions, Listener, Rule, TargetGroup};
+use crate::routing::{Action, Conditions, HealthCheck, Listener, Rule, TargetGroup};
+use crate::service::ServiceRevision;
 use std::collections::BTreeSet;
 
 /// ALB's highest priority number.
@@ -18,7 +19,7 @@ impl Write<'_> {
     pub(super) fn routing(&mut self, change: &RoutingChange) -> Applied {
         match change {
             RoutingChange::CreateListener(listener) => self.create_listener(listener),
-            RoutingChange::PutTargetGroup(group) => self.put_target_group(group),
+            RoutingChange::CreateTargetGroup(group) => self.create_target_group(group),
             RoutingChange::RemoveTargetGroup(id) => self.remove_target_group(*id),
             RoutingChange::CreateRule(rule) => self.create_rule(rule),
             RoutingChange::RemoveRule(id) => self.remove_rule(*id),
@@ -34,47 +35,40 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn put_target_group(&mut self, group: &TargetGroup) -> Applied {
+    fn create_target_group(&mut self, group: &TargetGroup) -> Applied {
         if self.state.cluster(&group.cluster).is_none() {
             return Err(not_found("cluster", &group.cluster));
         }
         let known = self.state.target_group_named(&group.cluster, &group.name);
-        if known.is_some_and(|known| known.id != group.id) {
+        if known.is_some() || self.state.target_group(group.id).is_some() {
             return Err(exists("target group", &group.name));
         }
-        let check = &group.health_check;
-        if check.interval_seconds == 0
-            || check.timeout_seconds == 0
-            || check.healthy_threshold == 0
-            || check.unhealthy_threshold == 0
-        {
-            return Err(InvalidRouting::HealthCheckZero.into());
-        }
-        if !check.path.starts_with('/') {
-            return Err(InvalidRouting::HealthCheckPath(check.path.clone()).into());
-        }
-        if known != Some(group) {
-            self.put(group.clone());
-        }
+        self.put(group.clone());
         Ok(())
     }
 
     fn remove_target_group(&mut self, id: TargetGroupId) -> Applied {
         let group = self.state.target_group(id).ok_or_else(|| not_found("target group", id))?;
-        let in_use =
-            |by| Err(Refusal::InUse { kind: "target group", name: group.name.to_string(), by });
-        if let Some(service) = self
-            .state
-            .services()
-            .find(|service| service.load_balancers.iter().any(|lb| lb.target_group == id))
-        {
-            return in_use(User::Service(service.name.clone()));
-        }
-        if let Some(rule) = self.state.rules().find(|rule| forwards_to(rule, id)) {
-            return in_use(User::Rule(rule.id));
+        if let Some(by) = self.user_of_group(id) {
+            let name = group.name.to_string();
+            return Err(Refusal::InUse { kind: "target group", name, by });
         }
         self.remove::<TargetGroup>(id);
         Ok(())
+    }
+
+    /// Who uses a target group: a revision that a service has, or a rule.
+    pub(super) fn user_of_group(&self, id: TargetGroupId) -> Option<User> {
+        let mut revisions = self.state.service_revisions();
+        let uses = |revision: &ServiceRevision| {
+            revision.load_balancers.iter().any(|balancer| balancer.target_group == id)
+        };
+        let service = revisions.find(|revision| uses(revision)).map(|revision| revision.service);
+        if let Some(service) = service.and_then(|id| self.state.service(id)) {
+            return Some(User::Service(service.name.clone()));
+        }
+        let mut rules = self.state.rules();
+        rules.find(|rule| forwards_to(rule, id)).map(|rule| User::Rule(rule.id))
     }
 
     fn create_rule(&mut self, rule: &Rule) -> Applied {
@@ -100,12 +94,28 @@ impl Write<'_> {
             return Err(InvalidRouting::Priority(priority).into());
         }
         check_patterns(&rule.conditions)?;
-        let others = self.state.rules().filter(|other| other.listener == rule.listener);
-        if let Some((other, overlap)) = others.into_iter().find_map(|other| conflict(rule, other)) {
-            return Err(Refusal::RuleConflict { other, overlap });
-        }
+        self.check_conflicts(rule, None)?;
         self.put(rule.clone());
         Ok(())
+    }
+
+    /// Whether no other rule is in the way: none that people made, and none of a revision that holds its hosts and paths,
+    /// those of the service `but` aside.
+    pub(super) fn check_conflicts(&self, rule: &Rule, but: Option<ServiceId>) -> Applied {
+        let services = self.state.services().filter(|service| Some(service.id) != but);
+        let held = services.flat_map(|service| {
+            let revisions = self.state.reserving(service);
+            let rules = revisions.into_iter().flat_map(ServiceRevision::rules);
+            rules.map(|rule| (rule, Some(service.name.clone()))).collect::<Vec<_>>()
+        });
+        let made = self.state.rules().cloned().map(|rule| (rule, None));
+        let mut others = held.chain(made).filter(|(other, _)| other.listener == rule.listener);
+        others
+            .find_map(|(other, service)| {
+                let (other, overlap) = conflict(rule, &other)?;
+                Some(Err(Refusal::RuleConflict { other, service, overlap }))
+            })
+            .unwrap_or(Ok(()))
     }
 
     fn remove_rule(&mut self, id: RuleId) -> Applied {
@@ -117,14 +127,29 @@ impl Write<'_> {
 }
 
 /// Whether the rule sends requests to this group.
-pub(super) fn forwards_to(rule: &Rule, id: TargetGroupId) -> bool {
+fn forwards_to(rule: &Rule, id: TargetGroupId) -> bool {
     match &rule.action {
         Action::Forward { target_group } => *target_group == id,
         Action::FixedResponse { .. } => false,
     }
 }
 
-fn check_patterns(conditions: &Conditions) -> Applied {
+/// What makes sense of a health check.
+pub(super) fn check_health_check(check: &HealthCheck) -> Applied {
+    if check.interval_seconds == 0
+        || check.timeout_seconds == 0
+        || check.healthy_threshold == 0
+        || check.unhealthy_threshold == 0
+    {
+        return Err(InvalidRouting::HealthCheckZero.into());
+    }
+    if !check.path.starts_with('/') {
+        return Err(InvalidRouting::HealthCheckPath(check.path.clone()).into());
+    }
+    Ok(())
+}
+
+pub(super) fn check_patterns(conditions: &Conditions) -> Applied {
     let count = conditions.host_header.len() + conditions.path_pattern.len();
     if count > MOST_PATTERNS {
         return Err(InvalidRouting::Patterns { count, most: MOST_PATTERNS }.into());

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::routing::forwards_to;
 use super::{Applied, Write, exists, not_found};
 use crate::change::{ServiceChange, ServiceUpdate};
-use crate::definition::Revision;
 use crate::digest::Digest;
 use crate::history::EventKind;
 use crate::id::ServiceId;
@@ -13,10 +11,14 @@ use crate::name::ContainerName;
 use crate::placement::PlacementFailure;
 use crate::refusal::{ActualStatus, InvalidChange, Refusal, User};
 use crate::routing::TargetGroup;
+use crate::sentence;
 use crate::service::{
-    Deployment, DeploymentConfiguration, LoadBalancer, NewService, Service, ServiceStatus,
+    Deployment, DeploymentConfiguration, DeploymentStage, NewService, RolloutState, Service,
+    ServiceRevision, ServiceStatus,
 };
 
+/// The longest that a deployment may be watched, in seconds: a day, as in ECS.
+const LONGEST_BAKE: u32 = 24 * 60 * 60;
 /// ECS's bound on the desired count of a service.
 const MOST_TASKS: u32 = 5_000;
 
@@ -45,40 +47,11 @@ impl Write<'_> {
         if self.state.service(new.id).is_some() {
             return Err(exists("service", new.id));
         }
-        let mut service = Service::from(new.clone());
-        service.load_balancers = self.load_balancers(&service, &service.task_definition)?;
+        let service = Service::from(new.clone());
         check_counts(service.desired_count, &service.deployment_configuration)?;
         self.event(&service, EventKind::Created { desired_count: service.desired_count });
         self.put(service);
         Ok(())
-    }
-
-    /// The ports that take the service's traffic in this revision: every target group has one, or its traffic would have
-    /// nowhere to go.
-    pub(super) fn load_balancers(
-        &self,
-        service: &Service,
-        key: &Revision,
-    ) -> Result<Vec<LoadBalancer>, Refusal> {
-        let definition =
-            self.state.task_definition(key).ok_or_else(|| not_found("task definition", key))?;
-        let in_this_revision = |balancer: &LoadBalancer| {
-            if self.state.target_group(balancer.target_group).is_none() {
-                return Err(not_found("target group", balancer.target_group));
-            }
-            let container = definition.container(&balancer.container_name);
-            let port = container.and_then(|one| one.serving_port(balancer.container_port));
-            let container_port = port.ok_or_else(|| {
-                Refusal::Invalid(InvalidChange::NoTrafficPort {
-                    task_definition: key.clone(),
-                    container: balancer.container_name.clone(),
-                    port: balancer.container_port,
-                    service: service.name.clone(),
-                })
-            })?;
-            Ok(LoadBalancer { container_port, ..balancer.clone() })
-        };
-        service.load_balancers.iter().map(in_this_revision).collect()
     }
 
     pub(super) fn known_service(&self, id: ServiceId) -> Result<Service, Refusal> {
@@ -122,9 +95,28 @@ impl Write<'_> {
         if service.desired_count != known.desired_count {
             let (from, to) = (known.desired_count, service.desired_count);
             self.event(&service, EventKind::DesiredCountChanged { from, to });
+            if from == 0 {
+                self.prove_anew(&service);
+            }
         }
         self.put(service);
         Ok(())
+    }
+
+    /// A revision that was rolled out to no task has proved nothing: its deployment is in progress again once there are
+    /// to be some.
+    fn prove_anew(&mut self, service: &Service) {
+        let Some(deployment) = self.state.current_deployment(service) else { return };
+        let is_proven = service.completed.contains(&deployment.revision);
+        if deployment.rollout_state == RolloutState::Completed && !is_proven {
+            self.put(Deployment {
+                stage: DeploymentStage::Replaced { bake_until: None },
+                rollout_state: RolloutState::InProgress,
+                rollout_state_reason: sentence::deployment_started(&deployment.cause),
+                updated_at: self.at,
+                ..deployment.clone()
+            });
+        }
     }
 
     fn drain_service(&mut self, id: ServiceId) -> Applied {
@@ -160,25 +152,27 @@ impl Write<'_> {
                 by: User::Rule(rule.id),
             });
         }
-        let deployments: Vec<_> = self.deployments_of(id).map(|deployment| deployment.id).collect();
+        let deployments: Vec<_> =
+            self.state.deployments_of(id).map(|deployment| deployment.id).collect();
         for deployment in deployments {
             self.remove::<Deployment>(deployment);
         }
+        let revisions: Vec<ServiceRevision> = self.state.revisions_of(id).cloned().collect();
+        for revision in &revisions {
+            self.remove::<ServiceRevision>(revision.id);
+        }
         self.event(&service, EventKind::Removed);
         self.remove::<Service>(id);
-        self.remove_lonely_target_groups(&service);
+        self.remove_lonely_target_groups(&revisions);
         Ok(())
     }
 
-    fn remove_lonely_target_groups(&mut self, service: &Service) {
-        let groups: BTreeSet<_> = service.load_balancers.iter().map(|lb| lb.target_group).collect();
+    /// Removes the target groups that nobody uses any more.
+    pub(super) fn remove_lonely_target_groups(&mut self, of: &[ServiceRevision]) {
+        let balancers = of.iter().flat_map(|revision| &revision.load_balancers);
+        let groups: BTreeSet<_> = balancers.map(|balancer| balancer.target_group).collect();
         for id in groups {
-            let used = self.state.rules().any(|rule| forwards_to(rule, id))
-                || self
-                    .state
-                    .services()
-                    .any(|other| other.load_balancers.iter().any(|lb| lb.target_group == id));
-            if !used {
+            if self.user_of_group(id).is_none() {
                 self.remove::<TargetGroup>(id);
             }
         }
@@ -218,6 +212,10 @@ fn check_counts(desired: u32, configuration: &DeploymentConfiguration) -> Applie
     let (minimum, maximum) = (configuration.minimum_healthy_percent, configuration.maximum_percent);
     if minimum > 100 || !(100..=1000).contains(&maximum) {
         return Err(Refusal::Invalid(InvalidChange::Percentages { minimum, maximum }));
+    }
+    if configuration.bake_time_in_seconds > LONGEST_BAKE {
+        let (seconds, most) = (configuration.bake_time_in_seconds, LONGEST_BAKE);
+        return Err(Refusal::Invalid(InvalidChange::BakeTime { seconds, most }));
     }
     if minimum == 100 && maximum == 100 {
         return Err(Refusal::Invalid(InvalidChange::NoLegalStep));

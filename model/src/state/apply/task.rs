@@ -1,5 +1,7 @@
 //! Tasks: made, placed, reported, stopped, forgotten. A status only moves forward.
 
+use std::time::Duration;
+
 use super::{Applied, Write, exists, not_found};
 use crate::change::{TaskChange, TaskReport};
 use crate::cluster::{Instance, InstanceStatus};
@@ -8,9 +10,12 @@ use crate::history::{EventKind, History};
 use crate::id::{InstanceId, TaskId};
 use crate::refusal::{ActualStatus, InvalidChange, Refusal, User};
 use crate::sentence;
-use crate::service::Deployment;
+use crate::service::{Deployment, DeploymentStage, RolloutState};
 use crate::stop::{StopCause, StopCode, Stopped};
 use crate::task::{Moment, NewTask, Placement, Task, TaskStatus};
+
+/// How long a task of a completed deployment must have been healthy for its end not to be another one of a series.
+const SETTLED_AFTER: Duration = Duration::from_mins(10);
 
 impl Write<'_> {
     pub(super) fn task(&mut self, change: &TaskChange) -> Applied {
@@ -165,9 +170,7 @@ impl Write<'_> {
         let task = self.known_task(id)?;
         if task.wanted() {
             self.stop_task(id, stopped)?;
-            if task.healthy_at().is_none() {
-                self.count_failure(&task);
-            }
+            self.count_failure(&task);
             self.stop_event(&task, stopped);
         }
         Ok(())
@@ -209,7 +212,7 @@ impl Write<'_> {
         self.put(task.clone());
         if ended_by_itself {
             let stopped = task.stopped().cloned().unwrap_or_else(unexplained);
-            if task.healthy_at().is_none() && stopped.code != StopCode::InfrastructureHealth {
+            if stopped.code != StopCode::InfrastructureHealth {
                 self.count_failure(&task);
             }
             self.stop_event(&task, &stopped);
@@ -221,16 +224,26 @@ impl Write<'_> {
         Moment { at: self.at, revision: self.state.revision.next() }
     }
 
+    /// A task failed by itself: before it was ever healthy, or after. It makes the watch over its deployment longer.
     fn count_failure(&mut self, task: &Task) {
-        if let Some(deployment) = task.deployment.and_then(|id| self.state.deployment(id)) {
-            let deployment = Deployment {
-                failed_tasks: deployment.failed_tasks.saturating_add(1),
-                last_failure_at: Some(self.at),
-                updated_at: self.at,
-                ..deployment.clone()
-            };
-            self.put(deployment);
+        let Some(known) = task.deployment.and_then(|id| self.state.deployment(id)) else { return };
+        let mut deployment =
+            Deployment { last_failure_at: Some(self.at), updated_at: self.at, ..known.clone() };
+        let in_progress = known.rollout_state == RolloutState::InProgress;
+        match task.healthy_at() {
+            None => deployment.failed_tasks = known.failed_tasks.saturating_add(1),
+            Some(healthy_at) if !in_progress && self.at.since(healthy_at) >= SETTLED_AFTER => {
+                deployment.crashed_tasks = 1;
+            }
+            Some(_) => deployment.crashed_tasks = known.crashed_tasks.saturating_add(1),
         }
+        if let (Some(until), Some(service)) =
+            (known.bakes_until(), self.state.service(known.service))
+        {
+            let longer = self.at.plus(service.deployment_configuration.bake_time());
+            deployment.stage = DeploymentStage::Replaced { bake_until: Some(until.max(longer)) };
+        }
+        self.put(deployment);
     }
 
     fn stop_event(&mut self, task: &Task, stopped: &Stopped) {
@@ -246,19 +259,33 @@ impl Write<'_> {
             return Ok(());
         }
         task.become_healthy(self.at);
-        if let Some(deployment) = task.deployment.and_then(|id| self.state.deployment(id))
-            && deployment.failed_tasks > 0
-        {
-            let deployment = Deployment {
-                failed_tasks: 0,
-                last_failure_at: None,
-                updated_at: self.at,
-                ..deployment.clone()
-            };
-            self.put(deployment);
-        }
+        self.count_healthy(&task);
         self.put(task);
         Ok(())
+    }
+
+    /// The first healthy task of a deployment brings the rules of its revision into force. One that is healthy ends a row of
+    /// failures; that others were healthy before they failed stays counted.
+    fn count_healthy(&mut self, task: &Task) {
+        let Some(known) = task.deployment.and_then(|id| self.state.deployment(id)) else { return };
+        let last_failure_at = known.last_failure_at.filter(|_| known.crashed_tasks > 0);
+        let deployment = Deployment { failed_tasks: 0, last_failure_at, ..known.clone() };
+        if deployment != *known {
+            self.put(Deployment { updated_at: self.at, ..deployment });
+        }
+        self.bring_into_force(task);
+    }
+
+    /// The deployment that counts may go back to what the task has run since before.
+    fn bring_into_force(&mut self, task: &Task) {
+        let service = task.service.and_then(|id| self.state.service(id));
+        let Some(current) = service.and_then(|one| self.state.current_deployment(one)) else {
+            return;
+        };
+        if current.stage == DeploymentStage::Starting && self.state.owns(current, task) {
+            let stage = DeploymentStage::Serving;
+            self.put(Deployment { stage, updated_at: self.at, ..current.clone() });
+        }
     }
 
     fn lose_task(&mut self, id: TaskId) -> Applied {
@@ -304,8 +331,8 @@ impl Write<'_> {
             });
         }
         self.remove::<Task>(id);
-        if let (Some(service), Some(deployment)) = (task.service, task.deployment) {
-            self.drop_deployment_without_tasks(service, deployment);
+        if let Some(service) = task.service {
+            self.prune(service);
         }
         let service_name =
             task.service.and_then(|id| self.state.service(id)).map(|service| service.name.clone());

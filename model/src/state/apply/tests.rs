@@ -7,7 +7,7 @@ use crate::state::tests::world::*;
 use crate::*;
 
 #[track_caller]
-fn apply(state: &mut State, change: impl Into<Change>) {
+pub(super) fn apply(state: &mut State, change: impl Into<Change>) {
     let change = change.into();
     let before = state.clone();
     let touched = state.apply(&change, at(100)).unwrap();
@@ -20,7 +20,7 @@ fn apply(state: &mut State, change: impl Into<Change>) {
 }
 
 #[track_caller]
-fn refused(state: &mut State, change: impl Into<Change>) -> Refusal {
+pub(super) fn refused(state: &mut State, change: impl Into<Change>) -> Refusal {
     let before = state.clone();
     let refusal = state.apply(&change.into(), at(100)).unwrap_err();
     let rows = |state: &State| -> Vec<_> {
@@ -38,7 +38,7 @@ macro_rules! assert_refused {
     }};
 }
 
-fn running(state: &mut State, n: u8) {
+pub(super) fn running(state: &mut State, n: u8) {
     apply(state, TaskChange::Create(task(n)));
     apply(state, report(n, TaskStatus::Activating));
     apply(state, report(n, TaskStatus::Running));
@@ -162,6 +162,7 @@ fn a_task_that_ends_before_it_was_healthy_counts_as_failed_and_a_healthy_one_res
     assert_eq!(failed(&state), 0);
     apply(&mut state, report(3, TaskStatus::Stopped));
     assert_eq!(failed(&state), 0, "it was healthy once");
+    assert_eq!(state.deployment(deployment(1, 1).id).unwrap().crashed_tasks, 1);
 }
 
 #[test]
@@ -177,27 +178,6 @@ fn a_host_port_that_somebody_took_is_nobodys_failure() {
     }));
     apply(&mut state, taken);
     assert_eq!(state.deployment(deployment(1, 1).id).unwrap().failed_tasks, 0);
-}
-
-#[test]
-fn a_rollback_leaves_the_last_tried_digest_alone() {
-    let mut state = world();
-    let tried =
-        |state: &State| state.service(service().id).unwrap().last_tried[&"web".parse().unwrap()];
-    assert_eq!(tried(&state), digest(1));
-    apply(&mut state, DeploymentChange::Complete(deployment(1, 1).id));
-    apply(&mut state, DeploymentChange::Start(deployment(2, 2)));
-    assert_eq!(tried(&state), digest(2));
-    let failure = DeploymentFailure::TasksFailed { count: 3, last: None };
-    apply(&mut state, DeploymentChange::Fail { deployment: deployment(2, 2).id, failure });
-    let back = Deployment { rollback_of: Some(deployment(2, 2).id), ..deployment(3, 1) };
-    apply(&mut state, DeploymentChange::Start(back));
-    apply(&mut state, DeploymentChange::Complete(deployment(3, 1).id));
-    assert_eq!(tried(&state), digest(2), "the bad push is not tried again");
-    let now = state.service(service().id).unwrap();
-    assert_eq!(now.last_completed.as_ref().unwrap().id, deployment(3, 1).id);
-    assert_eq!(now.previous_completed, None, "going back is not a step forward");
-    assert_eq!(state.deployments().count(), 1, "ended deployments without tasks are dropped");
 }
 
 #[test]
@@ -217,7 +197,8 @@ fn a_superseded_deployment_cannot_complete() {
     );
     apply(&mut state, report(1, TaskStatus::Stopped));
     apply(&mut state, TaskChange::Forget(task(1).id));
-    assert!(state.deployment(deployment(1, 1).id).is_none(), "it goes with its last task");
+    let known = state.deployment(deployment(1, 1).id).unwrap();
+    assert_eq!(known.rollout_state, RolloutState::Stopped, "people still see how it ended");
 }
 
 #[test]
@@ -245,6 +226,7 @@ fn a_service_goes_only_after_its_last_task_and_rule_and_takes_its_target_group_a
     apply(&mut state, ServiceChange::Remove(service().id));
     assert_eq!(state.services().count(), 0);
     assert_eq!(state.target_groups().count() + state.deployments().count(), 0);
+    assert_eq!(state.service_revisions().count(), 0);
     assert!(state.service_named(&service().cluster, &service().name).is_none());
 }
 
@@ -404,51 +386,10 @@ fn a_failed_batch_changes_nothing() {
 }
 
 #[test]
-fn traffic_follows_a_port_that_moves_and_older_tasks_keep_their_own() {
-    let mut state = world();
-    running(&mut state, 1);
-    apply(&mut state, DeploymentChange::Complete(deployment(1, 1).id));
-    let mut moved = definition(2);
-    moved.container_definitions[0].port_mappings[0].container_port = 9090;
-    apply(&mut state, TaskDefinitionChange::Register(moved.clone()));
-    let next = Deployment { task_definition: moved.key(), ..deployment(2, 2) };
-    apply(&mut state, DeploymentChange::Start(next));
-    let port =
-        |state: &State| state.service(service().id).unwrap().load_balancers[0].container_port;
-    assert_eq!(port(&state), 9090);
-    let target = state.router_view().targets.into_values().next().unwrap();
-    assert_eq!(target.direct.port(), 8080, "a task of the older revision");
-    assert_eq!(target.published.unwrap().port(), 20_001);
-
-    let back = Deployment { rollback_of: Some(deployment(2, 2).id), ..deployment(3, 1) };
-    apply(&mut state, DeploymentChange::Start(back));
-    assert_eq!(port(&state), 8080, "a rollback takes the traffic back with it");
-}
-
-#[test]
-fn a_revision_without_the_port_that_takes_the_traffic_is_refused() {
-    let mut state = world();
-    for (revision, ports) in [(2, vec![]), (3, vec![80, 81])] {
-        let mut other = definition(revision);
-        let mapping = other.container_definitions[0].port_mappings[0].clone();
-        let mapped = |container_port| PortMapping { container_port, ..mapping.clone() };
-        other.container_definitions[0].port_mappings = ports.into_iter().map(mapped).collect();
-        apply(&mut state, TaskDefinitionChange::Register(other.clone()));
-        let next = Deployment { task_definition: other.key(), ..deployment(2, 2) };
-        assert_refused!(
-            &mut state,
-            DeploymentChange::Start(next),
-            Refusal::Invalid(InvalidChange::NoTrafficPort { container, port: 8080, .. })
-                if container.to_string() == "web"
-        );
-    }
-}
-
-#[test]
 fn what_happened_to_a_service_is_recorded_as_a_value_beside_its_sentence() {
     let mut state = world();
     let last = Some(Stopped::new(StopCause::OutOfMemory, "it ran out of memory"));
-    let failure = DeploymentFailure::TasksFailed { count: 3, last };
+    let failure = DeploymentFailure::TasksFailed { count: 3, last, unproven_settings: None };
     let id = deployment(1, 1).id;
     let fail = Change::from(DeploymentChange::Fail { deployment: id, failure: failure.clone() });
     let touched = state.apply(&fail, at(1)).unwrap();

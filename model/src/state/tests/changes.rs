@@ -83,9 +83,18 @@ fn services() -> BoxedStrategy<Change> {
 fn deployments() -> BoxedStrategy<Change> {
     prop_oneof![
         (n(), n()).prop_map(|(n, digest)| DeploymentChange::Start(deployment(n, digest)).into()),
+        (n(), n()).prop_map(|(n, to)| DeploymentChange::Start(back(n, to)).into()),
+        n().prop_map(|n| {
+            let deployment = deployment(n, 1).id;
+            DeploymentChange::Bake { deployment, until: at(10_000) }.into()
+        }),
         n().prop_map(|n| DeploymentChange::Complete(deployment(n, 1).id).into()),
         n().prop_map(|n| {
-            let failure = DeploymentFailure::TasksFailed { count: n.into(), last: None };
+            let failure = DeploymentFailure::TasksFailed {
+                count: n.into(),
+                last: None,
+                unproven_settings: None,
+            };
             DeploymentChange::Fail { deployment: deployment(n, 1).id, failure }.into()
         }),
     ]
@@ -147,10 +156,14 @@ fn reports() -> BoxedStrategy<Change> {
 }
 
 fn routing() -> BoxedStrategy<Change> {
-    let moved = |n| TargetGroup { deregistration_delay_seconds: u32::from(n), ..group() };
+    let other = |n| TargetGroup {
+        id: TargetGroupId::new(at(1), seed(n)),
+        name: format!("hello-{n}").parse().unwrap(),
+        ..group()
+    };
     prop_oneof![
         n().prop_map(|n| RoutingChange::CreateListener(listener(n)).into()),
-        n().prop_map(move |n| RoutingChange::PutTargetGroup(moved(n)).into()),
+        n().prop_map(move |n| RoutingChange::CreateTargetGroup(other(n)).into()),
         Just(RoutingChange::RemoveTargetGroup(group().id).into()),
         n().prop_map(
             |n| RoutingChange::CreateRule(Rule { priority: Some(n.into()), ..rule(n) }).into()

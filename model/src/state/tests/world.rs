@@ -133,8 +133,6 @@ pub(in crate::state) fn group() -> TargetGroup {
         id: TargetGroupId::new(at(1), seed(2)),
         cluster: "default".parse().unwrap(),
         name: "hello".parse().unwrap(),
-        health_check: HealthCheck::default(),
-        deregistration_delay_seconds: 30,
         created_at: at(1),
     }
 }
@@ -142,20 +140,49 @@ pub(in crate::state) fn group() -> TargetGroup {
 pub(in crate::state) fn service() -> NewService {
     NewService {
         desired_count: 2,
-        load_balancers: vec![LoadBalancer {
-            target_group: group().id,
-            container_name: "web".parse().unwrap(),
-            container_port: 8080,
-        }],
         created_by: "user/admin".to_owned(),
         ..NewService::new(
             ServiceId::new(at(1), seed(3)),
             "default".parse().unwrap(),
             "hello".parse().unwrap(),
-            definition(1).key(),
             at(1),
         )
     }
+}
+
+pub(in crate::state) fn revision_id(n: u8) -> ServiceRevisionId {
+    ServiceRevisionId::new(at(i64::from(n)), seed(n))
+}
+
+/// The revision `n`, reached at a host of its own.
+pub(in crate::state) fn revision(n: u8, digest: u8) -> ServiceRevision {
+    ServiceRevision {
+        id: revision_id(n),
+        service: service().id,
+        number: n.into(),
+        base: (n > 1).then(|| revision_id(n - 1)),
+        origin: RevisionOrigin::Requested,
+        task_definition: definition(1).key(),
+        images: BTreeMap::from([("web".parse().unwrap(), image(digest))]),
+        load_balancers: vec![LoadBalancer {
+            target_group: group().id,
+            container_name: "web".parse().unwrap(),
+            container_port: 8080,
+            health_check: HealthCheck::default(),
+            deregistration_delay_seconds: 30,
+            routes: vec![Route {
+                id: RuleId::new(at(2), seed(n)),
+                listener: listener(4).id,
+                conditions: Conditions::host_and_path(&host(n), "/"),
+            }],
+        }],
+        created_at: at(1),
+        created_by: "user/admin".to_owned(),
+    }
+}
+
+pub(in crate::state) fn host(n: u8) -> String {
+    format!("host-{n}.localhost")
 }
 
 pub(in crate::state) fn rule(n: u8) -> Rule {
@@ -170,20 +197,24 @@ pub(in crate::state) fn rule(n: u8) -> Rule {
     }
 }
 
-pub(in crate::state) fn deployment(n: u8, digest: u8) -> Deployment {
-    Deployment {
+/// A deployment of the revision `n`.
+pub(in crate::state) fn deployment(n: u8, digest: u8) -> NewDeployment {
+    NewDeployment {
         id: DeploymentId::new(at(i64::from(n)), seed(n)),
         service: service().id,
-        task_definition: definition(1).key(),
-        images: BTreeMap::from([("web".parse().unwrap(), image(digest))]),
-        rollout_state: RolloutState::InProgress,
-        rollout_state_reason: String::new(),
-        failure: None,
-        rollback_of: None,
-        failed_tasks: 0,
-        last_failure_at: None,
+        revision: RolledOut::New(revision(n, digest)),
+        cause: DeploymentCause::Requested,
         created_at: at(1),
-        updated_at: at(1),
+        created_by: "user/admin".to_owned(),
+    }
+}
+
+/// The deployment `n`, which goes back to revision `to`.
+pub(in crate::state) fn back(n: u8, to: u8) -> NewDeployment {
+    NewDeployment {
+        revision: RolledOut::Known(revision_id(to)),
+        cause: DeploymentCause::Rollback { from: Some(deployment(n - 1, 1).id) },
+        ..deployment(n, 1)
     }
 }
 
@@ -240,7 +271,7 @@ pub(in crate::state) fn world() -> State {
         RoutingChange::CreateListener(listener(4)).into(),
         InstanceChange::Register(instance()).into(),
         TaskDefinitionChange::Register(definition(1)).into(),
-        RoutingChange::PutTargetGroup(group()).into(),
+        RoutingChange::CreateTargetGroup(group()).into(),
         ServiceChange::Create(service()).into(),
         RoutingChange::CreateRule(rule(5)).into(),
         DeploymentChange::Start(deployment(1, 1)).into(),

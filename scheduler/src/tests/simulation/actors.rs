@@ -14,6 +14,9 @@ use super::super::world::World;
 use super::chance::Random;
 use super::image::{Image, image};
 
+/// The path of a health check that no application has.
+pub(super) const TYPO: &str = "/typo";
+
 /// One instance.
 #[derive(Default)]
 pub(super) struct Agent {
@@ -172,6 +175,8 @@ pub(super) struct RouterActor {
 struct Target {
     address: IpAddr,
     instance: InstanceId,
+    /// Whether the check of its revision asks for what the application has.
+    is_asked_rightly: bool,
     seen: TargetSeen,
     failures: u32,
     check_at: Timestamp,
@@ -239,9 +244,12 @@ impl RouterActor {
                 let mut kept = known.remove(&key).unwrap_or_else(|| Target {
                     address: target.direct.ip(),
                     instance: task.instance().unwrap(),
+                    is_asked_rightly: world.state.load_balancers_of(task)[0].health_check.path
+                        != TYPO,
                     seen: TargetSeen {
                         health: TargetHealth::Initial,
                         reason: None,
+                        failure: None,
                         draining: false,
                         in_flight: 0,
                     },
@@ -275,7 +283,8 @@ impl Target {
             return;
         }
         self.check_at = now.plus(random.millis(500, 5000));
-        if agents.get(&self.instance).is_some_and(|agent| agent.serves(task)) {
+        let serves = agents.get(&self.instance).is_some_and(|agent| agent.serves(task));
+        if serves && self.is_asked_rightly {
             self.failures = 0;
             self.seen.health = TargetHealth::Healthy;
             self.seen.reason = None;

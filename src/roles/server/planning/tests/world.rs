@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use model::{
-    Change, Cluster, ClusterChange, ClusterId, Digest, HostIdentity, InstallationId, Instance,
-    InstanceChange, InstanceId, InstanceStatus, NewService, Observed, Platform, Repository,
-    RepositoryChange, Resources, ServiceChange, ServiceId, State, Tag, TaskDefinition,
-    TaskDefinitionChange, Timestamp,
+    Change, Cluster, ClusterChange, ClusterId, DeploymentCause, DeploymentChange, DeploymentId,
+    Digest, HostIdentity, InstallationId, Instance, InstanceChange, InstanceId, InstanceStatus,
+    NewDeployment, NewService, Observed, PinnedImage, Platform, Repository, RepositoryChange,
+    Resources, RevisionOrigin, RolledOut, ServiceChange, ServiceId, ServiceRevision,
+    ServiceRevisionId, State, Tag, TaskDefinition, TaskDefinitionChange, Timestamp,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -35,7 +36,6 @@ pub(super) fn world(desired: u32) -> (State, Observed) {
             ServiceId::new(NOW, RANDOM),
             cluster.name.clone(),
             "hello".parse().expect("a name"),
-            definition.key(),
             NOW,
         )
     };
@@ -43,7 +43,8 @@ pub(super) fn world(desired: u32) -> (State, Observed) {
     let repository = Repository { name: tag.repository.clone(), created_at: NOW };
     let mut observed = Observed::new(NOW);
     observed.hear_instance(instance.id, true, NOW);
-    let changes: [Change; 7] = [
+    let first = first_deployment(&service, &tag, &definition);
+    let changes: [Change; 8] = [
         Change::Install(InstallationId::new(NOW, RANDOM)),
         ClusterChange::Create(cluster).into(),
         InstanceChange::Register(instance).into(),
@@ -51,10 +52,34 @@ pub(super) fn world(desired: u32) -> (State, Observed) {
         RepositoryChange::PutTag(tag).into(),
         TaskDefinitionChange::Register(definition).into(),
         ServiceChange::Create(service).into(),
+        DeploymentChange::Start(first).into(),
     ];
     let mut state = State::default();
     state.apply_all(&changes, NOW).expect("a new state takes all of it");
     (state, observed)
+}
+
+fn first_deployment(service: &NewService, tag: &Tag, definition: &TaskDefinition) -> NewDeployment {
+    let image = PinnedImage { repository: tag.repository.clone(), digest: tag.digest };
+    NewDeployment {
+        id: DeploymentId::new(NOW, RANDOM),
+        service: service.id,
+        revision: RolledOut::New(ServiceRevision {
+            id: ServiceRevisionId::new(NOW, RANDOM),
+            service: service.id,
+            number: 1,
+            base: None,
+            origin: RevisionOrigin::Requested,
+            task_definition: definition.key(),
+            images: BTreeMap::from([("web".parse().expect("a name"), image)]),
+            load_balancers: Vec::new(),
+            created_at: NOW,
+            created_by: String::new(),
+        }),
+        cause: DeploymentCause::Requested,
+        created_at: NOW,
+        created_by: String::new(),
+    }
 }
 
 fn instance() -> Instance {
