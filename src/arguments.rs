@@ -56,7 +56,7 @@ struct Global {
 pub(crate) enum Command {
     /// Start server, agent and router on this machine, and keep them running.
     Up(Up),
-    /// Stop all tasks, then everything that `berth up` started.
+    /// Stop all tasks, then everything that `berth up` started. Services and rules stay: the next `berth up` brings them back.
     Down(Down),
     #[command(flatten)]
     Client(cli::Command),
@@ -95,6 +95,7 @@ pub(crate) struct Up {
 
 /// How `berth down` ends.
 #[derive(Debug, Clone, Copy, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Down {
     /// How long to wait until the last container is gone.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -102,6 +103,15 @@ pub(crate) struct Down {
     /// End Berth even if tasks are left; their containers go on.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Leave all containers running and end Berth's processes alone.
+    #[arg(long, conflicts_with_all = ["force", "delete_services"])]
+    pub(crate) keep_tasks: bool,
+    /// Remove all services and the rules that come with them too. Asks first.
+    #[arg(long)]
+    pub(crate) delete_services: bool,
+    /// Do not ask.
+    #[arg(long, short, requires = "delete_services")]
+    pub(crate) yes: bool,
 }
 
 /// How `berth demo` ends.

@@ -15,6 +15,7 @@ use demo::Ending;
 use demo::sample::image::{Version, archive, own_architecture};
 use demo::sample::{self, Sample};
 use roles::{agent, router, server};
+use supervisor::down::Consent;
 use supervisor::role::leave_failure;
 use supervisor::{RoleError, RoleKind, Step, down, up};
 
@@ -66,9 +67,12 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
             let outcome = up::run(up::Up { detach, background }, config, flags);
             ended(leave_failure(RoleKind::Supervisor, config, outcome))
         }
-        Command::Down(arguments::Down { timeout, force }) => {
+        Command::Down(arguments::Down { timeout, force, keep_tasks, delete_services, yes }) => {
             let timeout = Duration::from_secs(timeout);
-            ended(down::run(down::Down { timeout, force }, config, flags))
+            let consent = if yes { Consent::Given } else { Consent::Ask };
+            let delete_services = delete_services.then_some(consent);
+            let how = down::Down { timeout, force, keep_tasks, delete_services };
+            ended(down::run(how, config, flags))
         }
         Command::Server(how) => role(RoleKind::Server, how, config, server::run),
         Command::Agent(peer) => role(RoleKind::Agent, peer.supervised, config, agent::run),
@@ -148,7 +152,7 @@ fn ended(outcome: Result<(), RoleError>) -> ExitCode {
 /// The exit code that belongs to an error of a role or of the supervisor.
 fn exit(error: &RoleError) -> Exit {
     match error {
-        RoleError::Configuration(_) => Exit::Usage,
+        RoleError::Configuration(_) | RoleError::NobodyToAsk => Exit::Usage,
         RoleError::AlreadyRuns { .. } | RoleError::DoesNotEnd { .. } | RoleError::Listen { .. } => {
             Exit::Conflict
         }

@@ -35,7 +35,7 @@ const TAGS: [(&str, &str); 14] = [
 ];
 /// What an installation as a whole is asked to do.
 const INSTALLATION: (&str, &str) =
-    ("down", "The installation as a whole: everything is stopped, cleanly.");
+    ("down", "The installation as a whole: everything is stopped, cleanly, and comes back.");
 
 /// Completes what the handlers say.
 pub(crate) fn complete(document: &mut OpenApi, version: &str) {

@@ -1,9 +1,9 @@
-//! `berth down`: everything that runs is stopped, cleanly.
+//! `berth down`: everything that runs is stopped, cleanly. `berth up`: it comes back.
 
-use api::Remaining;
+use api::{Done, Remaining};
 use axum::Json;
 use axum::extract::State;
-use control::{GetStopProgress, StopInstallation};
+use control::{GetStopProgress, ResumeInstallation, StopInstallation};
 
 use crate::Api;
 use crate::authorized::Authorized;
@@ -18,7 +18,16 @@ pub(crate) async fn progress(
     who.execute(&api, GetStopProgress).await.map(Json)
 }
 
-/// Removes all services and stops all tasks; answers at once with how many there are.
+/// Ends the suspension of all instances: services come back.
+#[utoipa::path(delete, path = "/down", operation_id = "ResumeInstallation", responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
+pub(crate) async fn up(
+    who: Authorized<ResumeInstallation>,
+    State(api): State<Api>,
+) -> Result<Json<Done>, Problem> {
+    who.execute(&api, ResumeInstallation).await.map(Json)
+}
+
+/// Suspends all instances: their tasks stop, services and everything else stay; answers at once with how many there are.
 #[utoipa::path(post, path = "/down", operation_id = "StopInstallation", responses((status = 200, body = Remaining), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
 pub(crate) async fn down(
     who: Authorized<StopInstallation>,

@@ -73,7 +73,7 @@ fn api() -> OpenApiRouter<Api> {
         .routes(routes!(task::stop))
         .routes(routes!(task::logs))
         .routes(routes!(deploy::deploy))
-        .routes(routes!(down::progress, down::down))
+        .routes(routes!(down::progress, down::down, down::up))
 }
 
 /// The whole API, ready to be served.

@@ -131,6 +131,7 @@ fn instance(n: u8) -> Instance {
         last_address: 0,
         last_port: 0,
         attributes: std::collections::BTreeMap::new(),
+        suspended: false,
         agent_version: "1".to_owned(),
         docker_version: "1".to_owned(),
         registered_at: now(),

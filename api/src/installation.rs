@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// What still has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Remaining {
-    /// Services that are still there.
+    /// Services that are being removed.
     pub services: u32,
     /// Tasks that may still have containers.
     pub tasks: u32,

@@ -44,11 +44,11 @@ fn router() -> Value {
 fn service() -> Value {
     json!({
         "serviceName": "hello", "serviceId": ID, "clusterName": "default", "status": "ACTIVE", "desiredCount": 3,
-        "runningCount": 2, "pendingCount": 1, "taskDefinition": "hello:3", "url": "http://hello.localhost:8080",
+        "runningCount": 2, "pendingCount": 1, "revision": 4, "taskDefinition": "hello:3", "url": "http://hello.localhost:8080",
         "schedulingStrategy": "REPLICA",
         "deploymentConfiguration": {
             "minimumHealthyPercent": 100, "maximumPercent": 200,
-            "deploymentCircuitBreaker": {"enable": true, "rollback": false},
+            "deploymentCircuitBreaker": {"enable": true, "rollback": false}, "bakeTimeInSeconds": 60,
         },
         "followTags": true, "placementFailure": "no instance fits: 1 is draining",
         "placementFailureCause": {
@@ -58,11 +58,14 @@ fn service() -> Value {
         "loadBalancers": [{"targetGroupName": "hello", "containerName": "hello", "containerPort": 8080}],
         "healthCheckGracePeriodSeconds": 0,
         "deployments": [{
-            "id": OTHER, "status": "PRIMARY", "taskDefinition": "hello:3", "images": {"hello": image()},
-            "desiredCount": 3, "runningCount": 2, "pendingCount": 1, "failedTasks": 1, "rolloutState": "IN_PROGRESS",
-            "rolloutStateReason": "tasks are being started", "failure": {"kind": "Superseded", "by": ID}, "rollbackOf": ID, "createdAt": AT, "updatedAt": AT,
+            "id": OTHER, "status": "PRIMARY", "revision": 4, "taskDefinition": "hello:3", "images": {"hello": image()},
+            "desiredCount": 3, "runningCount": 2, "pendingCount": 1, "failedTasks": 1, "crashedTasks": 2,
+            "lastFailureAt": AT, "rolloutState": "IN_PROGRESS", "stage": {"kind": "REPLACED", "bakeUntil": AT},
+            "cause": {"kind": "FAILURE", "of": ID},
+            "rolloutStateReason": "tasks are being started", "failure": {"kind": "Superseded", "by": ID}, "rollbackOf": ID, "createdAt": AT,
+            "createdBy": "user/admin", "updatedAt": AT,
         }],
-        "lastCompletedDeployment": {"id": ID, "taskDefinition": "hello:2"},
+        "provenRevision": {"revision": 3, "taskDefinition": "hello:2"},
         "events": [
             {"createdAt": AT, "message": "(service hello) created", "kind": "Created", "desiredCount": 3},
             {"createdAt": AT, "message": "(service hello) of a time before"},
@@ -114,7 +117,7 @@ fn services_and_deployments() {
         "serviceName": "hello", "clusterName": "default", "taskDefinition": "hello", "desiredCount": 2,
         "deploymentConfiguration": {
             "minimumHealthyPercent": 50, "maximumPercent": 150,
-            "deploymentCircuitBreaker": {"enable": false, "rollback": false},
+            "deploymentCircuitBreaker": {"enable": false, "rollback": false}, "bakeTimeInSeconds": 5,
         },
         "followTags": false,
     }));
@@ -126,10 +129,11 @@ fn services_and_deployments() {
     check::<DeployRequest>(&json!({
         "name": "hello", "clusterName": "default", "image": "hello:v1", "port": 8080, "host": "hello.localhost",
         "path": "/", "healthPath": "/", "healthProtocol": "TCP", "environment": [{"name": "A", "value": "B"}],
+        "unsetEnvironment": ["C"], "healthCheck": {"intervalSeconds": 3, "matcher": "200"}, "healthCheckGracePeriodSeconds": 9,
         "cpu": 256, "memory": 256, "desiredCount": 2, "command": ["serve"],
     }));
     check::<DeployResponse>(&json!({
-        "serviceName": "hello", "clusterName": "default", "deploymentId": null, "created": false,
+        "serviceName": "hello", "clusterName": "default", "revision": 4, "deploymentId": null, "created": false,
         "taskDefinition": "hello:3", "image": image(), "url": null,
         "inferred": [{"name": "port", "value": "8080", "origin": "the image's EXPOSE"}],
     }));
@@ -170,7 +174,8 @@ fn routing() {
     let rule = |action: Value| {
         json!({
             "ruleId": ID, "listenerName": "http", "priority": 7, "hostHeader": ["*.example.com"],
-            "pathPattern": [], "action": action, "serviceName": null, "createdAt": AT,
+            "pathPattern": [], "action": action, "serviceName": null,
+            "serviceRevision": null, "createdAt": AT,
         })
     };
     check::<Rule>(&rule(json!({"type": "forward", "targetGroupName": "hello"})));

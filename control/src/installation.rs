@@ -1,9 +1,10 @@
 //! The installation as a whole: `berth down` stops everything that runs, cleanly.
 
 use access::Resource;
-use api::Remaining;
+use api::{Done, Remaining};
 use model::{
-    Change, Lease, Service, ServiceChange, State, StopCause, Stopped, Task, TaskChange, TaskStatus,
+    Change, InstanceChange, Lease, Service, ServiceStatus, State, StopCause, Stopped, Task,
+    TaskChange, TaskStatus,
 };
 
 use crate::describe::count;
@@ -13,9 +14,14 @@ use crate::{Context, Decision, Operation, Refused, Request, View, sentence};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetStopProgress;
 
-/// Removes all services and stops all tasks; answers at once with how many there are.
+/// Suspends every instance: all tasks stop, and services, rules and everything else stay; answers at once with how many
+/// there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StopInstallation;
+
+/// Ends the suspension of every instance: services come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResumeInstallation;
 
 impl Request for GetStopProgress {
     const OPERATION: Operation = Operation::GetStopProgress;
@@ -40,13 +46,36 @@ impl Request for StopInstallation {
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         let state = context.view.state;
-        let drain = state.services().map(|service| Change::from(ServiceChange::Drain(service.id)));
+        let suspend = suspend(state, true);
         let stopped = Stopped::new(StopCause::InstallationDown, sentence::stopped_by_down());
-        let alone = state.tasks().filter(|task| task.wanted() && task.service.is_none());
-        let stop = alone
+        let unplaced = state
+            .tasks()
+            .filter(|task| task.wanted() && task.service.is_none() && task.placement().is_none());
+        let stop = unplaced
             .map(|task| Change::from(TaskChange::Stop { task: task.id, stopped: stopped.clone() }));
-        let each = drain.chain(stop).collect();
+        let each = suspend.chain(stop).collect();
         Ok(Decision { each, ..Decision::change(Vec::new(), |view| Ok(remaining(view))) })
+    }
+}
+
+fn suspend(state: &State, suspended: bool) -> impl Iterator<Item = Change> {
+    let others = state.instances().filter(move |instance| instance.suspended != suspended);
+    others.map(move |instance| {
+        InstanceChange::SetSuspended { instance: instance.id, suspended }.into()
+    })
+}
+
+impl Request for ResumeInstallation {
+    const OPERATION: Operation = Operation::ResumeInstallation;
+    type Answer = Done;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::installation())
+    }
+
+    fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        let each = suspend(context.view.state, false).collect();
+        Ok(Decision { each, ..Decision::change(Vec::new(), |_| Ok(Done {})) })
     }
 }
 
@@ -57,10 +86,11 @@ fn remaining(view: &View<'_>) -> Remaining {
     let lease = |id| view.observed.router_lease(id, &view.setup.lease, view.now);
     let some_away = state.routers().any(|router| lease(router.id) >= Lease::Disconnected);
     let counts = |task: &&Task| !some_away || may_have_containers(state, task);
+    let is_leaving = |service: &&Service| service.status == ServiceStatus::Draining;
     let has_left =
         |service: &&Service| !some_away || state.tasks_of(service.id).any(|task| counts(&task));
     Remaining {
-        services: count(state.services().filter(has_left)),
+        services: count(state.services().filter(is_leaving).filter(has_left)),
         tasks: count(state.tasks().filter(counts)),
     }
 }

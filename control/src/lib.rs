@@ -48,7 +48,7 @@ pub use deploy::DeployService;
 pub use entity_tag::Tagged;
 pub use event::ListServiceEvents;
 pub use image::{ListRepositories, ListTags};
-pub use installation::{GetStopProgress, StopInstallation};
+pub use installation::{GetStopProgress, ResumeInstallation, StopInstallation};
 pub use instance::{GetInstance, ListInstances, RemoveInstance, UpdateInstance};
 pub use join_token::CreateJoinToken;
 pub use operation::Operation;

@@ -75,8 +75,10 @@ operations! {
     GetStatus: (StatusGet on Installation); Whole, Reads;
     /// What a stop of everything has left.
     GetStopProgress: (InstallationStop on Installation); Whole, Reads;
-    /// Stops all tasks and drains all services.
+    /// Suspends all instances: their tasks stop.
     StopInstallation: (InstallationStop on Installation); Whole, Changes;
+    /// Ends the suspension of all instances.
+    ResumeInstallation: (InstallationStop on Installation); Whole, Changes;
 
     /// Clusters.
     ListClusters: (ClusterList on Cluster); Listed, Reads;

@@ -62,6 +62,10 @@ pub struct Instance {
     /// Attributes for placement, by name.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Whether `berth down` has stopped what runs here, until the next `berth up`: it takes no tasks, and its own stop.
+    /// Its status stays what people wish.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
     /// The version of its agent.
     pub agent_version: String,
     /// The version of its Docker Engine.

@@ -92,6 +92,8 @@ pub enum FilterReason {
     NoSubnet,
     /// It is being drained.
     Draining,
+    /// `berth down` has stopped what ran there, and no `berth up` has followed.
+    Suspended,
     /// Its agent is not connected.
     NotConnected,
 }
@@ -105,7 +107,11 @@ impl FilterReason {
             | Self::NoAddress
             | Self::NoPort
             | Self::UsedUp => true,
-            Self::Platform { .. } | Self::NoSubnet | Self::Draining | Self::NotConnected => false,
+            Self::Platform { .. }
+            | Self::NoSubnet
+            | Self::Draining
+            | Self::Suspended
+            | Self::NotConnected => false,
         }
     }
 }

@@ -96,6 +96,9 @@ fn filtered(instances: &FilteredInstances) -> String {
         FilterReason::UsedUp => format!("{} no free address or host port", verb("has", "have")),
         FilterReason::NoSubnet => format!("{} no subnet yet", verb("has", "have")),
         FilterReason::Draining => verb("is draining", "are draining"),
+        FilterReason::Suspended => {
+            format!("{} suspended by `berth down`", verb("is", "are"))
+        }
         FilterReason::NotConnected => verb("is not connected", "are not connected"),
     }
 }

@@ -35,6 +35,7 @@ mod service;
 mod settings;
 mod situation;
 mod standalone;
+mod suspended;
 mod tally;
 
 #[cfg(test)]
@@ -61,7 +62,8 @@ pub fn plan(
 ) -> Plan {
     let facts = Assessment::of(Inputs { state, observed, now, settings });
     let plan = PlanBuilder::new(&facts, Ids::from(random));
-    let plan = [forget::step, drain::step, lost::step].into_iter().fold(plan, PlanBuilder::step);
+    let first = [forget::step, drain::step, lost::step, suspended::step];
+    let plan = first.into_iter().fold(plan, PlanBuilder::step);
     let plan = state.services().fold(plan, |plan, service| {
         service::STEPS.into_iter().fold(plan, |plan, step| plan.step_of(service.id, step))
     });

@@ -148,6 +148,7 @@ impl Place {
     fn of(state: &State, facts: &Assessment<'_>, instance: &Instance, host: usize) -> Self {
         let id = instance.id;
         let closed = match instance.status {
+            _ if instance.suspended => Some(FilterReason::Suspended),
             InstanceStatus::Draining => Some(FilterReason::Draining),
             InstanceStatus::Active if !facts.is_available(id) => Some(FilterReason::NotConnected),
             InstanceStatus::Active if instance.subnet.is_none() => Some(FilterReason::NoSubnet),

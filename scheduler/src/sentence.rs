@@ -13,6 +13,11 @@ pub(crate) fn scaled_in(desired: u32) -> String {
     say(format!("scaled in to {desired} tasks"))
 }
 
+/// Why a task is stopped whose instance is suspended.
+pub(crate) fn suspended() -> String {
+    say("stopped by `berth down`; `berth up` starts its service again")
+}
+
 /// Why a task is stopped that another deployment replaces.
 pub(crate) fn replaced(by: DeploymentId) -> String {
     say(format!("replaced by deployment {by}"))

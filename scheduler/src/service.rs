@@ -116,7 +116,8 @@ fn tasks(situation: &Situation<'_>, service: &Service, deployment: &Deployment) 
         .map(|task| {
             let host = task.instance().and_then(|id| state.instance(id));
             let keeps = host.is_none_or(|host| {
-                host.status == InstanceStatus::Active && !facts.is_lost(host.id)
+                let is_open = host.status == InstanceStatus::Active && !host.suspended;
+                is_open && !facts.is_lost(host.id)
             });
             let member = Member {
                 id: task.id,

@@ -1,11 +1,12 @@
-//! `berth down`: stops every task, then every process of this data directory, whoever started it.
+//! `berth down`: stops every task, then every process of this data directory, whoever started it. Services, rules and all
+//! else that people made stay: the next `berth up` brings them back.
 //!
 //! Tasks are stopped the way they always are: out of rotation first, then their containers. So what is needed for that is
 //! started if it does not run.
 
 use std::time::Duration;
 
-use api::client::CallError;
+use api::client::{CallError, Client};
 use config::{Config, Flags};
 use terminal::Progress;
 
@@ -24,6 +25,19 @@ pub struct Down {
     pub timeout: Duration,
     /// End Berth even if tasks are left; their containers go on.
     pub force: bool,
+    /// Leave all containers running and end the processes alone.
+    pub keep_tasks: bool,
+    /// Remove all services too.
+    pub delete_services: Option<Consent>,
+}
+
+/// How somebody agrees to lose what people made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// They are asked on the terminal.
+    Ask,
+    /// They have said so.
+    Given,
 }
 
 /// Runs it.
@@ -34,17 +48,29 @@ pub fn run(down: Down, config: &Config, flags: &Flags) -> Result<(), RoleError> 
     let runs = |role| control_socket::status(&layout, role).is_some();
     let idle = !runs(RoleKind::Supervisor) && !RoleKind::SUPERVISED.into_iter().any(runs);
     let known = layout.dir(RoleKind::Server).join("store.redb").exists();
+    if down.delete_services == Some(Consent::Ask) {
+        match terminal::ask(&sentences::ask_to_delete_services()) {
+            Some(true) => {}
+            Some(false) => return Ok(()),
+            None => return Err(RoleError::NobodyToAsk),
+        }
+    }
     if idle && (!known || layout.down_marker().exists()) {
         terminal::note(&sentences::nothing_runs(&config.data_dir));
         return Ok(());
     }
-    if known && !down.force && !RoleKind::SUPERVISED.into_iter().all(runs) {
+    if known && !down.force && !down.keep_tasks && !RoleKind::SUPERVISED.into_iter().all(runs) {
         if runs(RoleKind::Supervisor) {
             terminal::note(&sentences::waiting_for_up());
         } else {
             terminal::note(&sentences::starting_to_stop());
             background::start(config, flags)?;
         }
+    }
+    if down.keep_tasks {
+        runtime.block_on(end_processes(&layout))?;
+        terminal::note(&sentences::containers_go_on());
+        return Ok(());
     }
     let stopped = runtime.block_on(stop_tasks(down, config, &layout));
     match stopped {
@@ -61,6 +87,9 @@ pub fn run(down: Down, config: &Config, flags: &Flags) -> Result<(), RoleError> 
 
 async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), RoleError> {
     let client = local_api::client(config, layout)?;
+    if down.delete_services.is_some() {
+        delete_services(&client).await.map_err(RoleError::step(Step::StopTasks))?;
+    }
     let mut progress = Progress::start();
     let mut left = None;
     let drained = async {
@@ -86,6 +115,15 @@ async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), 
     };
     let waited = tokio::time::timeout(down.timeout, drained).await;
     waited.unwrap_or_else(|_late| Err(RoleError::TasksLeft { waited: down.timeout, left }))
+}
+
+/// Removes every service of every cluster; their tasks stop with the rest.
+async fn delete_services(client: &Client) -> Result<(), CallError> {
+    for service in client.status().await?.services {
+        let (name, cluster) = (&service.service_name, &service.cluster_name);
+        client.remove_service(name, cluster, None).await?;
+    }
+    Ok(())
 }
 
 /// The supervisor first: it ends its roles, and starts none again. Then what it did not know of.

@@ -95,6 +95,8 @@ pub enum RoleError {
         /// Where their logs are.
         logs: PathBuf,
     },
+    /// Nobody can be asked whether everything that people made of services may go.
+    NobodyToAsk,
     /// Tasks are left when `berth down` has waited for as long as it was to.
     TasksLeft {
         /// How long it waited.
@@ -123,6 +125,8 @@ pub enum ListenError {
 /// What a role or the supervisor does on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// Bring back what an earlier `berth down` stopped.
+    Resume,
     /// Start a runtime.
     StartRuntime,
     /// Hand a listener to the runtime.
@@ -191,6 +195,7 @@ impl RoleError {
             | Self::BackgroundEnded { failure: None, .. }
             | Self::BackgroundLate { .. }
             | Self::NotReady { .. }
+            | Self::NobodyToAsk
             | Self::TasksLeft { .. } => FailureKind::Other,
         }
     }

@@ -58,6 +58,10 @@ fn sentence(error: &RoleError) -> String {
         RoleError::NotReady { logs } => {
             format!("Berth is not ready; see the logs in `{}`", logs.display())
         }
+        RoleError::NobodyToAsk => {
+            "removing all services is for good: say --yes, since there is no terminal to ask on"
+                .to_owned()
+        }
         RoleError::TasksLeft { waited, left } => {
             let left = left.map_or_else(
                 || "the server does not answer".to_owned(),
@@ -71,6 +75,16 @@ fn sentence(error: &RoleError) -> String {
         }
     };
     say(sentence)
+}
+
+/// Before everything that people made of services goes.
+pub(crate) fn ask_to_delete_services() -> String {
+    say("Remove all services and the rules that come with them, for good?")
+}
+
+/// What `berth down --keep-tasks` leaves.
+pub(crate) fn containers_go_on() -> String {
+    say("Berth has ended; its containers go on, and `berth up` takes them over again")
 }
 
 fn cannot_listen(reason: &ListenError) -> String {
@@ -89,6 +103,7 @@ fn cannot_listen(reason: &ListenError) -> String {
 
 fn cannot(step: Step) -> String {
     match step {
+        Step::Resume => "cannot bring back what `berth down` stopped".to_owned(),
         Step::StartRuntime => "cannot start a runtime".to_owned(),
         Step::HandOverListener => "cannot hand a listener to the runtime".to_owned(),
         Step::OpenStore => "the server cannot start".to_owned(),

@@ -9,7 +9,8 @@ use config::{Config, Flags};
 
 use crate::background;
 use crate::clock::Stopwatch;
-use crate::error::RoleError;
+use crate::error::{RoleError, Step};
+use crate::local_api;
 use crate::role::Role;
 use crate::role_command::RoleCommand;
 use crate::role_kind::RoleKind;
@@ -42,6 +43,12 @@ pub fn run(up: Up, config: &Config, flags: &Flags) -> Result<(), RoleError> {
     role.run(1, async |role| supervise(role, config, flags).await)
 }
 
+/// What an earlier `berth down` has stopped comes back.
+async fn resume(up: &Role, config: &Config) -> Result<(), RoleError> {
+    let client = local_api::client(config, up.layout())?;
+    client.resume_installation().await.map(drop).map_err(RoleError::step(Step::Resume))
+}
+
 async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<(), RoleError> {
     let mut watch = Stopwatch::default();
     let summary = Summary::begin(config);
@@ -53,6 +60,7 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<(), Role
         () = up.shutdown.cancelled() => Ok(()),
     };
     if started.is_ok() && !up.shutdown.is_cancelled() {
+        resume(up, config).await?;
         summary.print(false);
         terminal::note(&sentences::ready(watch.lap()));
         up.ready.send_replace(true);

@@ -75,8 +75,9 @@ async fn down_stops_every_task_and_may_be_asked_for_again() {
         .ok();
     world.post("/tasks", json!({"taskDefinition": "job", "count": 10})).await.ok();
     let left = world.ask("POST", "/down", Body::empty()).await.ok();
-    assert_eq!(left, json!({"services": 1, "tasks": 11}));
-    assert_eq!(world.service("hello").status, ServiceStatus::Draining);
+    assert_eq!(left, json!({"services": 0, "tasks": 11}));
+    assert_eq!(world.service("hello").status, ServiceStatus::Active, "what people made stays");
+    assert!(world.state().instances().all(|instance| instance.suspended));
     let state = world.state();
     let alone: Vec<_> = state.tasks().filter(|task| task.service.is_none()).collect();
     assert!(alone.iter().all(|task| task.stopped().unwrap().reason == "stopped by `berth down`"));
@@ -85,9 +86,11 @@ async fn down_stops_every_task_and_may_be_asked_for_again() {
     }
     assert_eq!(
         world.ask("POST", "/down", Body::empty()).await.ok(),
-        json!({"services": 1, "tasks": 1})
+        json!({"services": 0, "tasks": 1})
     );
-    assert_eq!(world.get("/down").await.ok(), json!({"services": 1, "tasks": 1}));
+    assert_eq!(world.get("/down").await.ok(), json!({"services": 0, "tasks": 1}));
+    world.delete("/down").await.ok();
+    assert!(!world.state().instances().any(|instance| instance.suspended));
 }
 
 #[tokio::test]
@@ -105,12 +108,14 @@ async fn down_does_not_wait_for_what_is_only_kept_for_a_router_that_is_away() {
     };
     hear(false, Timestamp::EPOCH);
     let left = world.ask("POST", "/down", Body::empty()).await.ok();
-    assert_eq!(left, json!({"services": 1, "tasks": 1}), "its container is still there");
+    assert_eq!(left, json!({"services": 0, "tasks": 1}), "its container is still there");
+    let stop = Stopped::new(StopCause::InstallationDown, "stopped");
+    world.apply(vec![TaskChange::Stop { task, stopped: stop }.into()]).await;
     let stopped = report(task, 1, TaskStatus::Stopped, None);
     let reaped = Change::from(TaskChange::Reaped { instance: instance_id(1), task });
     world.apply(vec![TaskChange::Drained(task).into(), stopped, reaped]).await;
     assert_eq!(world.state().tasks().count(), 1);
     assert_eq!(world.get("/down").await.ok(), json!({"services": 0, "tasks": 0}));
     hear(true, now());
-    assert_eq!(world.get("/down").await.ok(), json!({"services": 1, "tasks": 1}));
+    assert_eq!(world.get("/down").await.ok(), json!({"services": 0, "tasks": 1}));
 }

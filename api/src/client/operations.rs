@@ -30,7 +30,12 @@ impl Client {
         self.get(&["status"], &NO_QUERY).await
     }
 
-    /// Removes all services and stops all tasks; answers at once with how many there are.
+    /// Ends the suspension of all instances: services come back.
+    pub async fn resume_installation(&self) -> Answer<Done> {
+        self.delete(&["down"], &NO_QUERY, None).await
+    }
+
+    /// Suspends all instances: their tasks stop, and everything else stays; answers at once with how many there are.
     pub async fn stop_installation(&self) -> Answer<Remaining> {
         self.post(&["down"], &NO_QUERY, &Done {}, None).await
     }

@@ -197,6 +197,7 @@ fn newcomer(
                 last_address: 0,
                 last_port: 0,
                 attributes: std::collections::BTreeMap::new(),
+                suspended: false,
                 agent_version: hello.version.clone(),
                 docker_version: host.docker_version,
                 registered_at: now,

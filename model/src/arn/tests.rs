@@ -94,6 +94,7 @@ fn an_instance_is_a_container_instance_of_ecs() {
         last_address: 0,
         last_port: 0,
         attributes: std::collections::BTreeMap::new(),
+        suspended: false,
         agent_version: String::new(),
         docker_version: String::new(),
         registered_at: NOW,

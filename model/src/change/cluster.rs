@@ -39,6 +39,13 @@ pub enum InstanceChange {
         /// People's wish.
         status: InstanceStatus,
     },
+    /// `berth down` stops what runs there, or `berth up` ends that.
+    SetSuspended {
+        /// The instance.
+        instance: InstanceId,
+        /// Whether it is suspended from now on.
+        suspended: bool,
+    },
     /// It will not come back. Refused while a task of it has not stopped: each is lost first.
     Remove(InstanceId),
 }

@@ -48,6 +48,7 @@ fn instance(id: InstanceId, now: Timestamp) -> Instance {
         last_address: 0,
         last_port: 0,
         attributes: BTreeMap::new(),
+        suspended: false,
         agent_version: "0".to_owned(),
         docker_version: "0".to_owned(),
         registered_at: now,

@@ -2,9 +2,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use model::observed::CheckFailure;
 use model::{HealthCheck, Timestamp};
 
 use super::*;
+use crate::health_state::Failed;
 use crate::target::Endpoint;
 
 fn task(number: i64) -> TaskId {
@@ -108,6 +110,12 @@ fn a_target_that_drained_comes_back_only_as_a_new_one() {
 #[tokio::test]
 async fn requests_are_held_only_where_a_target_is_expected() {
     let never = group(false, &[1]);
+    assert!(never.expects(), "the target that is there has not been checked often enough");
+    for _ in 0..3 {
+        let failure = CheckFailure::Refused;
+        let reason = "refused".to_owned();
+        never.targets()[0].checked(Err(Failed { reason, failure }));
+    }
     assert_eq!(never.wait(&[]).await.unwrap_err(), NoTarget::NoneExpected);
     let group = group(true, &[1]);
     let waiting = waiting(&group, 1).await;

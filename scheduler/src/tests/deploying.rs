@@ -353,7 +353,7 @@ fn a_task_without_a_target_group_is_healthy_after_a_steady_while() {
     let service = world.service("hello", 1);
     world.settle();
     world.run(service);
-    world.secs(39);
+    world.secs(9);
     assert_eq!(world.settle(), "");
     world.secs(1);
     check(&world.settle(), &["task1 is healthy", "bake deployment1"]);

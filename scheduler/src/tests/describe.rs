@@ -132,6 +132,7 @@ fn filtered(instances: &FilteredInstances) -> String {
         | FilterReason::UsedUp
         | FilterReason::NoSubnet
         | FilterReason::Draining
+        | FilterReason::Suspended
         | FilterReason::NotConnected => format!("{count} {reason:?}"),
     }
 }

@@ -110,6 +110,7 @@ impl World {
             last_address: 0,
             last_port: 0,
             attributes: BTreeMap::new(),
+            suspended: false,
             agent_version: "0".to_owned(),
             docker_version: "0".to_owned(),
             registered_at: self.now,

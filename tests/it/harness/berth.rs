@@ -203,6 +203,13 @@ impl Berth {
         assert!(up.wait().expect("our own child ends").success());
     }
 
+    /// Waits for `berth up`, which `berth down` has ended.
+    pub(crate) fn up_has_ended(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            up.wait().expect("our own child ends");
+        }
+    }
+
     /// A service as `berth service show` tells it.
     #[track_caller]
     pub(crate) fn service(&self, name: &str) -> Service {

@@ -24,6 +24,9 @@ impl Write<'_> {
             InstanceChange::SetStatus { instance, status } => {
                 self.set_instance_status(*instance, *status)
             }
+            InstanceChange::SetSuspended { instance, suspended } => {
+                self.set_suspended(*instance, *suspended)
+            }
             InstanceChange::Remove(id) => self.remove_instance(*id),
         }
     }
@@ -116,6 +119,14 @@ impl Write<'_> {
         let instance = self.known_instance(id)?;
         if instance.status != status {
             self.put(Instance { status, ..instance });
+        }
+        Ok(())
+    }
+
+    fn set_suspended(&mut self, id: InstanceId, suspended: bool) -> Applied {
+        let instance = self.known_instance(id)?;
+        if instance.suspended != suspended {
+            self.put(Instance { suspended, ..instance });
         }
         Ok(())
     }

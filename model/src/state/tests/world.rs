@@ -122,6 +122,7 @@ pub(in crate::state) fn instance() -> Instance {
         last_address: 0,
         last_port: 0,
         attributes: BTreeMap::new(),
+        suspended: false,
         agent_version: "0".to_owned(),
         docker_version: "0".to_owned(),
         registered_at: at(1),
