@@ -1,5 +1,6 @@
 //! What handlers take from a request; what does not parse is a problem document like every other error.
 
+use api::json_cause;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -8,6 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::Api;
 use crate::problem::Problem;
 use crate::sentence;
+
+/// U+FEFF as UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A JSON body; errors name the place in it.
 #[derive(Debug)]
@@ -18,17 +22,17 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, api).await?;
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // A reader may skip a byte order mark (RFC 8259 section 8.1).
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        let text: &[u8] = if text.is_empty() { b"{}" } else { text };
         let mut json = serde_json::Deserializer::from_slice(text);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let place = place(error.path());
-            let cause = error.inner().to_string();
-            // Where the field is named, its line and column in the body say nothing more.
-            let cause = match cause.rfind(" at line ") {
-                Some(end) if !place.is_empty() => &cause[..end],
-                _ => &cause,
+            let cause = match place.as_str() {
+                "" if !error.inner().is_data() => error.inner().to_string(),
+                _ => json_cause(error.inner()),
             };
-            Problem::invalid(sentence::wrong_body(&place, cause))
+            Problem::invalid(sentence::wrong_body(&place, &cause))
         })?;
         json.end().map_err(|error| Problem::invalid(sentence::goes_on(&error)))?;
         Ok(Self(value))

@@ -44,6 +44,6 @@ pub(crate) async fn register(
     Parameters(query): Parameters<RegisterTaskDefinitionQuery>,
     Body(document): Body<Value>,
 ) -> Result<(StatusCode, Json<api::TaskDefinition>), Problem> {
-    let request = RegisterTaskDefinition::read(document, query.leave_out)?;
+    let request = RegisterTaskDefinition::read(api.control.setup(), document, query.leave_out)?;
     Ok((StatusCode::CREATED, Json(who.execute(&api, request).await?)))
 }

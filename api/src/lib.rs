@@ -12,6 +12,7 @@ pub mod header;
 pub mod image;
 pub mod installation;
 pub mod instance;
+mod json_cause;
 pub mod page;
 pub mod problem;
 pub mod router;
@@ -28,6 +29,7 @@ pub use header::{EntityTag, IdempotencyKey, IfMatch};
 pub use image::{ListTagsQuery, Platform, Repository, Tag};
 pub use installation::{Done, Remaining};
 pub use instance::{CreateJoinTokenRequest, Instance, JoinToken, UpdateInstanceRequest};
+pub use json_cause::json_cause;
 pub use page::{Limit, ListQuery, NextToken, Page, PageQuery};
 pub use problem::{Problem, ProblemCode};
 pub use router::Router;
@@ -47,6 +49,6 @@ pub use task::{
     RunTaskResponse, StopTaskRequest, Task,
 };
 pub use task_definition::{
-    Amount, ListTaskDefinitionsQuery, RegisterTaskDefinitionQuery, RegisterTaskDefinitionRequest,
-    TaskDefinition, TaskDefinitionReference,
+    Amount, LeftOutField, ListTaskDefinitionsQuery, RegisterTaskDefinitionQuery,
+    RegisterTaskDefinitionRequest, TaskDefinition, TaskDefinitionReference,
 };

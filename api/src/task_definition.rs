@@ -23,7 +23,35 @@ pub struct TaskDefinition {
     pub definition: model::TaskDefinition,
     /// Where it was just registered: what of it Berth does not have and left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<String>,
+    pub left_out: Vec<LeftOutField>,
+}
+
+/// A field of ECS's that Berth does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutField {
+    /// Where it stands in the document, with its name.
+    pub field: String,
+    /// What was in it that somebody must know: the variables of secrets, the paths of volumes.
+    pub holds: Vec<String>,
+    /// Whether a container may not start without it, or not as it should.
+    pub needed_to_start: bool,
+    /// What to do instead, for people, where there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
+}
+
+impl fmt::Display for LeftOutField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.field)?;
+        if !self.holds.is_empty() {
+            write!(f, ": {}", self.holds.join(", "))?;
+        }
+        match &self.instead {
+            Some(instead) => write!(f, " ({instead})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// ECS's `RegisterTaskDefinition`, as far as Berth has it.
@@ -44,7 +72,7 @@ pub struct RegisterTaskDefinitionRequest {
 
 /// A number, or a number as text, as ECS writes `cpu` and `memory` of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it is not a number, nor one as text")]
 pub enum Amount {
     /// A number.
     Number(u64),

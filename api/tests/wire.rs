@@ -160,7 +160,10 @@ fn task_definitions_stay_what_ecs_calls_them() {
             "environment": [], "readonlyRootFilesystem": false,
             "restartPolicy": {"enabled": true, "ignoredExitCodes": [0], "restartAttemptPeriod": 60},
         }],
-        "leftOut": ["`volumes`"],
+        "leftOut": [
+            {"field": "volumes", "holds": ["data"], "neededToStart": false},
+            {"field": "pidMode", "holds": ["host"], "neededToStart": true, "instead": "none"},
+        ],
     }));
     for amount in [json!("128"), json!(128)] {
         let sample = json!({"family": "job", "containerDefinitions": [], "cpu": amount});

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use api::client::CallError;
-use api::{Deployment, InferredValue, Router, Service, ServiceEvent, Task};
+use api::{Deployment, InferredValue, LeftOutField, Router, Service, ServiceEvent, Task};
 use model::sentence::say;
 use model::{
     ContainerName, DeploymentId, InstanceId, RolloutState, RouterId, RuleId, ServiceName, TaskId,
@@ -257,8 +257,16 @@ pub(crate) fn log_cut_off(error: &CallError) -> String {
     sentence!("the log was cut off: {error}")
 }
 
-pub(crate) fn left_out(field: &str) -> String {
+pub(crate) fn left_out(field: &LeftOutField) -> String {
     sentence!("left out: {field}")
+}
+
+pub(crate) fn needed_to_start(fields: &[&LeftOutField]) -> String {
+    let fields: Vec<_> = fields.iter().map(|field| field.field.as_str()).collect();
+    sentence!(
+        "it may not start as it should without {}: see to that before it is deployed",
+        fields.join(", ")
+    )
 }
 
 pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> String {

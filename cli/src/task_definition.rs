@@ -63,6 +63,10 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 output::note(&sentence::left_out(field));
             }
             output::data(format, &made, &HEADER, vec![row(&made)]);
+            let needed: Vec<_> = made.left_out.iter().filter(|one| one.needed_to_start).collect();
+            if !needed.is_empty() {
+                return Err(Failure::Other(Exit::Failure, sentence::needed_to_start(&needed)));
+            }
         }
         Command::Ls { family } => {
             let query = ListTaskDefinitionsQuery { family, ..Default::default() };
@@ -85,6 +89,8 @@ fn read(file: &Path) -> Result<Box<RawValue>, Failure> {
         std::fs::read_to_string(file).map(|all| text = all)
     };
     read.map_err(|error| Failure::Other(Exit::Failure, sentence::unreadable(file, &error)))?;
+    // Editors of Windows put a byte order mark first (RFC 8259 section 8.1 lets a reader skip it).
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     RawValue::from_string(text)
         .map_err(|error| Failure::Other(Exit::Failure, sentence::no_json(file, &error)))
 }

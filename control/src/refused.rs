@@ -1,7 +1,7 @@
 //! Why a request was not done: a closed set, with the code that each has on the wire.
 
 use access::ResourceKind;
-use api::ProblemCode;
+use api::{LeftOutField, ProblemCode};
 use model::definition::DefinitionError;
 use model::{
     CommitError, ContainerName, ImageReference, Refusal, Revision, ServiceName, TaskId, Unmet,
@@ -175,15 +175,31 @@ pub enum DeployError {
 pub enum DocumentError {
     /// A document that is no task definition.
     NotADefinition,
-    /// A task definition that cannot be read.
-    UnreadableDefinition {
-        /// Where in it; `.` for all of it.
+    /// One with faults, all of which are told.
+    Faulty {
+        /// What is wrong.
+        faults: Vec<DocumentFault>,
+        /// What ECS has and Berth does not, which may be left out.
+        unsupported: Vec<LeftOutField>,
+    },
+}
+
+/// One thing that is wrong in a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentFault {
+    /// A field that must be there.
+    Missing(String),
+    /// A container that is no object.
+    NotAnObject(String),
+    /// A value that cannot be.
+    Unreadable {
+        /// Where it stands.
         place: String,
         /// Why.
         cause: String,
     },
-    /// A value that should be a number.
-    NotANumber {
+    /// A text that should be an amount.
+    NotAnAmount {
         /// The field.
         field: &'static str,
         /// What was given.
@@ -191,19 +207,15 @@ pub enum DocumentError {
     },
     /// A launch type that ECS does not have.
     LaunchType(String),
-    /// A network mode that Berth does not have.
-    NetworkMode(String),
-    /// Fields of ECS's that Berth does not have.
-    Unsupported(Vec<UnsupportedField>),
-}
-
-/// A field of ECS's that Berth does not have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnsupportedField {
-    /// Where it stands, with its name.
-    pub place: String,
-    /// Its name.
-    pub field: String,
+    /// An image of another registry.
+    ForeignImage {
+        /// Where it stands.
+        place: String,
+        /// The image.
+        image: Box<ImageReference>,
+        /// `host:port` of Berth's own registry.
+        own: String,
+    },
 }
 
 impl Refused {
@@ -225,7 +237,9 @@ impl Refused {
             Self::AmbiguousInstance(_) => ProblemCode::AmbiguousName,
             Self::InstanceConnected(_) => ProblemCode::InstanceConnected,
             Self::Deploy(error) => error.code(),
-            Self::Document(DocumentError::Unsupported(_)) => ProblemCode::Unsupported,
+            Self::Document(DocumentError::Faulty { faults, .. }) if faults.is_empty() => {
+                ProblemCode::Unsupported
+            }
             Self::NoTargetGroup(_) => ProblemCode::NoTargetGroup,
             Self::NothingToRollBackTo(_) | Self::NotProven { .. } => {
                 ProblemCode::NothingToRollBackTo

@@ -1,13 +1,14 @@
 //! Every sentence of this room. Nothing decides on one: with the feature `reworded` all of them come out as other words.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use access::ResourceKind;
 use model::sentence::say;
-use model::{CommitError, ImageReference, Principal, Refusal, Unmet};
+use model::{CommitError, ImageReference, Principal, Reference, Refusal, Unmet};
 
 use crate::Refused;
-use crate::refused::{DeployError, DocumentError, UnsupportedField};
+use crate::refused::{DeployError, DocumentError, DocumentFault};
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,36 +125,73 @@ fn deploy(error: &DeployError) -> String {
     }
 }
 
-/// Why a document is no task definition.
+/// Why a document is no task definition: everything that is wrong in it, a line each.
 fn document(error: &DocumentError) -> String {
-    match error {
+    let (faults, unsupported) = match error {
         DocumentError::NotADefinition => {
-            "the body is no task definition: it is not a JSON object".to_owned()
+            return "the body is no task definition: it is not a JSON object".to_owned();
         }
-        DocumentError::UnreadableDefinition { place, cause } if place == "." => {
-            format!("the task definition cannot be read: {cause}")
+        DocumentError::Faulty { faults, unsupported } => (faults, unsupported),
+    };
+    let mut lines = vec!["the task definition cannot be registered as it is:".to_owned()];
+    lines.extend(faults.iter().map(|fault| format!("  {}", document_fault(fault))));
+    if !unsupported.is_empty() {
+        lines.push(
+            "Berth does not have these. Take out what is not needed, or let `berth task-definition register --leave-out` \
+             do it:"
+                .to_owned(),
+        );
+        lines.extend(unsupported.iter().map(|field| format!("  {field}")));
+    }
+    let foreign = faults.iter().filter_map(|fault| match fault {
+        DocumentFault::ForeignImage { image, own, .. } => Some((image, own)),
+        _ => None,
+    });
+    let copies: BTreeSet<_> =
+        foreign.map(|(image, own)| format!("  {}", copy(image, own))).collect();
+    if !copies.is_empty() {
+        lines.push(
+            "Berth runs images of its own registry. Copy them there, and name them as they are pushed:"
+                .to_owned(),
+        );
+        lines.extend(copies);
+    }
+    lines.join("\n")
+}
+
+fn document_fault(fault: &DocumentFault) -> String {
+    match fault {
+        DocumentFault::Missing(place) => format!("`{place}` is missing"),
+        DocumentFault::NotAnObject(place) => format!("`{place}` is not an object"),
+        DocumentFault::Unreadable { place, cause } => format!("`{place}`: {cause}"),
+        DocumentFault::NotAnAmount { field: field @ "cpu", text } => {
+            format!("`{field}` is `{text}`; write CPU units, as 256, or cores, as \"1 vCPU\"")
         }
-        DocumentError::UnreadableDefinition { place, cause } => {
-            format!("the task definition cannot be read at `{place}`: {cause}")
+        DocumentFault::NotAnAmount { field, text } => {
+            format!("`{field}` is `{text}`; write MiB, as 512, or \"2 GB\"")
         }
-        DocumentError::NotANumber { field, text } => {
-            format!("`{field}` is `{text}`; write a whole number")
-        }
-        DocumentError::LaunchType(launch_type) => {
+        DocumentFault::LaunchType(launch_type) => {
             format!("`requiresCompatibilities` holds {launch_type}, which is no launch type")
         }
-        DocumentError::NetworkMode(mode) => {
-            format!("`networkMode` is {mode}; Berth knows `bridge` and `awsvpc`")
-        }
-        DocumentError::Unsupported(fields) => {
-            let fields: Vec<String> = fields.iter().map(unsupported).collect();
-            format!(
-                "Berth does not have {}. Take out what is not needed, or let `berth task-definition register --leave-out` \
-                 do it",
-                fields.join(", ")
-            )
+        DocumentFault::ForeignImage { place, image, .. } => {
+            format!("`{place}` is `{image}`, of another registry")
         }
     }
+}
+
+/// The command that copies an image of another registry to Berth's.
+fn copy(image: &ImageReference, own: &str) -> String {
+    let repository = &image.repository;
+    let here = match &image.reference {
+        Reference::Tag(tag) => format!("{own}/{repository}:{tag}"),
+        // Docker pushes no digest; a part of it as the tag tells which image it is.
+        Reference::Digest(digest) => {
+            let digest = digest.to_string();
+            let hex = digest.rsplit(':').next().unwrap_or_default();
+            format!("{own}/{repository}:{}", hex.get(..12).unwrap_or(hex))
+        }
+    };
+    format!("docker pull {image} && docker tag {image} {here} && docker push {here}")
 }
 
 fn unmet(unmet: &Unmet) -> String {
@@ -210,10 +248,11 @@ fn missing(kind: ResourceKind, name: &str) -> String {
 }
 
 fn foreign_registry(image: &ImageReference, own: &str) -> String {
-    let (registry, repository) = (image.registry.as_deref().unwrap_or_default(), &image.repository);
+    let registry = image.registry.as_deref().unwrap_or_default();
     format!(
-        "image `{image}` is of registry `{registry}`; Berth runs images of its own registry only: push it there with \
-         `docker tag {image} {own}/{repository} && docker push {own}/{repository}`"
+        "image `{image}` is of registry `{registry}`; Berth runs images of its own registry only: copy it there with \
+         `{}`",
+        copy(image, own)
     )
 }
 
@@ -223,16 +262,17 @@ fn image_missing(image: &ImageReference, own: &str) -> String {
     format!("image `{plain}` does not exist in the registry; push it first: `docker push {name}`")
 }
 
-/// A field that Berth does not have, and what to do instead, where there is something.
-pub(crate) fn unsupported(unsupported: &UnsupportedField) -> String {
-    let UnsupportedField { place, field } = unsupported;
-    let hint = match field.as_str() {
-        "logConfiguration" => " (it keeps the log of every container: `berth task logs`)",
-        "healthCheck" => " (its routers check health: `berth deploy --health-path`)",
-        "secrets" | "environmentFiles" => " (give the values in `environment`)",
-        _ => "",
+/// What to do instead of a field that Berth does not have, where there is something.
+pub(crate) fn instead(field: &str) -> Option<String> {
+    let instead = match field {
+        "logConfiguration" => "it keeps the log of every container: `berth task logs`",
+        "healthCheck" => "its routers check health: `berth deploy --health-path`",
+        "secrets" | "environmentFiles" => "give the values in `environment`",
+        "networkMode" => "the containers of a task share one address: `bridge` and `awsvpc`",
+        "dependsOn" => "containers start in the order of the definition",
+        _ => return None,
     };
-    format!("`{place}`{hint}")
+    Some(say(instead))
 }
 
 /// Why a task stops that somebody stopped.

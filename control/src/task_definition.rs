@@ -1,12 +1,12 @@
 //! Task definitions.
 
 use access::{Resource, ResourceKind};
-use api::{ListTaskDefinitionsQuery, Page, RegisterTaskDefinitionRequest, TaskDefinitionReference};
+use api::{ListTaskDefinitionsQuery, Page, TaskDefinitionReference};
 use model::{State, TaskDefinition, TaskDefinitionChange};
 use serde_json::Value;
 
 use crate::page::page;
-use crate::{Context, Decision, Operation, Refused, Request, View, ecs, resolve};
+use crate::{Context, Decision, Operation, Refused, Request, Setup, View, ecs};
 
 /// Task definitions by family and revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +18,12 @@ pub struct GetTaskDefinition(pub TaskDefinitionReference);
 
 /// Registers a new revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisterTaskDefinition {
-    request: RegisterTaskDefinitionRequest,
-    left_out: Vec<String>,
-}
+pub struct RegisterTaskDefinition(ecs::Definition);
 
 impl RegisterTaskDefinition {
     /// From a document as people have it. What Berth does not have is refused, or left out and named in the answer.
-    pub fn read(document: Value, leave_out: bool) -> Result<Self, Refused> {
-        let (request, left_out) = ecs::read(document, leave_out)?;
-        Ok(Self { request, left_out })
+    pub fn read(setup: &Setup, document: Value, leave_out: bool) -> Result<Self, Refused> {
+        Ok(Self(ecs::read(setup, document, leave_out)?))
     }
 }
 
@@ -102,28 +98,22 @@ impl Request for RegisterTaskDefinition {
     type Answer = api::TaskDefinition;
 
     fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
-        Ok(Resource::family(&self.request.family))
+        Ok(Resource::family(&self.0.request.family))
     }
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        let (view, request) = (&context.view, &self.request);
-        for container in &request.container_definitions {
-            resolve::check_registry(view.setup, &container.image)?;
-        }
-        let number = |amount: &Option<api::Amount>, field| {
-            amount.as_ref().map(|amount| ecs::number(amount, field)).transpose()
-        };
+        let ecs::Definition { request, cpu, memory, left_out } = &self.0;
         let definition = TaskDefinition {
             family: request.family.clone(),
-            revision: next_revision(view.state, &request.family),
+            revision: next_revision(context.view.state, &request.family),
             container_definitions: request.container_definitions.clone(),
-            cpu: number(&request.cpu, "cpu")?,
-            memory: number(&request.memory, "memory")?,
-            registered_at: view.now,
+            cpu: *cpu,
+            memory: *memory,
+            registered_at: context.view.now,
         };
         let change = TaskDefinitionChange::Register(definition.clone()).into();
         Ok(Decision::change(vec![change], move |_| {
-            let left_out = self.left_out.clone();
+            let left_out = left_out.clone();
             Ok(api::TaskDefinition { left_out, ..describe(&definition) })
         }))
     }

@@ -21,7 +21,8 @@ const DESCRIBED: &str = r#"{
       "dnsSearchDomains": [], "extraHosts": [], "dockerSecurityOptions": [], "dockerLabels": {},
       "ulimits": [], "systemControls": [], "resourceRequirements": [], "credentialSpecs": [],
       "privileged": false, "readonlyRootFilesystem": false, "interactive": false,
-      "pseudoTerminal": false, "disableNetworking": false, "hostname": "", "startTimeout": 0,
+      "pseudoTerminal": null, "disableNetworking": false, "hostname": "", "startTimeout": 0,
+      "stopTimeout": null, "entryPoint": null, "memory": null,
       "versionConsistency": "enabled", "logConfiguration": null,
       "restartPolicy": {"enabled": true, "ignoredExitCodes": [0], "restartAttemptPeriod": 60}
     }]
@@ -81,6 +82,7 @@ async fn what_is_not_supported_or_not_known_is_refused_by_name_and_place() {
         (around("volumes", json!([{"name": "data", "host": {"sourcePath": "/"}}])), "`volumes`"),
         (around("taskRoleArn", json!("arn:aws:iam::1:role/x")), "`taskRoleArn`"),
         (around("pidMode", json!("host")), "`pidMode`"),
+        (around("networkMode", json!("host")), "`networkMode`: host"),
         (
             around("runtimePlatform", json!({"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"})),
             "`runtimePlatform`",
@@ -102,7 +104,6 @@ async fn what_is_not_supported_or_not_known_is_refused_by_name_and_place() {
         (around("famili", json!("x")), "famili"),
         (around("family", json!("a/b")), "`family`"),
         (around("cpu", json!("half")), "`cpu` is `half`"),
-        (around("networkMode", json!("host")), "`networkMode` is \"host\""),
         (around("requiresCompatibilities", json!(["MOON"])), "MOON"),
         (json!({"family": "web"}), "containerDefinitions"),
         (json!([]), "not a JSON object"),
@@ -127,12 +128,78 @@ async fn all_that_is_not_supported_is_named_at_once_and_left_out_where_that_is_w
     assert!(detail.contains("`tags`"), "{detail}");
     assert!(detail.contains("`containerDefinitions[0].logConfiguration`"), "{detail}");
     let answer = world.post("/task-definitions?leaveOut=true", wish).await.ok();
-    assert_eq!(answer["leftOut"].as_array().map(Vec::len), Some(2));
+    let needed: Vec<_> = answer["leftOut"].as_array().unwrap().iter().collect();
+    assert_eq!(needed.len(), 2);
+    assert!(needed.iter().all(|one| one["neededToStart"] == false), "{needed:?}");
     assert_eq!(answer["taskDefinition"], "web:1");
     let mut unknown = definition(&container);
     unknown["famili"] = json!("x");
     let answer = world.post("/task-definitions?leaveOut=true", unknown).await;
     answer.problem(400, "InvalidParameter");
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_told_at_once_in_words_of_the_document() {
+    let world = World::new().await;
+    let wish = json!({
+        "family": "a/b", "networkMode": "host", "cpu": "half", "requiresCompatibilities": ["MOON"],
+        "containerDefinitions": [
+            {
+                "name": "app", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/shop:v1.2", "cpu": "lots",
+                "secrets": [{"name": "DB", "valueFrom": "x"}], "memori": 1, "command": "ls",
+            },
+            {"image": "public.ecr.aws/x/side:3", "mountPoints": [{"containerPath": "/data"}]},
+        ],
+    });
+    let answer = world.post("/task-definitions", wish).await;
+    let detail = answer.problem(400, "InvalidParameter");
+    for expected in [
+        "`family`: ",
+        "`cpu` is `half`; write CPU units, as 256, or cores, as \"1 vCPU\"",
+        "MOON",
+        "`containerDefinitions[0].cpu`: text \"lots\" is not a whole number",
+        "`containerDefinitions[0].memori`: unknown field",
+        "`containerDefinitions[0].command`: text \"ls\" is not a list",
+        "`containerDefinitions[1].name` is missing",
+        "`networkMode`: host",
+        "`containerDefinitions[0].secrets`: DB",
+        "`containerDefinitions[1].mountPoints`: /data",
+        "docker tag 1.dkr.ecr.eu-west-1.amazonaws.com/shop:v1.2 localhost:5000/shop:v1.2 && docker push \
+         localhost:5000/shop:v1.2",
+        "docker push localhost:5000/x/side:3",
+    ] {
+        assert!(detail.contains(expected), "{expected} in {detail}");
+    }
+    assert!(!detail.contains("u64") && !detail.contains("sequence"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_a_container_needs_to_start_is_told_apart_where_it_is_left_out() {
+    let world = World::new().await;
+    let mut container = container();
+    container["secrets"] = json!([{"name": "DB_PASSWORD", "valueFrom": "arn"}]);
+    container["mountPoints"] = json!([{"sourceVolume": "data", "containerPath": "/var/lib/app"}]);
+    let mut wish = definition(&container);
+    wish["volumes"] = json!([{"name": "data"}]);
+    let answer = world.post("/task-definitions?leaveOut=true", wish).await.ok();
+    let went: Vec<_> = answer["leftOut"].as_array().unwrap().iter().collect();
+    let of = |index: usize| (&went[index]["holds"], &went[index]["neededToStart"]);
+    assert_eq!(of(0), (&json!(["data"]), &json!(false)));
+    assert_eq!(of(1), (&json!(["/var/lib/app"]), &json!(true)));
+    assert_eq!(of(2), (&json!(["DB_PASSWORD"]), &json!(true)));
+}
+
+#[tokio::test]
+async fn larger_units_nulls_and_a_byte_order_mark_are_taken_as_ecs_writes_them() {
+    let world = World::new().await;
+    let wish = "\u{feff}{\"family\": \"web\", \"cpu\": \"1 vCPU\", \"memory\": \"2 GB\", \"volumes\": null, \
+        \"containerDefinitions\": [{\"name\": \"web\", \"image\": \"hello\", \"cpu\": null, \
+        \"readonlyRootFilesystem\": null, \"essential\": null, \"environment\": null, \
+        \"portMappings\": [{\"containerPort\": 80, \"hostPort\": null}]}]}";
+    let answer = world.ask("POST", "/task-definitions", wish).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!((&answer.body["cpu"], &answer.body["memory"]), (&1024.into(), &2048.into()));
+    assert_eq!(answer.body["containerDefinitions"][0]["essential"], true);
 }
 
 #[tokio::test]
