@@ -134,6 +134,7 @@ fn instance(n: u8) -> Instance {
         suspended: false,
         agent_version: "1".to_owned(),
         docker_version: "1".to_owned(),
+        divides_limits: None,
         registered_at: now(),
     }
 }

@@ -14,7 +14,7 @@ use serde::de::IntoDeserializer as _;
 
 use crate::Error;
 use crate::error::DockerError;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::owner::Owner;
 use crate::task_state::{Observed, ObservedState};
 
@@ -22,18 +22,22 @@ mod events;
 mod executor;
 mod image;
 mod log;
+mod measure;
 mod network;
 
 pub(crate) use events::Event;
 pub(crate) use executor::Executor;
 pub(crate) use image::pull_limit;
 pub(crate) use log::Lines;
+pub(crate) use measure::Measured;
 #[cfg(test)]
 pub(crate) use network::NetworkInfo;
 pub(crate) use network::Networks;
 
 /// Docker's default socket.
 const SOCKET: &str = "unix:///var/run/docker.sock";
+/// Docker writes it when it starts.
+const PID_FILE: &str = "/run/docker.pid";
 /// bollard's own deadline in place of its default of 2 minutes: longer than any deadline set here, among them that of a
 /// restart, which lasts as long as a container's stop timeout.
 const NO_DEADLINE: Duration = Duration::from_hours(2);
@@ -54,6 +58,17 @@ pub(crate) struct EngineInfo {
     pub(crate) version: String,
     /// The platform of the containers that it runs.
     pub(crate) platform: Platform,
+}
+
+/// How the engine is set up on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct EngineSetup {
+    /// `cgroupfs` or `systemd`.
+    pub(crate) cgroup_driver: String,
+    /// `1` or `2`.
+    pub(crate) cgroup_version: String,
+    /// Where its images and containers lie.
+    pub(crate) root_dir: Option<String>,
 }
 
 /// The result of an inspection by a container's id or name.
@@ -115,6 +130,23 @@ impl Engine {
         })
     }
 
+    /// Reads how the engine is set up.
+    pub(crate) async fn setup(&self) -> Result<EngineSetup, DockerError> {
+        let said = within(ASK, self.docker.info()).await?;
+        Ok(EngineSetup {
+            cgroup_driver: said.cgroup_driver.map(|one| one.to_string()).unwrap_or_default(),
+            cgroup_version: said.cgroup_version.map(|one| one.to_string()).unwrap_or_default(),
+            root_dir: said.docker_root_dir,
+        })
+    }
+
+    /// When the daemon was started, by its PID file; None where it has none here.
+    fn started_at(&self) -> Option<Timestamp> {
+        let modified = std::fs::metadata(PID_FILE).and_then(|file| file.modified()).ok()?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+        (self.host == SOCKET).then(|| Timestamp::EPOCH.plus(since))
+    }
+
     /// All containers of the instance.
     pub(crate) async fn list(&self, owner: &Owner) -> Result<Vec<Listed>, DockerError> {
         let options = ListContainersOptions {
@@ -138,7 +170,7 @@ impl Engine {
         let wanted = id.map_or(name.as_str(), ContainerId::as_str);
         let options = None::<InspectContainerOptions>;
         match within(ASK, self.docker.inspect_container(wanted, options)).await {
-            Ok(found) => Ok(inspection(owner, task, container, found)),
+            Ok(found) => Ok(inspection(owner, task, container, found, self.started_at())),
             Err(error) if is_missing(&error) => Ok(Inspection::Missing),
             Err(error) => Err(error),
         }
@@ -165,6 +197,7 @@ fn inspection(
     task: TaskId,
     container: &ContainerName,
     found: ContainerInspectResponse,
+    docker_started_at: Option<Timestamp>,
 ) -> Inspection {
     let (labels, stop_signal) =
         found.config.map(|config| (config.labels, config.stop_signal)).unwrap_or_default();
@@ -190,7 +223,11 @@ fn inspection(
         )
         | None => {
             let at = state.finished_at.as_deref().and_then(timestamp).unwrap_or_default();
+            let by_docker = started
+                .zip(docker_started_at)
+                .is_some_and(|(started, docker)| exit::is_by_docker(started, at, docker));
             ObservedState::Exited(Exit {
+                by_docker,
                 code: state.exit_code.unwrap_or_default(),
                 out_of_memory: state.oom_killed.unwrap_or_default(),
                 at,

@@ -28,11 +28,18 @@ pub(crate) struct HostInfo {
     capacity: Resources,
     identity: HostIdentity,
     advertised_address: IpAddr,
+    divides_limits: Option<String>,
+    /// Where Docker's images and containers lie.
+    pub(crate) docker_dir: Option<String>,
 }
 
 impl HostInfo {
-    /// Reads them.
-    pub(crate) async fn read(config: &Config) -> Result<Self, Error> {
+    /// Reads them. `divides_limits` says why tasks cannot be bounded as a whole, where they cannot.
+    pub(crate) async fn read(
+        config: &Config,
+        divides_limits: Option<String>,
+        docker_dir: Option<String>,
+    ) -> Result<Self, Error> {
         let address = match config.advertised_address {
             Some(address) => address,
             None => facing(&config.server)
@@ -58,6 +65,8 @@ impl HostInfo {
             capacity: own,
             identity: link::host::identity().map_err(Error::Host)?,
             advertised_address: address,
+            divides_limits,
+            docker_dir,
         })
     }
 
@@ -72,6 +81,7 @@ impl HostInfo {
                 identity: self.identity.clone(),
                 advertised_address: self.advertised_address,
                 docker_version: about.version.clone(),
+                divides_limits: self.divides_limits.clone(),
                 used_subnets,
             }),
         }
@@ -97,12 +107,26 @@ async fn facing(server: &str) -> io::Result<IpAddr> {
 
 /// MiB of memory for tasks, from `/proc/meminfo`.
 fn offered(text: &str) -> u64 {
-    let total = text.lines().find_map(|line| {
-        line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    });
-    let total = total.unwrap_or_default() / 1024;
+    let total = field(text, "MemTotal:").unwrap_or_default();
     let reserved = (total / RESERVED_SHARE).clamp(*RESERVED_MIB.start(), *RESERVED_MIB.end());
     total.saturating_sub(reserved)
+}
+
+/// MiB of memory that the host has.
+pub(crate) fn total_memory() -> Option<u64> {
+    field(&std::fs::read_to_string(MEMORY).ok()?, "MemTotal:")
+}
+
+/// MiB of memory that processes can still get without swapping.
+pub(crate) fn available_memory() -> Option<u64> {
+    field(&std::fs::read_to_string(MEMORY).ok()?, "MemAvailable:")
+}
+
+/// A line of `/proc/meminfo`, which counts in KiB, in MiB.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let of_line =
+        |line: &str| line.strip_prefix(name)?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok();
+    text.lines().find_map(of_line).map(|kibibytes| kibibytes / 1024)
 }
 
 /// The subnets that are in use on this host: those of Docker's networks and of its routes, but not of the instance's own

@@ -13,12 +13,14 @@ use model::{AgentView, Clock, InstanceId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use cgroup::Cgroups;
 use docker::{Engine, Executor};
 use host_info::HostInfo;
 use mirror::Mirror;
 use owner::Owner;
 use reconciler::Reconciler;
 
+mod cgroup;
 mod classify;
 mod config;
 mod docker;
@@ -27,6 +29,7 @@ mod error;
 mod exit;
 mod host_info;
 mod image_gc;
+mod limits;
 mod logs;
 mod mirror;
 mod next;
@@ -72,7 +75,13 @@ async fn start(
     shutdown: CancellationToken,
 ) -> Result<Option<Reconciler>, Error> {
     let (engine, about) = Engine::connect(config.docker_host.as_deref()).await?;
-    let host = HostInfo::read(&config).await?;
+    let setup = engine.setup().await.map_err(|error| engine.unanswered(error))?;
+    let detected = Cgroups::detect(&setup.cgroup_driver, &setup.cgroup_version).await;
+    let (cgroups, divides_limits) = match detected {
+        Ok(cgroups) => (cgroups, None),
+        Err(error) => (Cgroups::Absent, Some(sentences::divides_limits(&error))),
+    };
+    let host = HostInfo::read(&config, divides_limits, setup.root_dir).await?;
     let networks = engine.networks().await.map_err(|error| engine.unanswered(error))?;
     let hello = watch::Sender::new(host.hello(&about, host_info::used_subnets(&networks, None)));
     let listener = mirror::listen(&config.dir, config.mirror_listen).await?;
@@ -100,6 +109,7 @@ async fn start(
     let Some(instance) = first.view.instance() else { return Ok(None) };
     let owner = Owner { installation: instance.installation, instance: instance.id };
     let (platform, pulls) = (about.platform, docker::pull_limit());
-    let executor = Executor { engine, owner, mirror, platform, pulls };
+    let (cgroups, host_memory) = (Arc::new(cgroups), host_info::total_memory());
+    let executor = Executor { engine, owner, mirror, platform, pulls, cgroups, host_memory };
     Ok(Some(Reconciler::new(executor, clock, session, first.view, host, hello, ready)))
 }

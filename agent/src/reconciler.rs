@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use link::client::Session;
-use link::message::{Agent, AgentReport, Hello, Stream, StreamRequest};
+use link::message::{Agent, AgentReport, Hello, SeenTask, Stream, StreamRequest};
 use model::{AgentView, Clock, ContainerName, Subnet, TaskId, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::docker::{EngineInfo, Event, Executor, Inspection, Listed, Networks};
+use crate::docker::{EngineInfo, Event, Executor, Inspection, Listed, Measured, Networks};
 use crate::error::{DockerError, NetworkError, OpError};
 use crate::host_info::HostInfo;
 use crate::image_gc::ImageGc;
@@ -59,6 +59,8 @@ enum Input {
     Network(Subnet, Result<(), NetworkError>),
     /// The names of all images that were pulled through the mirror.
     Pulled(Result<Vec<String>, DockerError>),
+    /// What the host and its containers use.
+    Measured(Measured),
     /// Facts for the greeting.
     Facts(Result<(EngineInfo, Networks), DockerError>),
     /// A resync is due.
@@ -85,6 +87,8 @@ pub(crate) struct Reconciler {
     list: Poll,
     facts: Poll,
     pulled_images: Poll,
+    usage: Poll,
+    measured: Measured,
     image_gc: ImageGc,
     network: NetworkState,
     jobs: JoinSet<Input>,
@@ -118,6 +122,8 @@ impl Reconciler {
             list: Poll::Due(now),
             facts: Poll::Idle,
             pulled_images: Poll::Due(now.plus(IMAGE_GC_INTERVAL)),
+            usage: Poll::Due(now),
+            measured: Measured::default(),
             image_gc: ImageGc::default(),
             network: NetworkState::new(now),
             jobs: JoinSet::new(),
@@ -191,6 +197,7 @@ impl Reconciler {
             Input::Network(subnet, made) => self.take_network(subnet, made, now),
             Input::Facts(facts) => self.take_facts(facts, now),
             Input::Pulled(pulled) => self.take_pulled(pulled, now),
+            Input::Measured(measured) => self.take_measured(measured, now),
             Input::Tick => self.resync(now),
             Input::Nothing => {}
         }
@@ -283,11 +290,15 @@ impl Reconciler {
             (None, Some(_)) => None,
         };
         let seen = |runner: &TaskRunner| {
-            report::seen(&runner.task, &runner.state, runner.is_starting(), obstacle.as_deref())
+            let is_starting = runner.is_starting();
+            let seen = report::seen(&runner.task, &runner.state, is_starting, obstacle.as_deref());
+            seen.map(|seen| SeenTask { peak_memory_mib: runner.peak_memory_mib, ..seen })
         };
         AgentReport {
             tasks: self.tasks.values().filter_map(seen).collect(),
             unknown: self.orphans.iter().copied().collect(),
+            available_memory_mib: self.measured.available_memory_mib,
+            disk: self.measured.disk,
         }
     }
 

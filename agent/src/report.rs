@@ -37,6 +37,7 @@ pub(crate) fn seen(
         stopped,
         containers: task.containers.iter().map(|one| container(one, state, obstacle)).collect(),
         reaped: task.wanted == Wanted::Reap && !is_starting && state.is_empty(),
+        peak_memory_mib: None,
     })
 }
 

@@ -110,7 +110,12 @@ fn short_name(image: &PinnedImage) -> String {
 /// How a container exited; `memory` is its limit in MiB.
 pub(crate) fn exited(container: &ContainerName, exit: &Exit, memory: Option<u64>) -> String {
     let code = exit.code;
-    if exit.out_of_memory {
+    if exit.by_docker {
+        return sentence!(
+            "container `{container}` ended with Docker, which was restarted (exit code {code})"
+        );
+    }
+    if exit.is_killed_for_memory() {
         let limit = memory.map(|limit| format!(": its limit is {limit} MiB")).unwrap_or_default();
         return sentence!("container `{container}` ran out of memory{limit} (exit code {code})");
     }
@@ -118,6 +123,11 @@ pub(crate) fn exited(container: &ContainerName, exit: &Exit, memory: Option<u64>
         let hint = hint(cause);
         return sentence!(
             "container `{container}` cannot run its command: {cause} (exit code {code}){hint}"
+        );
+    }
+    if exit.out_of_memory {
+        return sentence!(
+            "container `{container}` exited with code {code}; before that, the kernel killed a process of it for memory"
         );
     }
     match code {
@@ -143,6 +153,13 @@ pub(crate) fn essential_removed(container: &ContainerName) -> String {
 /// An Op names a container that its task does not have.
 pub(crate) fn no_such_container(container: &ContainerName) -> String {
     sentence!("the task has no container `{container}`")
+}
+
+/// Tasks cannot be bounded as a whole.
+pub(crate) fn divides_limits(error: &std::io::Error) -> String {
+    sentence!(
+        "cpu and memory of a whole task are divided over its containers, since no control group can be made for it: {error}"
+    )
 }
 
 /// The instance has no subnet.
@@ -240,6 +257,7 @@ mod tests {
     #[test]
     fn an_exit_says_what_a_person_needs() {
         let exit = |code: i64, out_of_memory: bool, tail: &[&str]| Exit {
+            by_docker: false,
             code,
             out_of_memory,
             at: model::Timestamp::EPOCH,

@@ -11,6 +11,7 @@ use bollard::models::{
 };
 use model::{AssignedContainer, AssignedTask, ImageId};
 
+use crate::limits::Limits;
 use crate::op::Network;
 use crate::owner::Owner;
 
@@ -21,9 +22,6 @@ const PIDS: i64 = 512;
 /// Size of a log file, and how many Docker keeps of each container.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "3";
-/// The kernel's minimum of `cpu.shares`.
-const LEAST_CPU_SHARES: u64 = 2;
-const MEBIBYTE: u64 = 1024 * 1024;
 
 /// The body of Docker's call to create the container.
 pub(crate) fn body(
@@ -33,6 +31,7 @@ pub(crate) fn body(
     image: &ImageId,
     network: &Network,
     published_on: IpAddr,
+    limits: &Limits,
 ) -> ContainerCreateBody {
     let ports = match network {
         Network::Own => port_map(task, published_on),
@@ -55,7 +54,7 @@ pub(crate) fn body(
         }),
         exposed_ports: (!ports.is_empty()).then(|| ports.keys().cloned().collect()),
         networking_config: endpoint(owner, task, network),
-        host_config: Some(host_config(owner, container, network, ports)),
+        host_config: Some(host_config(owner, container, network, ports, limits)),
         ..ContainerCreateBody::default()
     }
 }
@@ -65,8 +64,9 @@ fn host_config(
     container: &AssignedContainer,
     network: &Network,
     ports: PortMap,
+    limits: &Limits,
 ) -> HostConfig {
-    let memory = container.memory.map(|mebibytes| signed(mebibytes.saturating_mul(MEBIBYTE)));
+    let memory = limits.memory.map(signed);
     let tmp = "rw,noexec,nosuid,nodev,size=65536k".to_owned();
     HostConfig {
         network_mode: Some(match network {
@@ -74,8 +74,11 @@ fn host_config(
             Network::Of(id) => format!("container:{id}"),
         }),
         port_bindings: (!ports.is_empty()).then_some(ports),
-        cpu_shares: Some(signed(container.cpu.max(LEAST_CPU_SHARES))),
+        cgroup_parent: limits.parent.clone(),
+        cpu_shares: Some(signed(limits.cpu_shares)),
+        nano_cpus: limits.nano_cpus.map(signed),
         memory,
+        memory_reservation: limits.memory_reservation.map(signed),
         // The same value forbids swap, which would otherwise double the limit.
         memory_swap: memory,
         pids_limit: Some(PIDS),
@@ -142,10 +145,12 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::limits;
     use crate::tests::{self, owner};
 
     fn shown(task: &AssignedTask, index: usize, network: &Network) -> serde_json::Value {
         let container = &task.containers[index];
+        let limits = limits::limits(task, container, None, None);
         let body = body(
             &owner(),
             task,
@@ -153,6 +158,7 @@ mod tests {
             &"sha256:11".into(),
             network,
             Ipv4Addr::LOCALHOST.into(),
+            &limits,
         );
         serde_json::to_value(body).unwrap()
     }
@@ -203,7 +209,7 @@ mod tests {
         assert_eq!(body["HostConfig"].get("PortBindings"), None);
         assert_eq!(body.get("ExposedPorts"), None, "Docker refuses ports beside a shared network");
         assert_eq!(body.get("NetworkingConfig"), None);
-        assert_eq!(body["HostConfig"]["CpuShares"], 2, "the least that the kernel knows");
+        assert_eq!(body["HostConfig"]["CpuShares"], 128);
         assert_eq!(body["HostConfig"].get("Memory"), None);
     }
 }

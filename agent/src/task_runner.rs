@@ -14,6 +14,8 @@ use crate::op::{Done, Op};
 use crate::sentences;
 use crate::task_state::{ContainerState, TaskState};
 
+/// The steps in which the peak of a task's memory grows, in MiB.
+const MEMORY_STEP_MIB: u64 = 16;
 /// How long an inspection waits after it failed.
 const INSPECT_RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 
@@ -26,6 +28,8 @@ pub(crate) struct TaskRunner {
     pub(crate) state: TaskState,
     running: Option<RunningOp>,
     inspects: BTreeMap<ContainerName, InspectState>,
+    /// The most memory that its containers were seen to use together, in MiB.
+    pub(crate) peak_memory_mib: Option<u64>,
     /// Draws the delays after failures.
     random: u64,
 }
@@ -70,8 +74,15 @@ impl TaskRunner {
             task: Arc::new(task),
             running: None,
             inspects: BTreeMap::new(),
+            peak_memory_mib: None,
             random,
         }
+    }
+
+    /// Its containers were seen to use so many MiB. The peak grows in steps, so that small ones are no news.
+    pub(crate) fn used_memory(&mut self, mebibytes: u64) {
+        let used = mebibytes.next_multiple_of(MEMORY_STEP_MIB);
+        self.peak_memory_mib = self.peak_memory_mib.max(Some(used));
     }
 
     /// Takes a new desired state.

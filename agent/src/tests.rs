@@ -38,6 +38,7 @@ pub(crate) fn task_of(containers: &[(&str, bool)]) -> AssignedTask {
         essential: *essential,
         cpu: 0,
         memory: None,
+        memory_reservation: None,
         environment: vec![KeyValue { name: "COLOR".to_owned(), value: "blue".to_owned() }],
         entry_point: None,
         command: None,
@@ -61,6 +62,8 @@ pub(crate) fn task_of(containers: &[(&str, bool)]) -> AssignedTask {
             protocol: TransportProtocol::Tcp,
             host_port: 20001,
         }],
+        cpu: None,
+        memory: None,
         containers: containers.iter().map(container).collect(),
     }
 }

@@ -52,10 +52,10 @@ pub struct DeployRequest {
     /// Unsets these variables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unset_environment: Option<Vec<String>>,
-    /// CPU units; 256 by default, 1024 is one core.
+    /// CPU units to reserve, 1024 is one core; 0 reserves none, which is the default, and gets 128 shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u64>,
-    /// MiB; 256 by default.
+    /// MiB to reserve and to be limited to; 0 reserves none, which is the default, and is limited to half of the host's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// 1 by default.

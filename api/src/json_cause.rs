@@ -14,6 +14,9 @@ pub fn json_cause(error: &serde_json::Error) -> String {
     if let Some(word) = found.strip_prefix("unknown variant ") {
         return format!("{word} is not {expected}");
     }
+    if found.starts_with("invalid length") && expected.starts_with("struct ") {
+        return "a list is not an object".to_owned();
+    }
     let Some(found) =
         found.strip_prefix("invalid type: ").or_else(|| found.strip_prefix("invalid value: "))
     else {

@@ -87,10 +87,10 @@ pub struct Deploy {
     /// An environment variable, as NAME=VALUE; may be repeated, and those that are not named stay.
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
-    /// CPU units per task; 1024 is one core.
+    /// CPU units to reserve per task, 1024 is one core; 0 for none, the default.
     #[arg(long, value_name = "UNITS")]
     cpu: Option<u64>,
-    /// Memory per task.
+    /// Memory to reserve per task, which is its limit, too; 0 for none, the default, with half of the host's as its limit.
     #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
     /// The cluster.

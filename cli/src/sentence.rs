@@ -106,11 +106,16 @@ pub(crate) fn rollout_not_placed(service: &Service, failure: &str) -> String {
         0 => String::new(),
         running => format!(", and {} run as before", count(running, "task")),
     };
+    let advice = advice(service).map(|advice| format!(": {advice}")).unwrap_or_default();
     sentence!(
-        "service {} cannot be placed: {failure}. It is placed by itself once there is room{goes_on}: stop something, \
-         ask for less with --cpu and --memory, or add a host with `berth instance join-token`",
+        "service {} cannot be placed: {failure}. It is placed by itself once that changes{goes_on}{advice}",
         service.service_name
     )
+}
+
+/// What to do where tasks of the service cannot be placed.
+pub(crate) fn advice(service: &Service) -> Option<String> {
+    service.placement_failure_cause.as_ref()?.advice(&service.service_name)
 }
 
 pub(crate) fn rollout_late(service: &ServiceName, seconds: u64, waiting: Option<&str>) -> String {

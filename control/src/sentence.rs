@@ -295,8 +295,6 @@ pub(crate) enum Origin {
     NoExpose,
     FirstMapped,
     Default,
-    DefaultCpu,
-    DefaultMemory,
     DefaultCheck,
 }
 
@@ -313,8 +311,6 @@ impl Origin {
             }
             Self::FirstMapped => "the first that the task definition maps",
             Self::Default => "the default",
-            Self::DefaultCpu => "the default; 1024 is one core",
-            Self::DefaultMemory => "the default, in MiB",
             Self::DefaultCheck => "the default: a GET of it answers 200 to 399",
         })
     }

@@ -147,18 +147,22 @@ fn caller(principal: Principal) -> Caller {
     Caller { principal, credential: None, source: None, request_id: "r1".to_owned() }
 }
 
+fn setup() -> Setup {
+    Setup {
+        version: "1.2.3".to_owned(),
+        epoch: Epoch(1),
+        region: "local".parse().unwrap(),
+        lease: LeaseTimes::default(),
+        registry_address: "localhost:5000".to_owned(),
+        link_address: "127.0.0.1:7071".to_owned(),
+        ca_fingerprint: "ab".repeat(32),
+    }
+}
+
 impl World {
     fn new() -> Self {
         let server = Arc::new(Server::default());
-        let setup = Setup {
-            version: "1.2.3".to_owned(),
-            epoch: Epoch(1),
-            region: "local".parse().unwrap(),
-            lease: LeaseTimes::default(),
-            registry_address: "localhost:5000".to_owned(),
-            link_address: "127.0.0.1:7071".to_owned(),
-            ca_fingerprint: "ab".repeat(32),
-        };
+        let setup = setup();
         let principal = Principal::User(access::ADMINISTRATOR.to_owned());
         let admin = Caller { credential: Some(credential()), ..caller(principal.clone()) };
         let made = Credential {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::observed::TargetSeen;
+use model::observed::{DiskSeen, TargetSeen};
 use model::{
     AgentView, Epoch, HostIdentity, JoinTokenId, PeerRole, Platform, Resources, RouterView,
     StateRevision, Stopped, Subnet, TargetGroupId, TaskContainer, TaskId, TaskStatus,
@@ -217,6 +217,9 @@ pub struct HostReport {
     pub advertised_address: IpAddr,
     /// The version of its Docker Engine.
     pub docker_version: String,
+    /// Why limits of a task are divided over its containers, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divides_limits: Option<String>,
     /// Subnets that are taken on it, other installations' included, but not this instance's own.
     pub used_subnets: Vec<Subnet>,
 }
@@ -229,6 +232,12 @@ pub struct AgentReport {
     pub tasks: Vec<SeenTask>,
     /// Tasks that have containers here but are not in the view: reported, never touched.
     pub unknown: Vec<TaskId>,
+    /// Memory of the host that processes can still get, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_memory_mib: Option<u64>,
+    /// The file system that holds Docker's images and containers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskSeen>,
 }
 
 /// A task as its agent sees it.
@@ -245,6 +254,9 @@ pub struct SeenTask {
     pub containers: Vec<TaskContainer>,
     /// Whether its containers are removed, after the server had committed its end.
     pub reaped: bool,
+    /// The most memory that its containers were seen to use together, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_mib: Option<u64>,
 }
 
 /// All that a router sees.

@@ -70,6 +70,10 @@ pub struct Instance {
     pub agent_version: String,
     /// The version of its Docker Engine.
     pub docker_version: String,
+    /// Why its agent cannot bound a task as a whole and divides limits over the containers instead, in a sentence; None
+    /// where it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divides_limits: Option<String>,
     /// When it joined.
     pub registered_at: Timestamp,
 }

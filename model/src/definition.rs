@@ -166,8 +166,13 @@ fn restart_attempt_period() -> u32 {
     300
 }
 
-/// Memory in MiB that a container reserves when its definition names none.
-pub const DEFAULT_MEMORY_MIB: u64 = 128;
+/// CPU units of a container or a task at most: the kernel's largest `cpu.shares`, 256 cores.
+pub const MOST_CPU: u64 = 262_144;
+/// MiB of a container or a task at most: 16 TiB.
+pub const MOST_MEMORY_MIB: u64 = 16 * 1024 * 1024;
+/// Bytes of an environment variable with its name at most: the kernel's `MAX_ARG_STRLEN` without the closing NUL, beyond
+/// which no program can be started.
+pub const MOST_VARIABLE_BYTES: usize = 128 * 1024 - 1;
 
 /// Why a task definition cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -186,6 +191,15 @@ pub enum DefinitionError {
         port: u16,
         /// Its protocol.
         protocol: TransportProtocol,
+    },
+    /// A figure of the task that cannot be.
+    Task {
+        /// The field in its JSON spelling.
+        field: &'static str,
+        /// What was given, or comes of what was.
+        value: u64,
+        /// What is allowed.
+        rule: &'static str,
     },
     /// A value out of its range.
     OutOfRange {
@@ -206,12 +220,20 @@ impl TaskDefinition {
         Revision { family: self.family.clone(), number: self.revision }
     }
 
-    /// What a task of it reserves: the task's own figures where they are given, else the sum of its containers'.
-    /// A container without any memory figure reserves [`DEFAULT_MEMORY_MIB`].
+    /// What a task of it reserves: the task's own figures where they are given, else the sum of its containers'. What is
+    /// not said reserves nothing.
     pub fn resources(&self) -> Resources {
-        let cpu = self.container_definitions.iter().map(|container| container.cpu).sum();
-        let memory = self.container_definitions.iter().map(ContainerDefinition::reserved).sum();
+        let sum = |of: fn(&ContainerDefinition) -> u64| {
+            self.container_definitions.iter().map(of).fold(0, u64::saturating_add)
+        };
+        let (cpu, memory) = (sum(|container| container.cpu), sum(ContainerDefinition::reserved));
         Resources::new(self.cpu.unwrap_or(cpu), self.memory.unwrap_or(memory))
+    }
+
+    /// How many of its containers say nothing of memory, where the task does not either.
+    pub fn containers_without_memory(&self) -> usize {
+        let unsaid = self.container_definitions.iter().filter(|container| !container.says_memory());
+        if self.memory.is_some() { 0 } else { unsaid.count() }
     }
 
     /// The container of that name.
@@ -244,13 +266,48 @@ impl TaskDefinition {
             }
             container.check()?;
         }
+        self.check_sums()
+    }
+
+    /// ECS's rules between a task's figures and its containers'.
+    fn check_sums(&self) -> Result<(), DefinitionError> {
+        let wrong = |field, value: u64, rule| Err(DefinitionError::Task { field, value, rule });
+        if let Some(cpu) = self.cpu.filter(|cpu| *cpu == 0 || *cpu > MOST_CPU) {
+            return wrong("cpu", cpu, "use 1 to 262144 CPU units; 1024 is one core");
+        }
+        if let Some(memory) = self.memory.filter(|memory| !(6..=MOST_MEMORY_MIB).contains(memory)) {
+            return wrong("memory", memory, "use 6 to 16777216 MiB");
+        }
+        let containers = &self.container_definitions;
+        let cpu = containers.iter().map(|one| one.cpu).fold(0, u64::saturating_add);
+        if cpu > self.cpu.unwrap_or(MOST_CPU) {
+            return wrong(
+                "cpu",
+                cpu,
+                "what the containers ask for in all is more than the task has",
+            );
+        }
+        let reserved = containers.iter().map(ContainerDefinition::reserved);
+        let reserved = reserved.fold(0, u64::saturating_add);
+        if reserved > self.memory.unwrap_or(MOST_MEMORY_MIB) {
+            return wrong(
+                "memory",
+                reserved,
+                "what the containers reserve in all is more than the task has",
+            );
+        }
         Ok(())
     }
 }
 
 impl ContainerDefinition {
     fn reserved(&self) -> u64 {
-        self.memory_reservation.or(self.memory).unwrap_or(DEFAULT_MEMORY_MIB)
+        self.memory_reservation.or(self.memory).unwrap_or(0)
+    }
+
+    /// Whether it says how much memory it takes.
+    pub fn says_memory(&self) -> bool {
+        self.memory.is_some() || self.memory_reservation.is_some()
     }
 
     /// Seconds between SIGTERM and SIGKILL.
@@ -262,8 +319,16 @@ impl ContainerDefinition {
         let out_of_range = |field, value: String, rule| {
             Err(DefinitionError::OutOfRange { container: self.name.clone(), field, value, rule })
         };
+        if self.cpu > MOST_CPU {
+            let rule = "262144 CPU units at most; 1024 is one core";
+            return out_of_range("cpu", self.cpu.to_string(), rule);
+        }
         if let Some(memory) = self.memory.filter(|memory| *memory < 6) {
             return out_of_range("memory", memory.to_string(), "Docker needs 6 MiB at least");
+        }
+        let memory = self.memory_reservation.max(self.memory);
+        if let Some(memory) = memory.filter(|memory| *memory > MOST_MEMORY_MIB) {
+            return out_of_range("memory", memory.to_string(), "16777216 MiB at most");
         }
         if let (Some(soft), Some(hard)) = (self.memory_reservation, self.memory)
             && soft > hard
@@ -284,6 +349,11 @@ impl ContainerDefinition {
         }) {
             let rule = "a variable's name is not empty and has no `=`, and neither name nor value has a NUL";
             return out_of_range("environment", format!("`{}`", bad.name), rule);
+        }
+        let is_long = |one: &&KeyValue| one.name.len() + 1 + one.value.len() > MOST_VARIABLE_BYTES;
+        if let Some(long) = self.environment.iter().find(is_long) {
+            let rule = "name and value have 131070 bytes at most: the kernel starts no program with a longer one";
+            return out_of_range("environment", format!("`{}`", long.name), rule);
         }
         match &self.restart_policy {
             Some(policy) if policy.ignored_exit_codes.len() > 50 => {

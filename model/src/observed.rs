@@ -18,6 +18,8 @@ pub struct Observed {
     pub since: Timestamp,
     /// By instance.
     pub instances: BTreeMap<InstanceId, Presence>,
+    /// What agents measure on their hosts.
+    pub hosts: BTreeMap<InstanceId, HostSeen>,
     /// By router.
     pub routers: BTreeMap<RouterId, RouterSeen>,
 }
@@ -29,6 +31,35 @@ pub struct Presence {
     pub connected: bool,
     /// When it was last heard of.
     pub heard_at: Timestamp,
+}
+
+/// A host as its agent measures it. Each part is None while it has not been measured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostSeen {
+    /// Memory that processes can still get, in MiB (`MemAvailable`).
+    pub available_memory_mib: Option<u64>,
+    /// The file system that holds Docker's images and containers.
+    pub disk: Option<DiskSeen>,
+    /// The most memory that each task was seen to use, in MiB.
+    pub peak_memory_mib: BTreeMap<TaskId, u64>,
+}
+
+/// A file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DiskSeen {
+    /// Its size in MiB.
+    pub total_mib: u64,
+    /// What is free for processes without privileges, in MiB.
+    pub free_mib: u64,
+}
+
+impl DiskSeen {
+    /// Whether it is about to be full: less than a twentieth or than 512 MiB is free.
+    pub fn is_nearly_full(&self) -> bool {
+        self.free_mib < 512 || self.free_mib < self.total_mib / 20
+    }
 }
 
 /// A router as observed.
@@ -154,7 +185,7 @@ impl LeaseTimes {
 impl Observed {
     /// Nothing heard yet.
     pub fn new(since: Timestamp) -> Self {
-        Self { since, instances: BTreeMap::new(), routers: BTreeMap::new() }
+        Self { since, instances: BTreeMap::new(), hosts: BTreeMap::new(), routers: BTreeMap::new() }
     }
 
     /// The lease of an instance. One that has not been heard of since the server started counts from that start.

@@ -26,6 +26,9 @@ pub enum PlacementFailure {
         cluster: ClusterName,
         /// All instances of the cluster, by what is in the way there; what people can act on comes first.
         instances: Vec<FilteredInstances>,
+        /// Whether running tasks of the service hold the room, which the minimum of healthy ones keeps from stopping first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_held_by_own: bool,
     },
     /// The bounds of the deployment allow neither one task more nor one less.
     NoLegalStep {
@@ -139,7 +142,7 @@ mod tests {
         ];
         let cluster = "default".parse().unwrap();
         for failure in [
-            PlacementFailure::NoInstanceFits { cluster, instances },
+            PlacementFailure::NoInstanceFits { cluster, instances, is_held_by_own: true },
             PlacementFailure::HealthUnknown,
             PlacementFailure::ImageNotPushed { image: "hello".parse().unwrap() },
         ] {

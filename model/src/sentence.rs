@@ -45,10 +45,10 @@ impl fmt::Display for PlacementFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&match self {
             Self::ImageNotPushed { image } => say(format!("image `{image}` has not been pushed yet")),
-            Self::NoInstanceFits { cluster, instances } if instances.is_empty() => {
+            Self::NoInstanceFits { cluster, instances, .. } if instances.is_empty() => {
                 say(format!("no instance fits: cluster `{cluster}` has none"))
             }
-            Self::NoInstanceFits { cluster: _, instances } => say(no_instance_fits(instances)),
+            Self::NoInstanceFits { cluster: _, instances, .. } => say(no_instance_fits(instances)),
             Self::NoLegalStep {
                 desired,
                 minimum,
@@ -65,6 +65,66 @@ impl fmt::Display for PlacementFailure {
             Self::Sentence(sentence) => sentence.clone(),
         })
     }
+}
+
+impl PlacementFailure {
+    /// What people can do about it, for a service of that name; it fits what is lacking. None where nothing but waiting helps.
+    pub fn advice(&self, service: &ServiceName) -> Option<String> {
+        let mut advice: Vec<String> = match self {
+            Self::NoInstanceFits { instances, .. } if instances.is_empty() => {
+                vec!["add a host with `berth instance join-token`".to_owned()]
+            }
+            Self::NoInstanceFits { instances, .. } => {
+                instances.iter().flat_map(|instances| reason_advice(&instances.reason)).collect()
+            }
+            Self::HealthUnknown => vec!["start a router: `berth up`, or `berth router`".to_owned()],
+            Self::ImageNotPushed { .. } | Self::NoLegalStep { .. } | Self::Sentence(_) => {
+                Vec::new()
+            }
+        };
+        if let Self::NoInstanceFits { is_held_by_own: true, .. } = self {
+            advice.push(format!(
+                "or let the old task stop first: `berth service update {service} --minimum-healthy-percent 0`"
+            ));
+        }
+        advice.dedup();
+        (!advice.is_empty()).then(|| say(advice.join("; ")))
+    }
+}
+
+fn reason_advice(reason: &FilterReason) -> Vec<String> {
+    let advice: &[&str] = match reason {
+        FilterReason::InsufficientResources { shortfalls } => {
+            let flag = |short: &Shortfall| match short.dimension {
+                Dimension::Cpu => "--cpu".to_owned(),
+                Dimension::Memory => "--memory".to_owned(),
+                Dimension::Named(ref name) => name.clone(),
+            };
+            let flags: Vec<_> = shortfalls.iter().map(flag).collect();
+            return vec![format!(
+                "stop something, ask for less with {}, or add a host with `berth instance join-token`",
+                flags.join(" and ")
+            )];
+        }
+        FilterReason::Platform { instance, .. } => {
+            return vec![format!(
+                "push an image that is built for it: `docker buildx build --platform {instance} --push`"
+            )];
+        }
+        FilterReason::PortTaken { port, .. } => {
+            return vec![format!(
+                "stop what holds port {port} there, or leave the choice to Berth with hostPort 0"
+            )];
+        }
+        FilterReason::NoAddress | FilterReason::NoPort | FilterReason::UsedUp => {
+            &["stop some tasks there, or add a host with `berth instance join-token`"]
+        }
+        FilterReason::Draining => &["`berth instance activate NAME` lets it take tasks again"],
+        FilterReason::Suspended => &["`berth up` on that host lets it take tasks again"],
+        FilterReason::NotConnected => &["start its agent: `berth up` on that host"],
+        FilterReason::NoSubnet => &[],
+    };
+    advice.iter().map(|one| (*one).to_owned()).collect()
 }
 
 fn no_instance_fits(instances: &[FilteredInstances]) -> String {

@@ -90,6 +90,8 @@ pub enum StopCause {
     OutOfMemory,
     /// An essential container was removed, but not by Berth.
     ContainerRemoved,
+    /// Its containers ended with Docker itself: its daemon or the host was restarted.
+    DockerRestarted,
     /// It never passed its health checks.
     NeverHealthy,
     /// It was healthy, and failed its health checks since.
@@ -139,6 +141,7 @@ impl StopCause {
             | Self::NameTaken
             | Self::DiskFull
             | Self::NetworkMismatch
+            | Self::DockerRestarted
             | Self::InstanceLost
             | Self::InstanceRemoved => StopCode::InfrastructureHealth,
             Self::UserRequest | Self::InstallationDown => StopCode::UserInitiated,

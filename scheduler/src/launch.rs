@@ -85,7 +85,7 @@ impl Launch {
             return match may_change_at {
                 Some(at) => Proposals::wake(*at),
                 None if *lacks_room && (tasks.stopping > 0 || stops > 0) => Proposals::default(),
-                None => say(Some(failure.clone())),
+                None => say(Some(beside(failure, tasks))),
             };
         }
         match self.pause {
@@ -106,6 +106,16 @@ impl Launch {
             self.over_maximum > 0 && stops == 0 && tasks.stopping == 0 && !tasks.is_starting();
         say(is_stuck.then(|| no_legal_step(service, bounds)))
     }
+}
+
+/// The failure, with whether tasks of the service itself hold the room.
+fn beside(failure: &PlacementFailure, tasks: &ServiceTasks) -> PlacementFailure {
+    let mut failure = failure.clone();
+    if let PlacementFailure::NoInstanceFits { instances, is_held_by_own, .. } = &mut failure {
+        let is_room = instances.iter().any(|instances| instances.reason.is_lack_of_room());
+        *is_held_by_own = is_room && !tasks.stale.is_empty();
+    }
+    failure
 }
 
 fn pause(situation: &Situation<'_>, deployment: &Deployment) -> Option<Pause> {
@@ -141,7 +151,8 @@ fn start(
     let Some(revision) = revision else { return (Vec::new(), None) };
     let definition = state.task_definition(&revision.task_definition);
     let Some(definition) = definition else { return (Vec::new(), None) };
-    let request = Request::of_service(state, service, deployment, revision, definition);
+    let observed = situation.facts.inputs.observed;
+    let request = Request::of_service(state, observed, service, deployment, revision, definition);
     let placed = place::place(state, situation.room().clone(), &request, count);
     let now = situation.facts.inputs.now;
     let tasks = placed.placements.into_iter().enumerate().map(|(n, placement)| {

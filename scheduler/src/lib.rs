@@ -23,6 +23,7 @@ mod inputs;
 mod instance;
 mod launch;
 mod lost;
+mod memory;
 mod place;
 mod proposals;
 mod relaunch;

@@ -49,7 +49,7 @@ struct Score {
 impl Score {
     fn of(room: &Room, index: usize, tally: Tally) -> Self {
         let place = room.place(index);
-        let most_free = Reverse((place.free.memory(), place.free.cpu()));
+        let most_free = Reverse((place.spare_memory, place.free.cpu()));
         Self { tally, tasks: place.tasks, most_free, id: place.id, index }
     }
 }
@@ -92,6 +92,6 @@ fn explain(room: &Room, request: &Request) -> Unplaceable {
     let lacks_room = may_change_at.is_none()
         && instances.iter().any(|instances| instances.reason.is_lack_of_room());
     let cluster = request.cluster.clone();
-    let failure = PlacementFailure::NoInstanceFits { cluster, instances };
+    let failure = PlacementFailure::NoInstanceFits { cluster, instances, is_held_by_own: false };
     Unplaceable { failure, may_change_at, lacks_room }
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use model::{
-    ClusterName, ContainerName, Deployment, DeploymentId, PinnedImage, Platform, PortMapping,
-    Resources, Service, ServiceId, ServiceRevision, State, Task, TaskDefinition,
+    ClusterName, ContainerName, Deployment, DeploymentId, Observed, PinnedImage, Platform,
+    PortMapping, Resources, Service, ServiceId, ServiceRevision, State, Task, TaskDefinition,
 };
+
+use crate::memory;
 
 /// What a group of equal tasks asks for.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Request {
     pub(crate) service: Option<ServiceId>,
     pub(crate) deployment: Option<DeploymentId>,
     pub(crate) resources: Resources,
+    /// MiB of memory that a task will use beyond what it reserves, as far as that is known.
+    pub(crate) unreserved_memory: u64,
     /// Every port mapping of a task.
     pub(crate) mappings: Vec<(ContainerName, PortMapping)>,
     /// What each image runs on, where it says so: an image that no tag names any more may go anywhere.
@@ -24,6 +28,7 @@ impl Request {
     /// What tasks of a deployment ask for.
     pub(crate) fn of_service(
         state: &State,
+        observed: &Observed,
         service: &Service,
         deployment: &Deployment,
         revision: &ServiceRevision,
@@ -34,6 +39,7 @@ impl Request {
             service: Some(service.id),
             deployment: Some(deployment.id),
             resources: definition.resources(),
+            unreserved_memory: memory::expected(state, observed, service.id, definition),
             mappings: mappings(definition),
             platforms: platforms(state, revision.images.values()),
         }
@@ -46,6 +52,7 @@ impl Request {
             service: task.service,
             deployment: task.deployment,
             resources: task.resources.clone(),
+            unreserved_memory: memory::at_least(definition),
             mappings: mappings(definition),
             platforms: platforms(state, task.containers().iter().map(|container| &container.image)),
         }

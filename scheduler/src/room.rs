@@ -7,11 +7,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use model::{
-    ClusterName, FilterReason, Instance, InstanceId, InstanceStatus, Placement, Platform,
-    Resources, State, Subnet, Timestamp,
+    ClusterName, Dimension, FilterReason, Instance, InstanceId, InstanceStatus, Placement,
+    Platform, Resources, Shortfall, State, Subnet, Timestamp,
 };
 
 use crate::assessment::Assessment;
+use crate::memory;
 use crate::request::Request;
 use crate::rotation::{self, Ports};
 
@@ -38,6 +39,8 @@ pub(crate) struct Place {
     platform: Platform,
     subnet: Option<Subnet>,
     pub(crate) free: Resources,
+    /// MiB of memory for what reserves none.
+    pub(crate) spare_memory: u64,
     /// How many tasks should run there.
     pub(crate) tasks: usize,
     addresses: HashSet<Ipv4Addr>,
@@ -106,7 +109,11 @@ impl Room {
             let (image, instance) = (image.clone(), place.platform.clone());
             return Some(FilterReason::Platform { image, instance });
         }
-        let shortfalls = place.free.shortfalls(&request.resources);
+        let mut shortfalls = place.free.shortfalls(&request.resources);
+        if shortfalls.is_empty() && place.spare_memory < request.unreserved_memory {
+            let (needed, free) = (request.unreserved_memory, place.spare_memory);
+            shortfalls.push(Shortfall { dimension: Dimension::Memory, needed, free });
+        }
         if !shortfalls.is_empty() {
             return Some(FilterReason::InsufficientResources { shortfalls });
         }
@@ -139,6 +146,8 @@ impl Room {
         place.last_address = offset;
         place.addresses.insert(address);
         place.free = place.free.minus(&request.resources);
+        let taken = request.unreserved_memory + request.resources.memory();
+        place.spare_memory = place.spare_memory.saturating_sub(taken);
         place.tasks += 1;
         Some(Placement { instance: place.id, address, ports })
     }
@@ -166,6 +175,7 @@ impl Place {
             platform: instance.platform.clone(),
             subnet: instance.subnet,
             free: state.free_on(id),
+            spare_memory: memory::spare(state, facts.inputs.observed, id),
             tasks: state.tasks_on(id).filter(|task| task.wanted()).count(),
             addresses: placements.map(|placement| placement.address).collect(),
             last_address: instance.last_address,

@@ -51,6 +51,8 @@ async fn a_join_token_has_bounds() {
 #[tokio::test]
 async fn an_instance_is_found_by_id_or_by_name_and_drained() {
     let world = World::with_hello().await;
+    let reserving = json!({"name": "hello", "cpu": 256, "memory": 256});
+    world.post("/deploy", reserving).await.ok();
     world.running_task("hello", 1, 1).await;
     let id = instance_id(1);
     let shown = world.get(&format!("/instances/{id}")).await.ok();

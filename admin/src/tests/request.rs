@@ -7,8 +7,8 @@ async fn a_body_that_is_no_json_is_refused_with_its_place() {
     let world = World::new().await;
     let cases = [
         ("{", "EOF"),
-        ("[]", "invalid"),
-        ("null", "invalid"),
+        ("[]", "a list is not an object"),
+        ("null", "null is not an object"),
         ("{\"name\": \"hello\"} x", "goes on behind its JSON"),
         ("{\"name\": \"hello\", \"memori\": 1}", "unknown field `memori`"),
         ("{\"name\": \"hello\", \"port\": \"x\"}", "at `port`"),

@@ -16,8 +16,10 @@ use tokio::sync::Semaphore;
 
 use super::image::PullError;
 use super::{Engine, is_missing, within};
+use crate::cgroup::Cgroups;
 use crate::classify;
 use crate::error::{DockerError, OpError};
+use crate::limits;
 use crate::mirror::Mirror;
 use crate::op::{Done, Network, Op};
 use crate::owner::Owner;
@@ -42,6 +44,10 @@ pub(crate) struct Executor {
     pub(crate) platform: Platform,
     /// Permits for pulls.
     pub(crate) pulls: Arc<Semaphore>,
+    /// How tasks are bounded as a whole.
+    pub(crate) cgroups: Arc<Cgroups>,
+    /// MiB of memory that the host has, where that is known.
+    pub(crate) host_memory: Option<u64>,
 }
 
 impl Executor {
@@ -65,12 +71,22 @@ impl Executor {
             Op::Create { image, network, .. } => {
                 self.create(task, container, image, network, published_on).await
             }
-            Op::Start { id, .. } => self.start(id).await,
-            Op::Restart { id, timeout_secs, .. } => self.restart(id, *timeout_secs).await,
+            Op::Start { id, .. } => {
+                self.bound(task).await;
+                self.start(id).await
+            }
+            Op::Restart { id, timeout_secs, .. } => {
+                self.bound(task).await;
+                self.restart(id, *timeout_secs).await
+            }
             Op::Terminate { id, signal, .. } => self.signal(id, signal).await,
             Op::Kill { id, .. } => self.signal(id, "SIGKILL").await,
             Op::Tail { id, .. } => self.engine.tail(id).await.map(Done::Read),
-            Op::Remove { id, .. } => self.remove(id).await,
+            Op::Remove { id, .. } => {
+                let removed = self.remove(id).await;
+                self.cgroups.remove(task).await;
+                removed
+            }
         };
         done.map_err(|error| classify::docker(op, task, &error))
     }
@@ -102,13 +118,28 @@ impl Executor {
         network: &Network,
         published_on: IpAddr,
     ) -> Result<Done, DockerError> {
-        let body = spec::body(&self.owner, task, container, image, network, published_on);
+        let parent = self.bound(task).await;
+        let limits = limits::limits(task, container, parent, self.host_memory);
+        let body = spec::body(&self.owner, task, container, image, network, published_on, &limits);
         let options = CreateContainerOptions {
             name: Some(self.owner.container(task.id, &container.name)),
             ..CreateContainerOptions::default()
         };
         let call = self.engine.docker.create_container(Some(options), body);
         within(CREATE, call).await.map(|created| Done::Created(created.id.into()))
+    }
+
+    /// Makes the control group that bounds the task, where it has bounds of its own. Where that fails now, what it has is
+    /// divided over its containers.
+    async fn bound(&self, task: &AssignedTask) -> Option<String> {
+        let parent = self.cgroups.parent(task)?;
+        match self.cgroups.ensure(task).await {
+            Ok(()) => Some(parent),
+            Err(error) => {
+                tracing::warn!(task.id = %task.id, "cannot bound task `{}` as a whole: {error}", task.id);
+                None
+            }
+        }
     }
 
     async fn start(&self, id: &ContainerId) -> Result<Done, DockerError> {

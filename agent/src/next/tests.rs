@@ -56,6 +56,7 @@ impl Scenario {
         self.see(
             container,
             ObservedState::Exited(Exit {
+                by_docker: false,
                 code,
                 out_of_memory: false,
                 at: self.now,

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{ContainerName, Subnet, Timestamp};
+use model::{ContainerId, ContainerName, Subnet, TaskId, Timestamp};
 
-use super::poll::{IMAGE_GC_INTERVAL, NETWORK_RETRY, NetworkState, Poll, RETRY_DELAY};
+use super::poll::{
+    IMAGE_GC_INTERVAL, MEASURE_INTERVAL, NETWORK_RETRY, NetworkState, Poll, RETRY_DELAY,
+};
 use super::{Input, Reconciler};
-use crate::docker::{EngineInfo, Executor, Listed, Networks};
+use crate::docker::{EngineInfo, Executor, Listed, Measured, Networks};
 use crate::error::{DockerError, NetworkError};
 use crate::host_info;
 use crate::task_runner::TaskRunner;
@@ -148,6 +150,13 @@ impl Reconciler {
             let engine = engine.clone();
             self.jobs.spawn(async move { Input::Pulled(engine.pulled(&mirror).await) });
         }
+        if self.usage.is_due(now) {
+            self.usage = Poll::InFlight;
+            let (engine, docker_dir, running) =
+                (engine.clone(), self.host.docker_dir.clone(), self.running());
+            self.jobs
+                .spawn(async move { Input::Measured(engine.measure(docker_dir, running).await) });
+        }
         if let Some(subnet) = self.subnet()
             && self.network.ready != Some(subnet)
             && (self.network.poll.is_due(now) || self.network.poll == Poll::Idle)
@@ -161,7 +170,7 @@ impl Reconciler {
 
     /// When polls are due that are not yet.
     pub(super) fn next_poll_at(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> + use<> {
-        let all = [self.list, self.facts, self.pulled_images, self.network.poll];
+        let all = [self.list, self.facts, self.pulled_images, self.usage, self.network.poll];
         all.into_iter().filter_map(move |poll| match poll {
             Poll::Due(at) if now < at => Some(at),
             Poll::Due(_) | Poll::InFlight | Poll::InFlightAndDue | Poll::Idle => None,
@@ -179,6 +188,29 @@ impl Reconciler {
                 Input::Nothing
             });
         }
+    }
+
+    pub(super) fn take_measured(&mut self, measured: Measured, now: Timestamp) {
+        self.usage = Poll::Due(now.plus(MEASURE_INTERVAL));
+        for (id, used) in &measured.tasks {
+            if let Some(runner) = self.tasks.get_mut(id) {
+                runner.used_memory(*used);
+            }
+        }
+        self.measured = measured;
+    }
+
+    fn running(&self) -> Vec<(TaskId, ContainerId)> {
+        let running = |(id, runner): (&TaskId, &TaskRunner)| {
+            let states = runner.state.containers.values().map(|container| &container.state);
+            let running = states.filter_map(|state| match state {
+                ContainerState::Running { id, .. } => Some(id.clone()),
+                _ => None,
+            });
+            let id = *id;
+            running.map(move |container| (id, container)).collect::<Vec<_>>()
+        };
+        self.tasks.iter().flat_map(running).collect()
     }
 
     /// The names of the images of all tasks.

@@ -6,6 +6,8 @@ use model::{Backoff, Subnet, Timestamp};
 
 /// How often unused images are looked for.
 pub(super) const IMAGE_GC_INTERVAL: Duration = Duration::from_mins(10);
+/// How often the host and its containers are measured.
+pub(super) const MEASURE_INTERVAL: Duration = Duration::from_secs(10);
 /// The pause after a poll that failed.
 pub(super) const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// How long creating the network waits after it failed.

@@ -17,6 +17,7 @@ fn state_of(task: &AssignedTask, container: &str, observed: ObservedState) -> Ta
 
 fn exited(code: i64) -> ObservedState {
     ObservedState::Exited(Exit {
+        by_docker: false,
         code,
         out_of_memory: false,
         at: Timestamp::from_millis(5),

@@ -208,7 +208,7 @@ fn digest(bytes: &[u8]) -> Digest {
 /// This host's shell and `sleep` with the libraries that they need, and a file that no other test has.
 fn layer() -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
-    let programs = ["/bin/sh", "/bin/sleep"].map(PathBuf::from);
+    let programs = ["/bin/sh", "/bin/sleep", "/bin/dd", "/usr/bin/tail"].map(PathBuf::from);
     let mut files: BTreeSet<PathBuf> = programs.iter().cloned().collect();
     for program in &programs {
         let output = Command::new("ldd").arg(program).output().expect("libc brings ldd along");

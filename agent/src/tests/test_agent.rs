@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::http;
 use crate::Config;
+use crate::cgroup::Cgroups;
 use crate::docker::{Engine, Executor, pull_limit};
 use crate::host_info::{self, HostInfo};
 use crate::mirror::Mirror;
@@ -83,7 +84,9 @@ impl TestAgent {
             advertised_address: None,
             mirror_listen: None,
         };
-        let host = HostInfo::read(&config).await.unwrap();
+        let setup = engine.setup().await.unwrap_or_default();
+        let cgroups = Cgroups::detect(&setup.cgroup_driver, &setup.cgroup_version).await;
+        let host = HostInfo::read(&config, None, setup.root_dir).await.unwrap();
         let networks = engine.networks().await.unwrap();
         let used = host_info::used_subnets(&networks, Some(owner.instance));
         let (hello, heard) = watch::channel(host.hello(&about, used));
@@ -108,6 +111,8 @@ impl TestAgent {
             mirror,
             platform: about.platform,
             pulls: pull_limit(),
+            cgroups: Arc::new(cgroups.unwrap_or(Cgroups::Absent)),
+            host_memory: host_info::total_memory(),
         };
         let (ready, is_ready) = watch::channel(false);
         let reconciler =

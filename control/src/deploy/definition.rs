@@ -11,11 +11,6 @@ use crate::refused::DeployError;
 use crate::sentence::Origin;
 use crate::{Refused, resolve, task_definition};
 
-/// CPU units of a task that says nothing: a quarter of a core under contention.
-const DEFAULT_CPU: u64 = 256;
-/// MiB of memory of a task that says nothing.
-const DEFAULT_MEMORY: u64 = 256;
-
 impl Inputs<'_> {
     /// The definition that this deployment runs: a new revision, or the one that runs now where it says the same.
     pub(super) fn definition(&self, changeset: &mut Changeset) -> Result<TaskDefinition, Refused> {
@@ -173,23 +168,20 @@ impl Inputs<'_> {
             Some(before) => ContainerDefinition { image, ..before.clone() },
             None => new_container(self.request.name.as_str(), image),
         };
-        let (cpu, origin) = match before {
-            Some(before) => (before.cpu, Origin::AsBefore),
-            None => (DEFAULT_CPU, Origin::DefaultCpu),
-        };
-        container.cpu = changeset.choose("cpu", self.request.cpu, || (cpu, origin));
-        match (self.request.memory, before.map(|before| before.memory)) {
+        match (self.request.cpu, before.map_or(0, |before| before.cpu)) {
+            (Some(cpu), _) => container.cpu = cpu,
+            (None, 0) => {}
+            (None, cpu) => changeset.infer("cpu", &cpu, Origin::AsBefore),
+        }
+        match (self.request.memory, container.memory) {
+            (Some(0), _) => (container.memory, container.memory_reservation) = (None, None),
             (Some(memory), _) => {
                 container.memory = Some(memory);
                 let soft = container.memory_reservation.filter(|soft| *soft <= memory);
                 container.memory_reservation = soft;
             }
-            (None, Some(Some(memory))) => changeset.infer("memory", &memory, Origin::AsBefore),
-            (None, Some(None)) => changeset.infer("memory", &"no limit", Origin::AsBefore),
-            (None, None) => {
-                changeset.infer("memory", &DEFAULT_MEMORY, Origin::DefaultMemory);
-                container.memory = Some(DEFAULT_MEMORY);
-            }
+            (None, Some(memory)) => changeset.infer("memory", &memory, Origin::AsBefore),
+            (None, None) => {}
         }
         if let Some(port) = port {
             map(&mut container.port_mappings, self.serving_port(before), port);
@@ -240,7 +232,7 @@ fn new_container(name: &str, image: ImageReference) -> ContainerDefinition {
     ContainerDefinition {
         name,
         image,
-        cpu: DEFAULT_CPU,
+        cpu: 0,
         memory: None,
         memory_reservation: None,
         essential: true,

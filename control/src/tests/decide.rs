@@ -144,7 +144,7 @@ fn a_revision_that_somebody_else_takes_is_not_lost_but_becomes_the_next_one() {
     let world = World::with_hello();
     let document =
         json!({"family": "hello", "containerDefinitions": [{"name": "a", "image": "hello"}]});
-    let request = RegisterTaskDefinition::read(document, false).unwrap();
+    let request = RegisterTaskDefinition::read(&setup(), document, false).unwrap();
     let mut taken = world.server.state().task_definitions().next().unwrap().clone();
     taken.revision = 2;
     world.rival(vec![TaskDefinitionChange::Register(taken).into()]);

@@ -154,7 +154,7 @@ fn a_denial_does_not_tell_whether_there_is_what_was_named() {
     let world = World::new();
     let container = serde_json::json!({"name": "web", "image": "hello", "memory": 64});
     let document = serde_json::json!({"family": "hello", "containerDefinitions": [container]});
-    world.execute(&RegisterTaskDefinition::read(document, false).unwrap()).unwrap();
+    world.execute(&RegisterTaskDefinition::read(&setup(), document, false).unwrap()).unwrap();
     let eve = caller(Principal::User("eve".to_owned()));
     for name in ["hello", "absent"] {
         let denied = world.execute_as(&eve, &GetTaskDefinition(name.parse().unwrap()));

@@ -200,6 +200,7 @@ fn newcomer(
                 suspended: false,
                 agent_version: hello.version.clone(),
                 docker_version: host.docker_version,
+                divides_limits: host.divides_limits,
                 registered_at: now,
             };
             Ok((PeerId::Instance(id), InstanceChange::Register(instance).into()))

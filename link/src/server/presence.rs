@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::observed::{Presence, TargetSeen};
-use model::{Epoch, Observed, RouterId, State, TargetGroupId, TaskId, Timestamp};
+use model::observed::{HostSeen, Presence, TargetSeen};
+use model::{Epoch, InstanceId, Observed, RouterId, State, TargetGroupId, TaskId, Timestamp};
 
 use super::sessions::SessionHandle;
 use super::shared::Shared;
 use crate::certificate::PeerId;
-use crate::message::RouterReport;
+use crate::message::{AgentReport, RouterReport};
 
 /// After how many beats of silence watchers are woken by a frame.
 const WAKE_AFTER_BEATS: u32 = 2;
@@ -23,6 +23,24 @@ impl Shared {
         let (now, quiet) = (self.clock.now(), self.beat * WAKE_AFTER_BEATS);
         self.sessions.if_current(session, || {
             self.observed.send_if_modified(|observed| hear(observed, session.peer, now, quiet));
+        });
+    }
+
+    /// A report of the connection's agent has come: what it measured of its host.
+    pub(super) fn measured(&self, session: &SessionHandle, id: InstanceId, report: &AgentReport) {
+        let host = HostSeen {
+            available_memory_mib: report.available_memory_mib,
+            disk: report.disk,
+            peak_memory_mib: report
+                .tasks
+                .iter()
+                .filter_map(|seen| Some((seen.task, seen.peak_memory_mib?)))
+                .collect(),
+        };
+        self.sessions.if_current(session, || {
+            self.observed.send_if_modified(|observed| {
+                observed.hosts.insert(id, host.clone()).is_none_or(|before| before != host)
+            });
         });
     }
 
@@ -114,6 +132,7 @@ fn leave(observed: &mut Observed, peer: PeerId, state: &State) {
         }
     }
     observed.instances.retain(|id, _| state.instance(*id).is_some());
+    observed.hosts.retain(|id, _| state.instance(*id).is_some());
     observed.routers.retain(|id, _| state.router(*id).is_some());
 }
 

@@ -69,6 +69,7 @@ fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option
                 advertised_address: host.advertised_address,
                 agent_version: cut(&hello.version),
                 docker_version: cut(&host.docker_version),
+                divides_limits: host.divides_limits.as_deref().map(cut),
             })))
         }
     }

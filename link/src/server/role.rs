@@ -37,12 +37,13 @@ impl Role for Agent {
     type Id = InstanceId;
 
     fn report(
-        _: &Shared,
-        _: &SessionHandle,
-        _: InstanceId,
+        shared: &Shared,
+        session: &SessionHandle,
+        id: InstanceId,
         report: AgentReport,
         input: &watch::Sender<PeerInput>,
     ) {
+        shared.measured(session, id, &report);
         input.send_modify(|input| input.report = Some(Arc::new(report)));
     }
 

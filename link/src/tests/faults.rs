@@ -103,8 +103,9 @@ async fn peers_redial_a_server_that_restarts_and_report_everything_again() {
         stopped: None,
         containers: Vec::new(),
         reaped: false,
+        peak_memory_mib: None,
     };
-    session.report.send(AgentReport { tasks: vec![seen], unknown: Vec::new() }).unwrap();
+    session.report.send(AgentReport { tasks: vec![seen], ..AgentReport::default() }).unwrap();
     world.run(2).await;
     world
         .until_state("what was seen meanwhile", |state| {

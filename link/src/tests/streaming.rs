@@ -28,11 +28,18 @@ fn listener(world: &World, n: usize) -> Change {
 }
 
 fn seen(task: TaskId, status: TaskStatus) -> SeenTask {
-    SeenTask { task, status, stopped: None, containers: Vec::new(), reaped: false }
+    SeenTask {
+        task,
+        status,
+        stopped: None,
+        containers: Vec::new(),
+        reaped: false,
+        peak_memory_mib: None,
+    }
 }
 
 fn report(tasks: Vec<SeenTask>) -> AgentReport {
-    AgentReport { tasks, unknown: Vec::new() }
+    AgentReport { tasks, ..AgentReport::default() }
 }
 
 fn is_report(change: &Change) -> bool {
@@ -120,7 +127,9 @@ async fn an_agent_reports_nothing_about_another_instances_task() {
     let truth = seen(mine, TaskStatus::Running);
     let provisioning = seen(mine, TaskStatus::Provisioning);
     let tasks = vec![lie, seen(invented, TaskStatus::Running), provisioning, truth];
-    own.report.send(AgentReport { tasks, unknown: vec![invented] }).unwrap();
+    own.report
+        .send(AgentReport { tasks, unknown: vec![invented], ..AgentReport::default() })
+        .unwrap();
     world
         .until_state("the truth", |state| {
             (state.task(mine)?.last_status() == TaskStatus::Running).then_some(())

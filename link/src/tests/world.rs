@@ -325,6 +325,7 @@ pub(super) fn hello(name: &str, role: PeerRole) -> Hello {
         identity: HostIdentity::default(),
         advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         docker_version: "29.0".to_owned(),
+        divides_limits: None,
         used_subnets: vec!["172.17.0.0/16".parse().unwrap()],
     };
     Hello {

@@ -97,6 +97,7 @@ fn an_instance_is_a_container_instance_of_ecs() {
         suspended: false,
         agent_version: String::new(),
         docker_version: String::new(),
+        divides_limits: None,
         registered_at: NOW,
     };
     check(&instance, &[&instance.id], "arn:aws:ecs:HOME:container-instance/default/#");

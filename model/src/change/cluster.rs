@@ -80,4 +80,7 @@ pub struct InstanceReport {
     pub agent_version: String,
     /// The version of its Docker Engine.
     pub docker_version: String,
+    /// Why it divides limits of a task over the containers, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divides_limits: Option<String>,
 }

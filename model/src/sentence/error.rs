@@ -93,6 +93,9 @@ fn definition(error: &DefinitionError) -> String {
         DefinitionError::DuplicatePort { port, protocol } => format!(
             "container port {port}/{protocol} is mapped twice; the containers of a task share one address"
         ),
+        DefinitionError::Task { field, value, rule } => {
+            format!("`{field}` of the task is {value}; {rule}")
+        }
         DefinitionError::OutOfRange { container, field, value, rule } => {
             format!("`{field}` of container `{container}` is {value}; {rule}")
         }

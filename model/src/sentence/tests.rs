@@ -16,7 +16,12 @@ mod plain {
             .iter()
             .map(|(count, reason)| FilteredInstances { count: *count, reason: reason.clone() });
         let cluster = "default".parse().expect("a name");
-        PlacementFailure::NoInstanceFits { cluster, instances: instances.collect() }.to_string()
+        PlacementFailure::NoInstanceFits {
+            cluster,
+            instances: instances.collect(),
+            is_held_by_own: false,
+        }
+        .to_string()
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub struct AssignedTask {
     pub address: Ipv4Addr,
     /// The host ports to publish.
     pub ports: Vec<PortBinding>,
+    /// CPU units that the task may use as a whole; 1024 is one core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u64>,
+    /// MiB that the task may use as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     /// Its containers in starting order; overrides are applied.
     pub containers: Vec<AssignedContainer>,
 }
@@ -85,10 +91,13 @@ pub struct AssignedContainer {
     pub image: PinnedImage,
     /// Whether the task stops with it.
     pub essential: bool,
-    /// CPU units: the share under contention.
+    /// CPU units: the share under contention; 0 where nothing is said.
     pub cpu: u64,
-    /// Hard memory limit in MiB; none when absent.
+    /// Hard memory limit in MiB, where one is said.
     pub memory: Option<u64>,
+    /// Soft memory limit in MiB, where one is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<u64>,
     /// Environment variables.
     pub environment: Vec<KeyValue>,
     /// Instead of the image's ENTRYPOINT.
@@ -170,6 +179,7 @@ fn assigned(state: &State, task: &Task) -> Option<AssignedTask> {
                 essential: container.essential,
                 cpu: container.cpu,
                 memory: container.memory,
+                memory_reservation: container.memory_reservation,
                 environment,
                 entry_point: container.entry_point.clone(),
                 command: command.or_else(|| container.command.clone()),
@@ -198,6 +208,8 @@ fn assigned(state: &State, task: &Task) -> Option<AssignedTask> {
         task_definition: task.task_definition.clone(),
         address: placement.address,
         ports: placement.ports.clone(),
+        cpu: definition.cpu,
+        memory: definition.memory,
         containers,
     })
 }

@@ -51,6 +51,7 @@ fn instance(id: InstanceId, now: Timestamp) -> Instance {
         suspended: false,
         agent_version: "0".to_owned(),
         docker_version: "0".to_owned(),
+        divides_limits: None,
         registered_at: now,
     }
 }

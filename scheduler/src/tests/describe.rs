@@ -97,7 +97,7 @@ fn cause(stopped: &Stopped) -> String {
 fn placement(failure: &PlacementFailure) -> String {
     match failure {
         PlacementFailure::ImageNotPushed { image } => format!("ImageNotPushed {image}"),
-        PlacementFailure::NoInstanceFits { cluster: _, instances } => {
+        PlacementFailure::NoInstanceFits { instances, .. } => {
             let parts: Vec<_> = instances.iter().map(filtered).collect();
             format!("NoInstanceFits [{}]", parts.join(", "))
         }

@@ -50,6 +50,48 @@ fn reservations_stay_within_capacity_and_what_lacks_is_named() {
 }
 
 #[test]
+fn what_reserves_nothing_is_placed_while_memory_is_left() {
+    let mut world = World::with_instances(&[256]);
+    world.says_no_resources = true;
+    for n in 1..=4 {
+        let name = format!("s{n}");
+        world.push(&name, n);
+        world.service(&name, 1);
+    }
+    assert_eq!(world.settle().matches("on i1").count(), 4, "64 MiB each");
+    world.push("s5", 5);
+    world.service("s5", 1);
+    says(&mut world, "NoInstanceFits [1 InsufficientResources (MEMORY 0 of 64)]");
+    // They use less than was expected.
+    let host = world.nth_instance(1);
+    let tasks: Vec<_> = world.state.tasks_on(host).map(|task| task.id).collect();
+    let seen = world.observed.hosts.entry(host).or_default();
+    seen.available_memory_mib = Some(1_000);
+    seen.peak_memory_mib = tasks.into_iter().map(|task| (task, 16)).collect();
+    let plan = world.settle();
+    assert!(plan.contains("on i1"), "{plan}");
+}
+
+#[test]
+fn what_reserves_nothing_goes_nowhere_where_the_host_measures_too_little() {
+    let mut world = World::with_instances(&[4_000, 4_000]);
+    world.says_no_resources = true;
+    let (short, free) = (world.nth_instance(1), world.nth_instance(2));
+    world.observed.hosts.entry(short).or_default().available_memory_mib = Some(192);
+    world.observed.hosts.entry(free).or_default().available_memory_mib = Some(3_000);
+    world.push("hello", 1);
+    let service = world.service("hello", 4);
+    world.settle();
+    assert_eq!(spread(&world, service), [2, 2]);
+    // What one of them used decides where the next ones go.
+    let task = world.state.tasks_on(free).next().unwrap().id;
+    world.observed.hosts.entry(free).or_default().peak_memory_mib.insert(task, 500);
+    world.scale(service, 6);
+    world.settle();
+    assert_eq!(spread(&world, service), [2, 4]);
+}
+
+#[test]
 fn every_reason_is_counted_by_instance() {
     let mut world = World::with_instances(&[50, 50, 1000, 1000]);
     let (draining, away) = (world.nth_instance(3), world.nth_instance(4));

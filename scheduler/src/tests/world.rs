@@ -20,6 +20,8 @@ pub(super) struct World {
     random: u64,
     /// What ids and digests are called in a test.
     pub(super) names: BTreeMap<String, String>,
+    /// Whether the definitions of services say nothing of CPU and memory.
+    pub(super) says_no_resources: bool,
 }
 
 pub(super) fn digest(n: u8) -> Digest {
@@ -45,6 +47,7 @@ impl World {
             observed: Observed::new(now),
             now,
             settings: Settings::default(),
+            says_no_resources: false,
             prefix: 24,
             random: 0,
             names: BTreeMap::new(),
@@ -113,6 +116,7 @@ impl World {
             suspended: false,
             agent_version: "0".to_owned(),
             docker_version: "0".to_owned(),
+            divides_limits: None,
             registered_at: self.now,
         }));
         self.observed.hear_instance(id, true, self.now);
@@ -177,7 +181,13 @@ impl World {
         ports: serde_json::Value,
     ) -> ServiceId {
         let id = ServiceId::new(self.now, self.seed());
-        self.apply(TaskDefinitionChange::Register(definition(name, 1, &ports)));
+        let mut definition = definition(name, 1, &ports);
+        if self.says_no_resources {
+            let container = &mut definition.container_definitions[0];
+            (container.cpu, container.memory) = (0, None);
+        }
+        let task_definition = definition.key();
+        self.apply(TaskDefinitionChange::Register(definition));
         let mut load_balancers = Vec::new();
         if balanced {
             let group = TargetGroup {
@@ -210,7 +220,7 @@ impl World {
             number: 1,
             base: None,
             origin: RevisionOrigin::Requested,
-            task_definition: definition(name, 1, &ports).key(),
+            task_definition,
             images: BTreeMap::from([("web".parse().unwrap(), PinnedImage { repository, digest })]),
             load_balancers,
             created_at: self.now,

@@ -52,6 +52,7 @@ fn instance(n: u8) -> Instance {
         suspended: false,
         agent_version: "0".to_owned(),
         docker_version: "0".to_owned(),
+        divides_limits: None,
         registered_at: at(1),
     }
 }

@@ -314,7 +314,14 @@ impl World {
 
 fn exited(code: i64, since: Timestamp, now: Timestamp) -> ObservedState {
     let ran = now.since(since);
-    ObservedState::Exited(Exit { code, out_of_memory: false, at: now, ran, log_tail: None })
+    ObservedState::Exited(Exit {
+        by_docker: false,
+        code,
+        out_of_memory: false,
+        at: now,
+        ran,
+        log_tail: None,
+    })
 }
 
 fn tasks() -> impl Strategy<Value = AssignedTask> {

@@ -77,11 +77,12 @@ fn seen(n: u8, status: TaskStatus, lines: usize) -> SeenTask {
         stopped: None,
         containers: vec![serde_json::from_value(container).unwrap()],
         reaped: false,
+        peak_memory_mib: None,
     }
 }
 
 fn say(state: &State, tasks: Vec<SeenTask>) -> Proposal {
-    let report = AgentReport { tasks, unknown: Vec::new() };
+    let report = AgentReport { tasks, ..AgentReport::default() };
     propose(state, PeerId::Instance(instance(1)), &hello(), Some(&report), NOW)
 }
 

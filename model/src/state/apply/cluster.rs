@@ -74,6 +74,7 @@ impl Write<'_> {
             advertised_address: instance.advertised_address,
             agent_version: instance.agent_version.clone(),
             docker_version: instance.docker_version.clone(),
+            divides_limits: instance.divides_limits.clone(),
         })
     }
 
@@ -91,6 +92,7 @@ impl Write<'_> {
             advertised_address: report.advertised_address,
             agent_version: report.agent_version.clone(),
             docker_version: report.docker_version.clone(),
+            divides_limits: report.divides_limits.clone(),
             ..known.clone()
         };
         if new != known {

@@ -105,6 +105,7 @@ pub(in crate::state) fn instance_report(instance: &Instance) -> InstanceReport {
         advertised_address: instance.advertised_address,
         agent_version: instance.agent_version.clone(),
         docker_version: instance.docker_version.clone(),
+        divides_limits: instance.divides_limits.clone(),
     }
 }
 
@@ -125,6 +126,7 @@ pub(in crate::state) fn instance() -> Instance {
         suspended: false,
         agent_version: "0".to_owned(),
         docker_version: "0".to_owned(),
+        divides_limits: None,
         registered_at: at(1),
     }
 }

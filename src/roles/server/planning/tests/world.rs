@@ -99,6 +99,7 @@ fn instance() -> Instance {
         suspended: false,
         agent_version: "0".to_owned(),
         docker_version: "0".to_owned(),
+        divides_limits: None,
         registered_at: NOW,
     }
 }
