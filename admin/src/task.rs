@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use control::{GetTask, GetTaskLogs, ListTasks, LogSource, RunTask, StopTask};
 use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use model::TaskId;
 
 use crate::Api;
@@ -61,7 +62,8 @@ pub(crate) async fn stop(
     who.execute(&api, StopTask { task, request }).await.map(Json)
 }
 
-/// A task's log as text, each line as `CONTAINER TEXT`; after its end, its last lines.
+/// A task's log as text, each line as `CONTAINER TEXT`. After its end it is what its instance keeps: the last MiB of each
+/// container's for seven days; where that is gone, the last lines.
 #[utoipa::path(get, path = "/tasks/{task}/logs", operation_id = "GetTaskLogs", params(("task" = TaskId, Path), LogsQuery), responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Logs"))))]
 pub(crate) async fn logs(
     who: Authorized<GetTaskLogs>,
@@ -71,12 +73,21 @@ pub(crate) async fn logs(
 ) -> Result<Response, Problem> {
     let LogsQuery { follow, tail, .. } = query;
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    match who.execute(&api, GetTaskLogs { task, query }).await? {
-        LogSource::Kept(lines) => Ok((text, lines).into_response()),
-        LogSource::Agent { instance, container } => {
-            let opened = api.logs.open(instance, task, container, follow, tail).await;
-            let lines = opened.map_err(Problem::unavailable)?.map(Ok::<Bytes, Infallible>);
-            Ok((text, HttpBody::from_stream(lines)).into_response())
-        }
-    }
+    let (instance, container, kept) = match who.execute(&api, GetTaskLogs { task, query }).await? {
+        LogSource::Kept(lines) => return Ok((text, lines).into_response()),
+        LogSource::Agent { instance, container, kept } => (instance, container, kept),
+    };
+    let lines = match (api.logs.open(instance, task, container, follow, tail).await, kept) {
+        (Ok(lines), None) => lines,
+        (Ok(lines), Some(kept)) => or_else(lines, kept).await,
+        (Err(_), Some(kept)) => stream::iter([Bytes::from(kept)]).boxed(),
+        (Err(cause), None) => return Err(Problem::unavailable(cause)),
+    };
+    Ok((text, HttpBody::from_stream(lines.map(Ok::<Bytes, Infallible>))).into_response())
+}
+
+/// The stream, or the text where the stream is empty.
+async fn or_else(mut lines: BoxStream<'static, Bytes>, text: String) -> BoxStream<'static, Bytes> {
+    let first = lines.next().await.unwrap_or_else(|| Bytes::from(text));
+    stream::iter([first]).chain(lines).boxed()
 }

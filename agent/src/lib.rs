@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use cgroup::Cgroups;
 use docker::{Engine, Executor};
 use host_info::HostInfo;
+use log_store::LogStore;
 use mirror::Mirror;
 use owner::Owner;
 use reconciler::Reconciler;
@@ -30,6 +31,7 @@ mod exit;
 mod host_info;
 mod image_gc;
 mod limits;
+mod log_store;
 mod logs;
 mod mirror;
 mod next;
@@ -86,6 +88,7 @@ async fn start(
     let hello = watch::Sender::new(host.hello(&about, host_info::used_subnets(&networks, None)));
     let listener = mirror::listen(&config.dir, config.mirror_listen).await?;
     let address = listener.local_addr().map_err(Error::Host)?;
+    let logs = Arc::new(LogStore::new(&config.dir));
     let client =
         ClientConfig { dir: config.dir, server: config.server, join_token: config.join_token };
     let heard = hello.subscribe();
@@ -110,6 +113,6 @@ async fn start(
     let owner = Owner { installation: instance.installation, instance: instance.id };
     let (platform, pulls) = (about.platform, docker::pull_limit());
     let (cgroups, host_memory) = (Arc::new(cgroups), host_info::total_memory());
-    let executor = Executor { engine, owner, mirror, platform, pulls, cgroups, host_memory };
+    let executor = Executor { engine, owner, mirror, platform, pulls, logs, cgroups, host_memory };
     Ok(Some(Reconciler::new(executor, clock, session, first.view, host, hello, ready)))
 }

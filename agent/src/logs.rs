@@ -14,12 +14,21 @@ use crate::docker::{Engine, Lines};
 /// The logs of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// The containers with Docker's ids.
-    pub(crate) sources: Vec<(ContainerName, ContainerId)>,
+    /// The containers, and where their logs are.
+    pub(crate) sources: Vec<(ContainerName, Source)>,
     /// Whether to go on with new lines.
     pub(crate) follow: bool,
     /// How many of the last lines to begin with; None for the whole log.
     pub(crate) tail: Option<usize>,
+}
+
+/// Where the log of a container is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// With Docker, under this id.
+    Docker(ContainerId),
+    /// What was kept when the container was removed.
+    Kept(String),
 }
 
 /// Answers a request of the server for logs.
@@ -41,7 +50,10 @@ fn merged(
     let Wanted { sources, follow, tail } = wanted;
     let logs: Vec<BoxStream<'static, Bytes>> = sources
         .into_iter()
-        .map(|(name, id)| lines(name, engine.log(&id, follow, tail).boxed()).boxed())
+        .map(|(name, source)| match source {
+            Source::Docker(id) => lines(name, engine.log(&id, follow, tail).boxed()).boxed(),
+            Source::Kept(text) => kept(&name, &text, tail),
+        })
         .collect();
     if follow {
         stream::select_all(logs).map(Ok).boxed()
@@ -49,6 +61,12 @@ fn merged(
         // One after the other, so that lines of a container stay together.
         stream::iter(logs).flatten().map(Ok).boxed()
     }
+}
+
+fn kept(name: &ContainerName, text: &str, tail: Option<usize>) -> BoxStream<'static, Bytes> {
+    let skipped = tail.map_or(0, |tail| text.lines().count().saturating_sub(tail));
+    let lines = text.lines().skip(skipped).flat_map(|line| [name.as_str(), " ", line, "\n"]);
+    stream::iter([Bytes::from(lines.collect::<String>())]).boxed()
 }
 
 type Output = Result<bollard::container::LogOutput, crate::error::DockerError>;

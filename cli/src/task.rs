@@ -61,7 +61,7 @@ pub enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Print a task's log; after its end, its last lines.
+    /// Print a task's log; after its end, its last MiB, which is kept for a week.
     Logs {
         /// Its id.
         task: TaskId,

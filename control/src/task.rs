@@ -33,7 +33,7 @@ pub struct StopTask {
     pub request: StopTaskRequest,
 }
 
-/// A task's log; after its end, its last lines.
+/// A task's log; after its end, what its instance keeps of it, or its last lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetTaskLogs {
     /// Of which task.
@@ -51,6 +51,9 @@ pub enum LogSource {
         instance: InstanceId,
         /// Only this container.
         container: Option<ContainerName>,
+        /// What is kept with the task where the agent has nothing of it any more, each line as `CONTAINER TEXT`; None while
+        /// the task has not stopped.
+        kept: Option<String>,
     },
     /// Kept with the task, each line as `CONTAINER TEXT`.
     Kept(String),
@@ -214,7 +217,11 @@ impl Request for GetTaskLogs {
             }
             Ok(match task.instance() {
                 Some(instance) if task.last_status() != TaskStatus::Stopped => {
-                    LogSource::Agent { instance, container }
+                    LogSource::Agent { instance, container, kept: None }
+                }
+                Some(instance) if view.observed.connected(instance) => {
+                    let kept = Some(kept_lines(&task, &self.query));
+                    LogSource::Agent { instance, container, kept }
                 }
                 _ => LogSource::Kept(kept_lines(&task, &self.query)),
             })

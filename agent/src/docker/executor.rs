@@ -20,6 +20,7 @@ use crate::cgroup::Cgroups;
 use crate::classify;
 use crate::error::{DockerError, OpError};
 use crate::limits;
+use crate::log_store::LogStore;
 use crate::mirror::Mirror;
 use crate::op::{Done, Network, Op};
 use crate::owner::Owner;
@@ -44,6 +45,8 @@ pub(crate) struct Executor {
     pub(crate) platform: Platform,
     /// Permits for pulls.
     pub(crate) pulls: Arc<Semaphore>,
+    /// The logs of containers that are gone.
+    pub(crate) logs: Arc<LogStore>,
     /// How tasks are bounded as a whole.
     pub(crate) cgroups: Arc<Cgroups>,
     /// MiB of memory that the host has, where that is known.
@@ -83,6 +86,7 @@ impl Executor {
             Op::Kill { id, .. } => self.signal(id, "SIGKILL").await,
             Op::Tail { id, .. } => self.engine.tail(id).await.map(Done::Read),
             Op::Remove { id, .. } => {
+                self.keep_log(task, &container.name, id).await;
                 let removed = self.remove(id).await;
                 self.cgroups.remove(task).await;
                 removed
@@ -161,6 +165,25 @@ impl Executor {
         let options = KillContainerOptions { signal: signal.to_owned() };
         let call = self.engine.docker.kill_container(id.as_str(), Some(options));
         within(SIGNAL, call).await.map(|()| Done::Signalled)
+    }
+
+    /// Keeps the log of a container that is about to be removed. Where that fails, the removal goes on: it may be what makes
+    /// room on the disk.
+    async fn keep_log(&self, task: &AssignedTask, name: &ContainerName, id: &ContainerId) {
+        let log = match self.engine.last_lines(id).await {
+            Ok(log) => log,
+            Err(error) => {
+                tracing::debug!(%error, task.id = %task.id, "the log of `{name}` cannot be read");
+                return;
+            }
+        };
+        let (store, task, name) = (Arc::clone(&self.logs), task.id, name.clone());
+        let keeping = tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.keep(task, &name, &log) {
+                tracing::warn!(%error, task.id = %task, "the log of `{name}` cannot be kept");
+            }
+        });
+        keeping.await.ok();
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<Done, DockerError> {

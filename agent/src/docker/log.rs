@@ -9,9 +9,11 @@ use model::ContainerId;
 
 use super::{Engine, docker_error};
 use crate::error::DockerError;
+use crate::log_store::LastLines;
 use crate::report::{self, TAIL_LINES};
 
 const READ: Duration = Duration::from_secs(10);
+const READ_ALL: Duration = Duration::from_secs(30);
 /// Bytes of a line at most; a longer one is cut into several.
 const LONGEST: usize = 64 * 1024;
 
@@ -32,6 +34,21 @@ impl Engine {
             Ok(read) => read,
             Err(_) => Err(DockerError::Timeout(READ)),
         }
+    }
+
+    /// The end of a container's log, as much as is kept of one.
+    pub(crate) async fn last_lines(&self, id: &ContainerId) -> Result<LastLines, DockerError> {
+        let reading = async {
+            let mut stream = Box::pin(self.log(id, false, None));
+            let (mut splitter, mut last) = (Lines::default(), LastLines::default());
+            while let Some(output) = stream.next().await {
+                splitter.take(output?).into_iter().for_each(|line| last.push(line));
+            }
+            splitter.rest().into_iter().for_each(|line| last.push(line));
+            Ok(last)
+        };
+        let read = tokio::time::timeout(READ_ALL, reading).await;
+        read.unwrap_or(Err(DockerError::Timeout(READ_ALL)))
     }
 
     /// A container's log from its last `tail` lines, or from its beginning; with `follow` as it grows.

@@ -18,6 +18,7 @@ use crate::Config;
 use crate::cgroup::Cgroups;
 use crate::docker::{Engine, Executor, pull_limit};
 use crate::host_info::{self, HostInfo};
+use crate::log_store::LogStore;
 use crate::mirror::Mirror;
 use crate::owner::Owner;
 use crate::reconciler::Reconciler;
@@ -46,6 +47,7 @@ pub(crate) struct TestAgent {
     pub(crate) ready: watch::Receiver<bool>,
     stop: CancellationToken,
     working: JoinHandle<()>,
+    _logs: tempfile::TempDir,
 }
 
 /// A new installation and instance.
@@ -70,6 +72,7 @@ impl TestAgent {
         base: String,
         view: AgentView,
     ) -> Self {
+        let logs = tempfile::tempdir().unwrap();
         let (engine, about) =
             Engine::connect(docker).await.expect("these tests need a Docker Engine");
         let config = Config {
@@ -111,6 +114,7 @@ impl TestAgent {
             mirror,
             platform: about.platform,
             pulls: pull_limit(),
+            logs: Arc::new(LogStore::new(logs.path())),
             cgroups: Arc::new(cgroups.unwrap_or(Cgroups::Absent)),
             host_memory: host_info::total_memory(),
         };
@@ -127,6 +131,7 @@ impl TestAgent {
             ready: is_ready,
             stop,
             working,
+            _logs: logs,
         }
     }
 
