@@ -4,10 +4,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
-use cli::output::Format;
+use cli::exit::Exit;
+use cli::output::{self, Format};
 use config::Flags;
 use demo::sample::Fault;
 
@@ -230,6 +232,22 @@ impl Arguments {
         let Global { data_dir, config, set: _, url: _, token: _, output: _ } = &self.global;
         Flags { data_dir: data_dir.clone(), file: config.clone(), settings }
     }
+}
+
+/// Says what is wrong with the command line, as JSON where that is asked for; help and version are no errors.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    let json = |pair: &[String]| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json";
+    let is_json = words.windows(2).any(json)
+        || words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"));
+    if is_json && error.use_stderr() {
+        let text = error.render().to_string();
+        let detail = text.trim_start_matches("error: ").trim_end();
+        output::failure(Format::Json, Exit::Usage.name(), detail, Exit::Usage);
+        return Exit::Usage.into();
+    }
+    error.print().ok();
+    if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

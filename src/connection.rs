@@ -1,6 +1,7 @@
 //! Where commands find the admin API: said by flag or environment, else the server of this data directory.
 
-use cli::Connection;
+use cli::exit::Exit;
+use cli::{Connection, TokenOrigin};
 use config::Config;
 use supervisor::{Layout, RoleError, local_api};
 
@@ -14,21 +15,33 @@ pub(crate) enum ConnectionError {
         url: String,
     },
     /// The token of this data directory cannot be read.
-    #[error(transparent)]
+    #[error(
+        "the token of this data directory cannot be read: run this as the user that runs the server, or set BERTH_TOKEN"
+    )]
     Local(#[from] RoleError),
+}
+
+impl ConnectionError {
+    /// Without a credential nothing is asked.
+    pub(crate) fn exit(&self) -> Exit {
+        Exit::Forbidden
+    }
 }
 
 /// Where commands go. The local token is sent to the local API only.
 pub(crate) fn find(config: &Config) -> Result<Connection, ConnectionError> {
+    let said = config.client.token.clone();
     if let Some(url) = &config.client.url {
-        let token = config.client.token.clone();
-        let token = token.ok_or_else(|| ConnectionError::NoToken { url: url.clone() })?;
-        return Ok(Connection { url: url.clone(), token });
+        let token = said.ok_or_else(|| ConnectionError::NoToken { url: url.clone() })?;
+        return Ok(Connection { url: url.clone(), token, origin: TokenOrigin::Said });
     }
     let layout = Layout::new(&config.data_dir);
-    let token = match &config.client.token {
-        Some(token) => token.clone(),
-        None => local_api::token(&layout)?,
-    };
-    Ok(Connection { url: local_api::url(config, &layout), token })
+    let url = local_api::url(config, &layout);
+    if let Some(token) = said {
+        return Ok(Connection { url, token, origin: TokenOrigin::Said });
+    }
+    let (token, file) = (local_api::token(&layout)?, layout.admin_token());
+    let origin =
+        if token.is_empty() { TokenOrigin::Missing(file) } else { TokenOrigin::File(file) };
+    Ok(Connection { url, token, origin })
 }

@@ -26,7 +26,10 @@ mod roles;
 mod settings;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return arguments::refuse(&error),
+    };
     // Only one provider is built in, and nobody has installed another before the first line of main.
     rustls::crypto::ring::default_provider().install_default().ok();
     let (flags, format) = (arguments.flags(), arguments.output());
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
     };
     let config = match config {
         Ok(config) => config,
-        Err(error) => return ended(Err(error.into())),
+        Err(error) => return ended(format, Err(error.into())),
     };
     run(arguments.command, format, &config, &flags)
 }
@@ -65,14 +68,14 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
     match command {
         Command::Up(arguments::Up { detach, background }) => {
             let outcome = up::run(up::Up { detach, background }, config, flags);
-            ended(leave_failure(RoleKind::Supervisor, config, outcome))
+            ended(format, leave_failure(RoleKind::Supervisor, config, outcome))
         }
         Command::Down(arguments::Down { timeout, force, keep_tasks, delete_services, yes }) => {
             let timeout = Duration::from_secs(timeout);
             let consent = if yes { Consent::Given } else { Consent::Ask };
             let delete_services = delete_services.then_some(consent);
             let how = down::Down { timeout, force, keep_tasks, delete_services };
-            ended(down::run(how, config, flags))
+            ended(format, down::run(how, config, flags))
         }
         Command::Server(how) => role(RoleKind::Server, how, config, server::run),
         Command::Agent(peer) => role(RoleKind::Agent, peer.supervised, config, agent::run),
@@ -104,7 +107,7 @@ fn role(
         tracing::error!("{}", error.sentence());
         return exit(error).into();
     }
-    ended(outcome)
+    ended(Format::Table, outcome)
 }
 
 /// Runs a command against the admin API.
@@ -112,8 +115,9 @@ fn client(command: cli::Command, format: Format, config: &Config) -> ExitCode {
     match connection::find(config) {
         Ok(connection) => wait(cli::run(command, &connection, format)),
         Err(error) => {
-            output::problem(&model::chain(&error));
-            Exit::Failure.into()
+            let exit = error.exit();
+            output::failure(format, exit.name(), &model::chain(&error), exit);
+            exit.into()
         }
     }
 }
@@ -122,7 +126,7 @@ fn wait(work: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(work),
-        Err(error) => ended(Err(RoleError::step(Step::StartRuntime)(error))),
+        Err(error) => ended(Format::Table, Err(RoleError::step(Step::StartRuntime)(error))),
     }
 }
 
@@ -139,12 +143,13 @@ fn print_archive(of: SampleArchive) -> ExitCode {
     }
 }
 
-fn ended(outcome: Result<(), RoleError>) -> ExitCode {
+fn ended(format: Format, outcome: Result<(), RoleError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::problem(&error.sentence());
-            exit(&error).into()
+            let exit = exit(&error);
+            output::failure(format, exit.name(), &error.sentence(), exit);
+            exit.into()
         }
     }
 }

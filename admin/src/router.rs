@@ -4,7 +4,7 @@ use api::{Done, Page, PageQuery};
 use axum::Json;
 use axum::extract::State;
 use control::{ListRouters, RemoveRouter};
-use model::RouterId;
+use model::IdPrefix;
 
 use crate::Api;
 use crate::authorized::Authorized;
@@ -22,11 +22,11 @@ pub(crate) async fn list(
 }
 
 /// Removes a router that will not come back; addresses no longer wait for it.
-#[utoipa::path(delete, path = "/routers/{router}", operation_id = "RemoveRouter", params(("router" = RouterId, Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("router:Remove"))))]
+#[utoipa::path(delete, path = "/routers/{router}", operation_id = "RemoveRouter", params(("router" = IdPrefix, Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("router:Remove"))))]
 pub(crate) async fn remove(
     who: Authorized<RemoveRouter>,
     State(api): State<Api>,
-    Path(id): Path<RouterId>,
+    Path(id): Path<IdPrefix>,
 ) -> Result<Json<Done>, Problem> {
     who.execute(&api, RemoveRouter(id)).await.map(Json)
 }

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use control::{CreateRule, DeleteRule, ListListeners, ListRules, ListTargetGroups};
-use model::RuleId;
+use model::IdPrefix;
 
 use crate::Api;
 use crate::authorized::Authorized;
@@ -55,11 +55,11 @@ pub(crate) async fn create_rule(
 }
 
 /// Removes a rule.
-#[utoipa::path(delete, path = "/rules/{rule}", operation_id = "DeleteRule", params(("rule" = RuleId, Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("rule:Delete"))))]
+#[utoipa::path(delete, path = "/rules/{rule}", operation_id = "DeleteRule", params(("rule" = IdPrefix, Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("rule:Delete"))))]
 pub(crate) async fn remove_rule(
     who: Authorized<DeleteRule>,
     State(api): State<Api>,
-    Path(id): Path<RuleId>,
+    Path(id): Path<IdPrefix>,
 ) -> Result<Json<Done>, Problem> {
     who.execute(&api, DeleteRule(id)).await.map(Json)
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use control::{GetTask, GetTaskLogs, ListTasks, LogSource, RunTask, StopTask};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use model::TaskId;
+use model::IdPrefix;
 
 use crate::Api;
 use crate::authorized::Authorized;
@@ -31,11 +31,11 @@ pub(crate) async fn list(
 }
 
 /// One task, also after it has stopped.
-#[utoipa::path(get, path = "/tasks/{task}", operation_id = "GetTask", params(("task" = TaskId, Path)), responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Get"))))]
+#[utoipa::path(get, path = "/tasks/{task}", operation_id = "GetTask", params(("task" = IdPrefix, Path)), responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Get"))))]
 pub(crate) async fn get(
     who: Authorized<GetTask>,
     State(api): State<Api>,
-    Path(id): Path<TaskId>,
+    Path(id): Path<IdPrefix>,
 ) -> Result<Json<api::Task>, Problem> {
     who.execute(&api, GetTask(id)).await.map(Json)
 }
@@ -52,11 +52,11 @@ pub(crate) async fn run(
 }
 
 /// Stops a task: routers are done with it first, then its containers get SIGTERM.
-#[utoipa::path(post, path = "/tasks/{task}/stop", operation_id = "StopTask", params(("task" = TaskId, Path)), request_body = StopTaskRequest, responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Stop"))))]
+#[utoipa::path(post, path = "/tasks/{task}/stop", operation_id = "StopTask", params(("task" = IdPrefix, Path)), request_body = StopTaskRequest, responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Stop"))))]
 pub(crate) async fn stop(
     who: Authorized<StopTask>,
     State(api): State<Api>,
-    Path(task): Path<TaskId>,
+    Path(task): Path<IdPrefix>,
     Body(request): Body<StopTaskRequest>,
 ) -> Result<Json<api::Task>, Problem> {
     who.execute(&api, StopTask { task, request }).await.map(Json)
@@ -64,18 +64,21 @@ pub(crate) async fn stop(
 
 /// A task's log as text, each line as `CONTAINER TEXT`. After its end it is what its instance keeps: the last MiB of each
 /// container's for seven days; where that is gone, the last lines.
-#[utoipa::path(get, path = "/tasks/{task}/logs", operation_id = "GetTaskLogs", params(("task" = TaskId, Path), LogsQuery), responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Logs"))))]
+#[utoipa::path(get, path = "/tasks/{task}/logs", operation_id = "GetTaskLogs", params(("task" = IdPrefix, Path), LogsQuery), responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Logs"))))]
 pub(crate) async fn logs(
     who: Authorized<GetTaskLogs>,
     State(api): State<Api>,
-    Path(task): Path<TaskId>,
+    Path(task): Path<IdPrefix>,
     Parameters(query): Parameters<LogsQuery>,
 ) -> Result<Response, Problem> {
     let LogsQuery { follow, tail, .. } = query;
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    let (instance, container, kept) = match who.execute(&api, GetTaskLogs { task, query }).await? {
+    let (task, instance, container, kept) = match who
+        .execute(&api, GetTaskLogs { task, query })
+        .await?
+    {
         LogSource::Kept(lines) => return Ok((text, lines).into_response()),
-        LogSource::Agent { instance, container, kept } => (instance, container, kept),
+        LogSource::Agent { task, instance, container, kept } => (task, instance, container, kept),
     };
     let lines = match (api.logs.open(instance, task, container, follow, tail).await, kept) {
         (Ok(lines), None) => lines,

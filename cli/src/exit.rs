@@ -27,6 +27,8 @@ pub enum Exit {
     Unreachable = 7,
     /// The deployment failed; it was rolled back where there was something to go back to.
     DeploymentFailed = 8,
+    /// Somebody stopped it with Ctrl-C (128 and SIGINT); what was begun goes on.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -36,6 +38,22 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// Its name, for programs that read errors as JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "Success",
+            Self::Failure => "Failure",
+            Self::Usage => "Usage",
+            Self::NotFound => "NotFound",
+            Self::Forbidden => "Forbidden",
+            Self::Conflict => "Conflict",
+            Self::Timeout => "Timeout",
+            Self::Unreachable => "Unreachable",
+            Self::DeploymentFailed => "DeploymentFailed",
+            Self::Interrupted => "Interrupted",
+        }
+    }
+
     /// That of a call that gave no answer.
     pub fn of(error: &CallError) -> Self {
         match error {
@@ -43,6 +61,9 @@ impl Exit {
             CallError::Unreachable { .. } => Self::Unreachable,
             CallError::OtherRevision { .. } | CallError::Unreadable { .. } => Self::Failure,
             CallError::Refused(refused) => match refused.status {
+                StatusCode::BAD_REQUEST
+                | StatusCode::UNPROCESSABLE_ENTITY
+                | StatusCode::PAYLOAD_TOO_LARGE => Self::Usage,
                 StatusCode::NOT_FOUND => Self::NotFound,
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Forbidden,
                 StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Self::Conflict,

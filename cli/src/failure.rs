@@ -1,7 +1,9 @@
 //! Why a command failed.
 
+use api::ProblemCode;
 use api::client::CallError;
 
+use crate::Connection;
 use crate::exit::Exit;
 use crate::sentence;
 
@@ -28,8 +30,21 @@ impl Failure {
         }
     }
 
-    pub(crate) fn sentence(&self) -> String {
+    /// What went wrong, for programs: the API's code where it has one.
+    pub(crate) fn code(&self) -> &'static str {
+        let code = match self {
+            Self::Call(error) => error.code(),
+            Self::Other(..) => None,
+        };
+        code.map_or_else(|| self.exit().name(), ProblemCode::as_str)
+    }
+
+    /// Cause and next step, for people.
+    pub(crate) fn sentence(&self, connection: &Connection) -> String {
         match self {
+            Self::Call(error) if error.code() == Some(ProblemCode::Unauthenticated) => {
+                sentence::unauthenticated(connection)
+            }
             Self::Call(error) => sentence::call(error),
             Self::Other(_, sentence) => sentence.clone(),
         }

@@ -1,5 +1,6 @@
 //! The commands that talk to the admin API, and to nothing else: one file per noun.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use api::client::Client;
@@ -30,8 +31,21 @@ mod wait;
 pub struct Connection {
     /// The admin API's address, as in `http://127.0.0.1:7070`.
     pub url: String,
-    /// A token.
+    /// A token; empty where there is none.
     pub token: String,
+    /// Where the token came from.
+    pub origin: TokenOrigin,
+}
+
+/// Where a token came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenOrigin {
+    /// Flag, environment or configuration.
+    Said,
+    /// This file of the data directory.
+    File(PathBuf),
+    /// There is none: this file of the data directory does not exist.
+    Missing(PathBuf),
 }
 
 /// What people can ask of a running Berth.
@@ -74,8 +88,9 @@ pub async fn run(command: Command, connection: &Connection, format: Format) -> E
     match answer(command, connection, format).await {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            output::problem(&failure.sentence());
-            failure.exit().into()
+            let (exit, sentence) = (failure.exit(), failure.sentence(connection));
+            output::failure(format, failure.code(), &sentence, exit);
+            exit.into()
         }
     }
 }

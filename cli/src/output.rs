@@ -3,6 +3,8 @@
 use api::Page;
 use serde::Serialize;
 
+use crate::exit::Exit;
+
 pub use terminal::{Progress, ask, line, note, pairs, problem, raw, table};
 
 /// How data is printed.
@@ -40,5 +42,28 @@ pub fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => line(&text),
         Err(error) => problem(&error.to_string()),
+    }
+}
+
+/// What went wrong, as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorDocument<'a> {
+    /// For programs.
+    code: &'a str,
+    /// Cause and next step, for people.
+    detail: &'a str,
+    /// The exit code of the command.
+    exit_code: u8,
+}
+
+/// Says what went wrong, on standard error: in words, or as JSON with a code where data is JSON, too.
+pub fn failure(format: Format, code: &str, detail: &str, exit: Exit) {
+    match format {
+        Format::Table => problem(detail),
+        Format::Json => {
+            let document = ErrorDocument { code, detail, exit_code: exit as u8 };
+            note(&serde_json::to_string_pretty(&document).unwrap_or_default());
+        }
     }
 }

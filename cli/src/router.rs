@@ -3,7 +3,7 @@
 use api::client::{Client, all};
 use api::{PageQuery, Router};
 use clap::Subcommand;
-use model::RouterId;
+use model::IdPrefix;
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -18,8 +18,8 @@ pub enum Command {
     Ls,
     /// Remove a router that will not come back; addresses no longer wait for it.
     Rm {
-        /// Its id.
-        router: RouterId,
+        /// Its id, or the first digits of it.
+        router: IdPrefix,
     },
 }
 
@@ -45,8 +45,8 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             output::list(format, routers, &HEADER, row);
         }
         Command::Rm { router } => {
-            client.remove_router(router).await?;
-            output::note(&sentence::router_removed(router));
+            client.remove_router(&router).await?;
+            output::note(&sentence::router_removed(&router));
         }
     }
     Ok(Exit::Success)

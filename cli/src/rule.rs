@@ -3,7 +3,7 @@
 use api::client::{Client, all};
 use api::{CreateRuleRequest, FixedResponse, PageQuery, Rule, RuleAction};
 use clap::Subcommand;
-use model::{ClusterName, RuleId, ServiceName};
+use model::{ClusterName, IdPrefix, ServiceName};
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -38,8 +38,8 @@ pub enum Command {
     },
     /// Remove a rule.
     Rm {
-        /// Its id.
-        rule: RuleId,
+        /// Its id, or the first digits of it.
+        rule: IdPrefix,
     },
 }
 
@@ -87,8 +87,8 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             output::data(format, &rule, &HEADER, vec![row(&rule)]);
         }
         Command::Rm { rule } => {
-            client.remove_rule(rule).await?;
-            output::note(&sentence::rule_removed(rule));
+            client.remove_rule(&rule).await?;
+            output::note(&sentence::rule_removed(&rule));
         }
     }
     Ok(Exit::Success)

@@ -7,11 +7,11 @@ use api::client::CallError;
 use api::{Deployment, InferredValue, LeftOutField, Router, Service, ServiceEvent, Task};
 use model::sentence::say;
 use model::{
-    ContainerName, DeploymentId, InstanceId, RolloutState, RouterId, RuleId, ServiceName, TaskId,
-    Timestamp,
+    ContainerName, DeploymentId, IdPrefix, InstanceId, RolloutState, ServiceName, TaskId, Timestamp,
 };
 
 use crate::text::{count, time, word};
+use crate::{Connection, TokenOrigin};
 
 /// Ends every sentence here.
 macro_rules! sentence {
@@ -40,6 +40,35 @@ pub(crate) fn call(error: &CallError) -> String {
             )
         }
     }
+}
+
+/// Why the API does not take the token, by where it came from.
+pub(crate) fn unauthenticated(connection: &Connection) -> String {
+    let url = &connection.url;
+    match &connection.origin {
+        TokenOrigin::Missing(file) => sentence!(
+            "there is no token for {url}: `{}` does not exist. Say the directory of the server that runs there with \
+             --data-dir, or a token with BERTH_TOKEN",
+            file.display()
+        ),
+        TokenOrigin::File(file) => sentence!(
+            "{url} does not take the token in `{}`: another installation answers there, or the token was revoked. Say \
+             the directory of the server that runs there with --data-dir, or another token with BERTH_TOKEN",
+            file.display()
+        ),
+        TokenOrigin::Said => sentence!(
+            "{url} does not take the token that BERTH_TOKEN, a flag or the configuration says: it is mistyped, revoked or \
+             over; the administrator's is in `admin.token` in the server's data directory"
+        ),
+    }
+}
+
+/// Somebody stops waiting.
+pub(crate) fn rollout_goes_on(service: &ServiceName) -> String {
+    sentence!(
+        "nobody waits any more, but the deployment goes on: `berth service show {service}` says how it stands, `berth \
+         service rollback {service}` goes back"
+    )
 }
 
 /// A value that was not given, and where it came from.
@@ -227,6 +256,10 @@ pub(crate) fn last_log_lines(container: &ContainerName) -> String {
     sentence!("last log lines of container {container}:")
 }
 
+pub(crate) fn whole_log(task: TaskId) -> String {
+    sentence!("all of it: `berth task logs {task}`")
+}
+
 pub(crate) fn nothing_to_change(service: &ServiceName) -> String {
     sentence!(
         "what of service {service} should change? `berth service update --help` shows what can"
@@ -278,6 +311,10 @@ pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> String {
     sentence!("`{}` cannot be read: {error}", file.display())
 }
 
+pub(crate) fn not_utf8(file: &Path) -> String {
+    sentence!("`{}` is not UTF-8: save it as UTF-8 and try again", file.display())
+}
+
 pub(crate) fn no_json(file: &Path, error: &serde_json::Error) -> String {
     sentence!("`{}` is not JSON: {error}", file.display())
 }
@@ -299,11 +336,11 @@ pub(crate) fn left_on_host(instance: InstanceId) -> String {
     )
 }
 
-pub(crate) fn router_removed(router: RouterId) -> String {
+pub(crate) fn router_removed(router: &IdPrefix) -> String {
     sentence!("router {router} is removed")
 }
 
-pub(crate) fn rule_removed(rule: RuleId) -> String {
+pub(crate) fn rule_removed(rule: &IdPrefix) -> String {
     sentence!("rule {rule} is removed")
 }
 

@@ -7,7 +7,7 @@ use api::{
 };
 use clap::Subcommand;
 use model::{
-    ClusterName, ContainerName, ContainerOverride, DesiredStatus, Overrides, ServiceName, TaskId,
+    ClusterName, ContainerName, ContainerOverride, DesiredStatus, IdPrefix, Overrides, ServiceName,
 };
 
 use crate::exit::Exit;
@@ -33,8 +33,8 @@ pub enum Command {
     },
     /// Show one task, also after it has stopped.
     Show {
-        /// Its id.
-        task: TaskId,
+        /// Its id, or the first digits of it.
+        task: IdPrefix,
     },
     /// Run a task definition without a service.
     Run {
@@ -55,16 +55,16 @@ pub enum Command {
     },
     /// Stop a task.
     Stop {
-        /// Its id.
-        task: TaskId,
+        /// Its id, or the first digits of it.
+        task: IdPrefix,
         /// Why, for the record.
         #[arg(long)]
         reason: Option<String>,
     },
     /// Print a task's log; after its end, its last MiB, which is kept for a week.
     Logs {
-        /// Its id.
-        task: TaskId,
+        /// Its id, or the first digits of it.
+        task: IdPrefix,
         /// Go on as lines come.
         #[arg(long, short)]
         follow: bool,
@@ -135,7 +135,7 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
                 output::list(format, tasks, &HEADER, row);
             }
         }
-        Command::Show { task } => show(&client.get_task(task).await?, format),
+        Command::Show { task } => show(&client.get_task(&task).await?, format),
         Command::Run { task_definition, count, container, cluster, command } => {
             let overrides = overrides(&task_definition, container, command, client).await?;
             let request = RunTaskRequest {
@@ -149,11 +149,11 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             output::data(format, &answer, &HEADER, answer.tasks.iter().map(row).collect());
         }
         Command::Stop { task, reason } => {
-            let task = client.stop_task(task, &StopTaskRequest { reason }).await?;
+            let task = client.stop_task(&task, &StopTaskRequest { reason }).await?;
             output::data(format, &task, &HEADER, vec![row(&task)]);
         }
         Command::Logs { task, follow, tail, container } => {
-            logs(task, &LogsQuery { follow, tail, container }, client).await?;
+            logs(&task, &LogsQuery { follow, tail, container }, client).await?;
         }
     }
     Ok(Exit::Success)
@@ -243,7 +243,7 @@ fn container_row(container: &Container) -> Vec<String> {
     ]
 }
 
-async fn logs(task: TaskId, query: &LogsQuery, client: &Client) -> Result<(), Failure> {
+async fn logs(task: &IdPrefix, query: &LogsQuery, client: &Client) -> Result<(), Failure> {
     let mut logs = client.logs(task, query).await?;
     while let Some(bytes) = logs
         .next()

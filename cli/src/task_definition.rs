@@ -1,6 +1,6 @@
 //! `berth task-definition`.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use api::client::{Client, all};
@@ -88,9 +88,15 @@ fn read(file: &Path) -> Result<Box<RawValue>, Failure> {
     } else {
         std::fs::read_to_string(file).map(|all| text = all)
     };
-    read.map_err(|error| Failure::Other(Exit::Failure, sentence::unreadable(file, &error)))?;
+    read.map_err(|error| {
+        let sentence = match error.kind() {
+            ErrorKind::InvalidData => sentence::not_utf8(file),
+            _ => sentence::unreadable(file, &error),
+        };
+        Failure::Other(Exit::Usage, sentence)
+    })?;
     // Editors of Windows put a byte order mark first (RFC 8259 section 8.1 lets a reader skip it).
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     RawValue::from_string(text)
-        .map_err(|error| Failure::Other(Exit::Failure, sentence::no_json(file, &error)))
+        .map_err(|error| Failure::Other(Exit::Usage, sentence::no_json(file, &error)))
 }

@@ -27,11 +27,28 @@ const SILENT: Duration = Duration::from_secs(30);
 /// Looks between two questions why tasks are not healthy yet.
 const LOOKS: u32 = 10;
 /// Log lines shown of a task that failed.
-const LOG_LINES: usize = 20;
+const LOG_LINES: usize = 10;
+
+/// Waits as [`watch`] does, until somebody has had enough of it.
+pub(crate) async fn rollout(
+    client: &Client,
+    service: &ServiceName,
+    cluster: &ClusterName,
+    wanted: DeploymentId,
+    timeout: Duration,
+) -> Outcome {
+    tokio::select! {
+        outcome = watch(client, service, cluster, wanted, timeout) => outcome,
+        // Where the signal cannot be heard, it ends the process as it always did.
+        Ok(()) = tokio::signal::ctrl_c() => {
+            Err(Failure::Other(Exit::Interrupted, sentence::rollout_goes_on(service)))
+        }
+    }
+}
 
 /// Waits until the deployment `wanted` is complete, or says why it is not: it failed, or takes longer than `timeout`. A
 /// newer one that takes its place is waited for instead.
-pub(crate) async fn rollout(
+async fn watch(
     client: &Client,
     service: &ServiceName,
     cluster: &ClusterName,
@@ -190,6 +207,9 @@ async fn failed(
     if let Some(task) = task {
         output::note(&sentence::task_stopped(task));
         task.containers.iter().for_each(log_tail);
+        if task.containers.iter().any(|one| one.log_tail.len() > LOG_LINES) {
+            output::note(&sentence::whole_log(task.task_id));
+        }
         if failed_health(task) {
             advice = sentence::health_advice(service);
         }

@@ -7,7 +7,7 @@ use model::{Change, Instance, InstanceChange, Precondition, State, TaskChange};
 use crate::describe::instance::instance;
 use crate::entity_tag::{self, Tagged};
 use crate::page::page;
-use crate::{Context, Decision, Operation, Refused, Request, View};
+use crate::{Context, Decision, Operation, Refused, Request, View, find};
 
 /// Instances by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,34 +37,39 @@ pub struct RemoveInstance {
     pub if_match: Option<IfMatch>,
 }
 
-/// The instance of that id, or of that name where only one has it.
-fn find<'a>(state: &'a State, text: &str) -> Result<&'a Instance, Refused> {
+/// The instance of that id or its first digits, or of that name where only one has it.
+fn named<'a>(state: &'a State, text: &str) -> Result<&'a Instance, Refused> {
     if let Some(found) = text.parse().ok().and_then(|id| state.instance(id)) {
         return Ok(found);
     }
-    let mut named = state.instances().filter(|instance| instance.name == text);
-    match (named.next(), named.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(Refused::missing(ResourceKind::Instance, &text)),
-        (Some(_), Some(_)) => Err(Refused::AmbiguousInstance(text.to_owned())),
+    let mut of_name = state.instances().filter(|instance| instance.name == text);
+    match (of_name.next(), of_name.next()) {
+        (Some(only), None) => return Ok(only),
+        (Some(_), Some(_)) => return Err(Refused::AmbiguousInstance(text.to_owned())),
+        (None, _) => {}
     }
+    let missing = || Refused::missing(ResourceKind::Instance, &text);
+    let prefix = text.parse().map_err(|_no_id| missing())?;
+    let ids = state.instances().map(|instance| instance.id);
+    let id = find::only(ResourceKind::Instance, &prefix, ids)?;
+    state.instance(id).ok_or_else(missing)
 }
 
 /// What is meant, as far as it is known.
 fn resource(state: &State, text: &str) -> Resource {
-    find(state, text)
+    named(state, text)
         .map_or_else(|_| Resource::unknown(ResourceKind::Instance, &text), Resource::from)
 }
 
 fn unmodified(if_match: Option<&IfMatch>, text: &str) -> Option<Precondition> {
     let (name, text) = (Resource::unknown(ResourceKind::Instance, &text), text.to_owned());
     entity_tag::unmodified(if_match, name.to_string(), move |state| {
-        find(state, &text).ok().map(entity_tag::of_instance)
+        named(state, &text).ok().map(entity_tag::of_instance)
     })
 }
 
 fn describe(view: &View<'_>, text: &str) -> Result<Tagged<api::Instance>, Refused> {
-    let one = find(view.state, text)?;
+    let one = named(view.state, text)?;
     let value = instance(view.state, view.observed, &view.setup.lease, view.now, one);
     Ok(Tagged { tag: entity_tag::of_instance(one), value })
 }
@@ -122,7 +127,7 @@ impl Request for UpdateInstance {
     }
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        let instance = find(context.view.state, &self.instance)?.id;
+        let instance = named(context.view.state, &self.instance)?.id;
         let change = InstanceChange::SetStatus { instance, status: self.request.status };
         Ok(Decision::change(vec![change.into()], |view| describe(view, &self.instance)))
     }
@@ -146,7 +151,7 @@ impl Request for RemoveInstance {
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         let View { state, observed, .. } = context.view;
-        let id = find(state, &self.instance)?.id;
+        let id = named(state, &self.instance)?.id;
         if observed.connected(id) {
             return Err(Refused::InstanceConnected(self.instance.clone()));
         }

@@ -25,6 +25,15 @@ pub enum Refused {
         /// How it was named.
         name: String,
     },
+    /// Several ids begin like this.
+    AmbiguousId {
+        /// What they name.
+        kind: ResourceKind,
+        /// What was given.
+        prefix: String,
+        /// Two of them.
+        some: [String; 2],
+    },
     /// Several instances have the name.
     AmbiguousInstance(String),
     /// The agent of an instance that should be removed is on the line.
@@ -234,7 +243,7 @@ impl Refused {
             Self::Contended => ProblemCode::Conflict,
             Self::HistoryUnreadable(_) => ProblemCode::Unavailable,
             Self::Missing { kind, name: _ } => missing(*kind),
-            Self::AmbiguousInstance(_) => ProblemCode::AmbiguousName,
+            Self::AmbiguousInstance(_) | Self::AmbiguousId { .. } => ProblemCode::AmbiguousName,
             Self::InstanceConnected(_) => ProblemCode::InstanceConnected,
             Self::Deploy(error) => error.code(),
             Self::Document(DocumentError::Faulty { faults, .. }) if faults.is_empty() => {

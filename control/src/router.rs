@@ -2,19 +2,19 @@
 
 use access::{Resource, ResourceKind};
 use api::{Done, Page, PageQuery};
-use model::{RouterChange, RouterId};
+use model::{IdPrefix, RouterChange, RouterId, State};
 
 use crate::describe::instance::router;
 use crate::page::page;
-use crate::{Context, Decision, Operation, Refused, Request, View};
+use crate::{Context, Decision, Operation, Refused, Request, View, find};
 
 /// Routers by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRouters(pub PageQuery);
 
 /// Removes a router that will not come back; addresses no longer wait for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemoveRouter(pub RouterId);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveRouter(pub IdPrefix);
 
 impl Request for ListRouters {
     const OPERATION: Operation = Operation::ListRouters;
@@ -38,11 +38,18 @@ impl Request for RemoveRouter {
     const OPERATION: Operation = Operation::RemoveRouter;
     type Answer = Done;
 
-    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
-        Ok(Resource::router(self.0))
+    fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
+        let known = named(view.state, &self.0);
+        Ok(known
+            .map_or_else(|_| Resource::unknown(ResourceKind::Router, &self.0), Resource::router))
     }
 
-    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        Ok(Decision::change(vec![RouterChange::Remove(self.0).into()], |_| Ok(Done {})))
+    fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        let id = named(context.view.state, &self.0)?;
+        Ok(Decision::change(vec![RouterChange::Remove(id).into()], |_| Ok(Done {})))
     }
+}
+
+fn named(state: &State, prefix: &IdPrefix) -> Result<RouterId, Refused> {
+    find::only(ResourceKind::Router, prefix, state.routers().map(|router| router.id))
 }

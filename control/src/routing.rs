@@ -2,7 +2,7 @@
 
 use access::{Resource, ResourceKind};
 use api::{CreateRuleRequest, Done, Page, PageQuery};
-use model::{Action, Conditions, Listener, RoutingChange, Rule, RuleId, State};
+use model::{Action, Conditions, IdPrefix, Listener, RoutingChange, Rule, RuleId, State};
 
 use crate::describe::routing::{listener, rule, target_groups};
 use crate::page::page;
@@ -28,8 +28,8 @@ pub struct ListRules(pub PageQuery);
 pub struct CreateRule(pub CreateRuleRequest);
 
 /// Removes a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeleteRule(pub RuleId);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteRule(pub IdPrefix);
 
 impl Request for ListListeners {
     const OPERATION: Operation = Operation::ListListeners;
@@ -178,24 +178,31 @@ pub(crate) fn host_and_path(host: &str, path: &str) -> Result<Conditions, Refuse
     Ok(Conditions::host_and_path(host, path))
 }
 
+/// A rule that people made, or one of a revision that is in force.
+fn named(state: &State, prefix: &IdPrefix) -> Result<RuleId, Refused> {
+    let in_force = state.rules_in_force();
+    let made = state.rules().map(|rule| rule.id).filter(|id| !in_force.contains_key(id));
+    find::only(ResourceKind::Rule, prefix, in_force.keys().copied().chain(made))
+}
+
 impl Request for DeleteRule {
     const OPERATION: Operation = Operation::DeleteRule;
     type Answer = Done;
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
-        let made = view.state.rule(self.0).map(Resource::from);
-        let known = made.or_else(|| {
-            let rules = view.state.rules_in_force();
-            rules.get(&self.0).map(Resource::from)
+        let known = named(view.state, &self.0).ok().and_then(|id| {
+            let made = view.state.rule(id).map(Resource::from);
+            made.or_else(|| view.state.rules_in_force().get(&id).map(Resource::from))
         });
         Ok(known.unwrap_or_else(|| Resource::unknown(ResourceKind::Rule, &self.0)))
     }
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        if let Some((service, revision)) = context.view.state.owner_of_rule(self.0) {
+        let id = named(context.view.state, &self.0)?;
+        if let Some((service, revision)) = context.view.state.owner_of_rule(id) {
             let (service, revision) = (service.name.clone(), revision.number);
             return Err(Refused::RuleOfRevision { service, revision });
         }
-        Ok(Decision::change(vec![RoutingChange::RemoveRule(self.0).into()], |_| Ok(Done {})))
+        Ok(Decision::change(vec![RoutingChange::RemoveRule(id).into()], |_| Ok(Done {})))
     }
 }

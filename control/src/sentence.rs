@@ -24,6 +24,10 @@ fn refused(refused: &Refused) -> String {
         Refused::Contended => "somebody else was faster each time: try again".to_owned(),
         Refused::HistoryUnreadable(why) => format!("history cannot be read: {why}"),
         Refused::Missing { kind, name } => missing(*kind, name),
+        Refused::AmbiguousId { kind, prefix, some: [one, other] } => format!(
+            "several ids of a {} begin with `{prefix}`, as {one} and {other}: say more of it",
+            kind.words()
+        ),
         Refused::AmbiguousInstance(name) => {
             format!(
                 "several instances are named `{name}`: say the id that `berth instance ls` shows"

@@ -1,12 +1,14 @@
 //! Tasks: those that run, those that have stopped, and their logs.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use access::{Resource, ResourceKind};
 use api::{ListTasksQuery, LogsQuery, Page, StopTaskRequest};
+use model::history::About;
 use model::{
-    ContainerName, DesiredStatus, History, HistoryQuery, InstanceId, ServiceId, ServiceName, State,
-    StopCause, Stopped, Task, TaskChange, TaskContainer, TaskId, TaskStatus,
+    ContainerName, DesiredStatus, History, HistoryQuery, IdPrefix, InstanceId, ServiceId,
+    ServiceName, State, StopCause, Stopped, Task, TaskChange, TaskContainer, TaskId, TaskStatus,
 };
 
 use crate::describe::task::task;
@@ -21,14 +23,14 @@ const LONGEST_REASON: usize = 1_024;
 pub struct ListTasks(pub ListTasksQuery);
 
 /// One task, also after it has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GetTask(pub TaskId);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetTask(pub IdPrefix);
 
 /// Stops a task: routers are done with it first, then its containers get SIGTERM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopTask {
     /// Which.
-    pub task: TaskId,
+    pub task: IdPrefix,
     /// Why.
     pub request: StopTaskRequest,
 }
@@ -37,7 +39,7 @@ pub struct StopTask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetTaskLogs {
     /// Of which task.
-    pub task: TaskId,
+    pub task: IdPrefix,
     /// Which lines.
     pub query: LogsQuery,
 }
@@ -47,6 +49,8 @@ pub struct GetTaskLogs {
 pub enum LogSource {
     /// At the agent of this instance.
     Agent {
+        /// The task.
+        task: TaskId,
         /// The instance.
         instance: InstanceId,
         /// Only this container.
@@ -59,34 +63,60 @@ pub enum LogSource {
     Kept(String),
 }
 
+/// Rows of history that are looked through for a task by its first digits.
+const ROWS: usize = 4_000;
+
+/// The task of State that is meant; an error where several are.
+fn in_state<'a>(state: &'a State, prefix: &IdPrefix) -> Result<Option<&'a Task>, Refused> {
+    if let Some(id) = prefix.id() {
+        return Ok(state.task(id));
+    }
+    match find::only(ResourceKind::Task, prefix, state.tasks().map(|task| task.id)) {
+        Ok(id) => Ok(state.task(id)),
+        Err(Refused::Missing { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
 /// What to read where State does not know a task.
-fn history(state: &State, id: TaskId, past: &Past) -> Option<HistoryQuery> {
-    let is_asked_for = state.task(id).is_none() && past.rows.is_empty();
-    is_asked_for.then(|| HistoryQuery::of_task(id))
+fn history(state: &State, prefix: &IdPrefix, past: &Past) -> Option<HistoryQuery> {
+    if !past.rows.is_empty() || !matches!(in_state(state, prefix), Ok(None)) {
+        return None;
+    }
+    Some(match prefix.id() {
+        Some(id) => HistoryQuery::of_task(id),
+        None => HistoryQuery { about: About::All, limit: ROWS, after: None },
+    })
 }
 
 /// A task that State or history knows, and the name of its service as history remembers it.
-fn known(view: &View<'_>, id: TaskId) -> Result<(Task, Option<ServiceName>), Refused> {
-    if let Some(task) = view.state.task(id) {
+fn known(view: &View<'_>, prefix: &IdPrefix) -> Result<(Task, Option<ServiceName>), Refused> {
+    if let Some(task) = in_state(view.state, prefix)? {
         return Ok((task.clone(), None));
     }
-    let found = view.past.rows.iter().find_map(|(_, row)| match row {
-        History::Task { task, service_name } => Some((task.as_ref().clone(), service_name.clone())),
-        History::Event(_) | History::Deployment(_) | History::Audit(_) => None,
-    });
-    found.ok_or_else(|| Refused::missing(ResourceKind::Task, &id))
+    let remembered = || {
+        view.past.rows.iter().filter_map(|(_, row)| match row {
+            History::Task { task, service_name } => Some((task, service_name)),
+            History::Event(_) | History::Deployment(_) | History::Audit(_) => None,
+        })
+    };
+    let ids: BTreeSet<TaskId> = remembered().map(|(task, _)| task.id).collect();
+    let id = find::only(ResourceKind::Task, prefix, ids.into_iter())?;
+    let found = remembered().find(|(task, _)| task.id == id);
+    let (task, service_name) = found.ok_or_else(|| Refused::missing(ResourceKind::Task, prefix))?;
+    Ok((task.as_ref().clone(), service_name.clone()))
 }
 
 /// What is meant, as far as it is known.
-fn resource(view: &View<'_>, id: TaskId) -> Resource {
-    match known(view, id) {
+fn resource(view: &View<'_>, prefix: &IdPrefix) -> Resource {
+    match known(view, prefix) {
         Ok((task, _)) => Resource::from(&task),
-        Err(_) => Resource::unknown(ResourceKind::Task, &id),
+        Err(_) => Resource::unknown(ResourceKind::Task, prefix),
     }
 }
 
-fn describe(view: &View<'_>, id: TaskId) -> Result<api::Task, Refused> {
-    let (found, service_name) = known(view, id)?;
+fn describe(view: &View<'_>, prefix: &IdPrefix) -> Result<api::Task, Refused> {
+    let (found, service_name) = known(view, prefix)?;
     Ok(task(view.state, view.observed, &found, service_name))
 }
 
@@ -142,7 +172,7 @@ impl Request for GetTask {
     type Answer = api::Task;
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
-        Ok(resource(view, self.0))
+        Ok(resource(view, &self.0))
     }
 
     fn named(&self) -> Option<Resource> {
@@ -150,11 +180,11 @@ impl Request for GetTask {
     }
 
     fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
-        history(state, self.0, past)
+        history(state, &self.0, past)
     }
 
     fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        Ok(Decision::read(|view| describe(view, self.0)))
+        Ok(Decision::read(|view| describe(view, &self.0)))
     }
 }
 
@@ -164,7 +194,7 @@ impl Request for StopTask {
     type Answer = api::Task;
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
-        Ok(resource(view, self.task))
+        Ok(resource(view, &self.task))
     }
 
     fn named(&self) -> Option<Resource> {
@@ -172,21 +202,21 @@ impl Request for StopTask {
     }
 
     fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
-        history(state, self.task, past)
+        history(state, &self.task, past)
     }
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        let (view, task) = (&context.view, self.task);
+        let view = &context.view;
         let said = self.request.reason.clone();
         let reason = said.unwrap_or_else(|| sentence::stopped_by(&view.caller.principal));
         if reason.chars().count() > LONGEST_REASON {
             return Err(Refused::TooLong { field: "reason", most: LONGEST_REASON });
         }
-        known(view, task)?;
+        let task = known(view, &self.task)?.0.id;
         let stopped = Stopped::new(StopCause::UserRequest, reason);
         let change = view.state.task(task).map(|_| TaskChange::Stop { task, stopped }.into());
         let changes = change.into_iter().collect();
-        Ok(Decision::change(changes, move |view| describe(view, task)))
+        Ok(Decision::change(changes, |view| describe(view, &self.task)))
     }
 }
 
@@ -195,7 +225,7 @@ impl Request for GetTaskLogs {
     type Answer = LogSource;
 
     fn resource(&self, view: &View<'_>) -> Result<Resource, Refused> {
-        Ok(resource(view, self.task))
+        Ok(resource(view, &self.task))
     }
 
     fn named(&self) -> Option<Resource> {
@@ -203,25 +233,25 @@ impl Request for GetTaskLogs {
     }
 
     fn history(&self, state: &State, past: &Past) -> Option<HistoryQuery> {
-        history(state, self.task, past)
+        history(state, &self.task, past)
     }
 
     fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         Ok(Decision::read(|view| {
-            let (task, _) = known(view, self.task)?;
+            let (task, _) = known(view, &self.task)?;
             let container = self.query.container.clone();
             let has = |name: &ContainerName| task.containers().iter().any(|one| one.name == *name);
             if let Some(name) = container.as_ref().filter(|name| !has(name)) {
-                let (task, container) = (self.task, name.clone());
+                let (task, container) = (task.id, name.clone());
                 return Err(Refused::ContainerMissing { task, container });
             }
             Ok(match task.instance() {
                 Some(instance) if task.last_status() != TaskStatus::Stopped => {
-                    LogSource::Agent { instance, container, kept: None }
+                    LogSource::Agent { task: task.id, instance, container, kept: None }
                 }
                 Some(instance) if view.observed.connected(instance) => {
                     let kept = Some(kept_lines(&task, &self.query));
-                    LogSource::Agent { instance, container, kept }
+                    LogSource::Agent { task: task.id, instance, container, kept }
                 }
                 _ => LogSource::Kept(kept_lines(&task, &self.query)),
             })

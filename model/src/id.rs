@@ -16,6 +16,64 @@ pub struct IdError {
     pub(crate) text: String,
 }
 
+/// Digits of an id that name it at least: fewer would soon name several.
+const SHORTEST_PREFIX: usize = 4;
+/// Digits of an id.
+const DIGITS: usize = 32;
+
+/// How people name what has an id: by all of it, or by the first digits, where only one begins with them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdPrefix(String);
+
+/// Text that is not 4 to 32 hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct IdPrefixError {
+    pub(crate) text: String,
+}
+
+impl IdPrefix {
+    /// The id, where it is given in full.
+    pub fn id<T: FromStr>(&self) -> Option<T> {
+        self.0.parse().ok()
+    }
+
+    /// Whether the id begins with it.
+    pub fn begins(&self, id: &impl fmt::Display) -> bool {
+        id.to_string().starts_with(&self.0)
+    }
+}
+
+impl FromStr for IdPrefix {
+    type Err = IdPrefixError;
+
+    fn from_str(text: &str) -> Result<Self, IdPrefixError> {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_hex && (SHORTEST_PREFIX..=DIGITS).contains(&text.len()) {
+            return Ok(Self(text.to_ascii_lowercase()));
+        }
+        Err(IdPrefixError { text: text.chars().take(80).collect() })
+    }
+}
+
+impl fmt::Display for IdPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for IdPrefix {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for IdPrefix {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
@@ -52,6 +110,12 @@ macro_rules! ids {
                 }
                 let id = Uuid::try_parse(text).ok().ok_or_else(wrong)?;
                 Ok(Self(id))
+            }
+        }
+
+        impl From<$name> for IdPrefix {
+            fn from(id: $name) -> Self {
+                Self(id.to_string())
             }
         }
 

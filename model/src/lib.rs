@@ -54,9 +54,9 @@ pub use digest::Digest;
 pub use docker::{ContainerId, ImageId};
 pub use history::{AuditEvent, AuditOutcome, EventKind, History, HistoryPlace, HistoryQuery};
 pub use id::{
-    ClusterId, CredentialId, DeploymentId, Epoch, InstallationId, InstanceId, JoinTokenId,
-    ListenerId, RouterId, RuleId, ServiceId, ServiceRevisionId, StateRevision, TargetGroupId,
-    TaskId,
+    ClusterId, CredentialId, DeploymentId, Epoch, IdPrefix, InstallationId, InstanceId,
+    JoinTokenId, ListenerId, RouterId, RuleId, ServiceId, ServiceRevisionId, StateRevision,
+    TargetGroupId, TaskId,
 };
 pub use image::{ImageReference, PinnedImage, Reference, Repository, Tag, TagKey};
 pub use name::{

@@ -39,6 +39,7 @@ const REPOSITORY: &str =
     "^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$";
 
 texts! {
+    IdPrefix: "An id, or its first digits where only one begins with them.", "^[0-9a-f]{4,32}$";
     InstallationId: "An installation's id.", ID;
     ClusterId: "A cluster's id.", ID;
     InstanceId: "An instance's id.", ID;

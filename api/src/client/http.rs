@@ -60,10 +60,7 @@ impl Client {
     /// of rustls.
     pub fn new(base: &str, token: &str) -> Result<Self, CallError> {
         let wrong = |cause: String| CallError::Address { base: base.to_owned(), cause };
-        let url: Url = base.parse().map_err(|error| wrong(format!("{error}")))?;
-        if url.cannot_be_a_base() {
-            return Err(wrong("it is no address of a host".to_owned()));
-        }
+        let url = base_url(base).map_err(wrong)?;
         let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
         let http = http.map_err(|error| wrong(error.to_string()))?;
         Ok(Self { http, base: url, token: token.to_owned() })
@@ -162,6 +159,25 @@ impl Client {
     }
 }
 
+/// An address as people have it: with or without a scheme, and with or without the path of the API, as `berth up` shows it.
+fn base_url(text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    let with_scheme = match text.split_once("://") {
+        Some(_) => text.to_owned(),
+        None => format!("http://{text}"),
+    };
+    let mut url: Url = with_scheme.parse().map_err(|error| format!("{error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
+        return Err("it is no address of a host over HTTP".to_owned());
+    }
+    let path = url.path().trim_end_matches('/');
+    let path = path.strip_suffix("/api/v1").unwrap_or(path).to_owned();
+    url.set_path(&path);
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url)
+}
+
 fn is_same_revision(answer: &Response) -> bool {
     let revision = answer.headers().get(API_REVISION);
     revision.is_some_and(|revision| revision.as_bytes() == REVISION.as_bytes())
@@ -199,8 +215,24 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_taken_as_people_have_it() {
+        let url = |base: &str| url(&base_url(base).unwrap(), &["status"]).to_string();
+        for base in [
+            "http://localhost:7070",
+            "http://localhost:7070/",
+            "http://localhost:7070/api/v1",
+            "http://localhost:7070/api/v1/",
+            "localhost:7070",
+            " localhost:7070/api/v1\n",
+        ] {
+            assert_eq!(url(base), "http://localhost:7070/api/v1/status", "{base}");
+        }
+        assert_eq!(url("https://host/berth/api/v1"), "https://host/berth/api/v1/status");
+    }
+
+    #[test]
     fn an_address_that_is_none_is_said_at_once() {
-        for bad in ["", "host", "mailto:x"] {
+        for bad in ["", "http://", "ftp://host", "mailto://x", "ho st"] {
             let error = Client::new(bad, "t").unwrap_err();
             assert!(matches!(error, CallError::Address { .. }), "{bad}");
         }

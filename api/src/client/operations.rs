@@ -1,6 +1,6 @@
 //! Every operation of the API.
 
-use model::{ClusterName, RouterId, RuleId, ServiceName, TaskId};
+use model::{ClusterName, IdPrefix, ServiceName};
 use reqwest::Method;
 use serde::Serialize;
 
@@ -97,7 +97,7 @@ impl Client {
     }
 
     /// Removes a router that will not come back.
-    pub async fn remove_router(&self, router: RouterId) -> Answer<Done> {
+    pub async fn remove_router(&self, router: &IdPrefix) -> Answer<Done> {
         self.delete(&["routers", &router.to_string()], &NO_QUERY, None).await
     }
 }
@@ -142,7 +142,7 @@ impl Client {
     }
 
     /// Removes a rule.
-    pub async fn remove_rule(&self, rule: RuleId) -> Answer<Done> {
+    pub async fn remove_rule(&self, rule: &IdPrefix) -> Answer<Done> {
         self.delete(&["rules", &rule.to_string()], &NO_QUERY, None).await
     }
 }
@@ -270,7 +270,7 @@ impl Client {
     }
 
     /// One task, also after it has stopped.
-    pub async fn get_task(&self, task: TaskId) -> Answer<Task> {
+    pub async fn get_task(&self, task: &IdPrefix) -> Answer<Task> {
         self.get(&["tasks", &task.to_string()], &NO_QUERY).await
     }
 
@@ -284,12 +284,12 @@ impl Client {
     }
 
     /// Stops a task.
-    pub async fn stop_task(&self, task: TaskId, request: &StopTaskRequest) -> Answer<Task> {
+    pub async fn stop_task(&self, task: &IdPrefix, request: &StopTaskRequest) -> Answer<Task> {
         self.post(&["tasks", &task.to_string(), "stop"], &NO_QUERY, request, None).await
     }
 
     /// A task's log as text, each line as `CONTAINER TEXT`; after its end, its last lines.
-    pub async fn logs(&self, task: TaskId, query: &LogsQuery) -> Answer<Logs> {
+    pub async fn logs(&self, task: &IdPrefix, query: &LogsQuery) -> Answer<Logs> {
         let request = self.request(Method::GET, &["tasks", &task.to_string(), "logs"], query);
         self.stream(request).await
     }

@@ -25,12 +25,14 @@ pub(super) async fn remove(
     client: &Client,
 ) -> Outcome {
     let name = &named.name;
+    // A mistyped name is not worth a question.
+    client.get_service(name, &named.cluster).await?;
     if !yes {
         match output::ask(&sentence::removal_question(name)) {
             Some(true) => {}
             Some(false) => return Ok(Exit::Failure),
             None => {
-                return Err(Failure::Other(Exit::Failure, sentence::removal_nobody_to_ask(name)));
+                return Err(Failure::Other(Exit::Usage, sentence::removal_nobody_to_ask(name)));
             }
         }
     }

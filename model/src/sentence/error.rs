@@ -8,7 +8,7 @@ use crate::batch::{CommitError, Unmet};
 use crate::cluster::SubnetError;
 use crate::definition::{DefinitionError, RevisionError};
 use crate::digest::DigestError;
-use crate::id::IdError;
+use crate::id::{IdError, IdPrefixError};
 use crate::image::ImageReferenceError;
 use crate::name::NameError;
 use crate::refusal::{
@@ -31,6 +31,10 @@ macro_rules! sentences {
 }
 
 sentences! {
+    IdPrefixError: |error| format!(
+        "`{}` is no id; an id has 32 hexadecimal digits, of which the first 4 or more do where only one begins with them",
+        error.text
+    );
     IdError: |error| format!(
         "`{}` is not an id: an id is 32 hexadecimal digits, as the `ls` commands show", error.text
     );
