@@ -31,10 +31,14 @@ actions! {
     InstallationStop = "installation:Stop",
     /// List clusters.
     ClusterList = "cluster:List",
+    /// Read what happened in a cluster.
+    ClusterEvents = "cluster:Events",
     /// List instances.
     InstanceList = "instance:List",
     /// Read one instance.
     InstanceGet = "instance:Get",
+    /// Read what happened to an instance.
+    InstanceEvents = "instance:Events",
     /// Change an instance's status.
     InstanceUpdate = "instance:Update",
     /// Remove an instance.

@@ -4,7 +4,9 @@ use api::{CreateJoinTokenRequest, Done, Page, PageQuery, UpdateInstanceRequest};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use control::{CreateJoinToken, GetInstance, ListInstances, RemoveInstance, UpdateInstance};
+use control::{
+    CreateJoinToken, GetInstance, ListInstanceEvents, ListInstances, RemoveInstance, UpdateInstance,
+};
 
 use crate::Api;
 use crate::authorized::Authorized;
@@ -66,4 +68,15 @@ pub(crate) async fn create_join_token(
 ) -> Result<(StatusCode, Json<api::JoinToken>), Problem> {
     let token = who.execute(&api, CreateJoinToken(request)).await?;
     Ok((StatusCode::CREATED, Json(token)))
+}
+
+/// What happened to an instance, newest first.
+#[utoipa::path(get, path = "/instances/{instance}/events", operation_id = "ListInstanceEvents", params(("instance" = String, Path), PageQuery), responses((status = 200, body = Page<api::InstanceEvent>), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("instance:Events"))))]
+pub(crate) async fn events(
+    who: Authorized<ListInstanceEvents>,
+    State(api): State<Api>,
+    Path(instance): Path<String>,
+    Parameters(query): Parameters<PageQuery>,
+) -> Result<Json<Page<api::InstanceEvent>>, Problem> {
+    who.execute(&api, ListInstanceEvents { instance, query }).await.map(Json)
 }

@@ -7,4 +7,4 @@ mod walk;
 
 pub use self::error::{CallError, Refused};
 pub use self::http::{Client, Logs, Tagged};
-pub use self::walk::all;
+pub use self::walk::{all, some};

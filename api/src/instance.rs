@@ -24,6 +24,8 @@ pub struct Instance {
     pub cluster_name: ClusterName,
     /// People's wish.
     pub status: InstanceStatus,
+    /// Whether `berth down` has stopped what runs there, until the next `berth up`.
+    pub suspended: bool,
     /// What its silence means.
     pub lease: Lease,
     /// Whether its agent is on the line.
@@ -49,8 +51,27 @@ pub struct Instance {
     pub agent_version: String,
     /// The version of its Docker Engine.
     pub docker_version: String,
+    /// Memory of its host that processes can still get, in MiB; null while that is not known.
+    pub available_memory_mib: Option<u64>,
+    /// The file system of its Docker; null while that is not known.
+    pub disk: Option<Disk>,
+    /// Why its agent divides what a task has over the containers, instead of bounding the task as a whole; null where it
+    /// does not.
+    pub divides_limits: Option<String>,
     /// When it joined.
     pub registered_at: Timestamp,
+}
+
+/// A file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    /// Its size in MiB.
+    pub total_mib: u64,
+    /// What is free, in MiB.
+    pub free_mib: u64,
+    /// Whether it is about to be full.
+    pub nearly_full: bool,
 }
 
 /// New settings of an instance.

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod cluster;
 pub mod deploy;
+pub mod event;
 pub mod header;
 pub mod image;
 pub mod installation;
@@ -18,6 +19,7 @@ pub mod problem;
 pub mod router;
 pub mod routing;
 pub mod service;
+mod service_problem;
 mod service_revision;
 pub mod status;
 pub mod task;
@@ -25,10 +27,11 @@ pub mod task_definition;
 
 pub use cluster::{Cluster, ClusterQuery, default_cluster};
 pub use deploy::{DeployRequest, DeployResponse, HealthCheckSettings, InferredValue};
+pub use event::{ClusterEvent, InstanceEvent};
 pub use header::{EntityTag, IdempotencyKey, IfMatch};
 pub use image::{ListTagsQuery, Platform, Repository, Tag};
 pub use installation::{Done, Remaining};
-pub use instance::{CreateJoinTokenRequest, Instance, JoinToken, UpdateInstanceRequest};
+pub use instance::{CreateJoinTokenRequest, Disk, Instance, JoinToken, UpdateInstanceRequest};
 pub use json_cause::json_cause;
 pub use page::{Limit, ListQuery, NextToken, Page, PageQuery};
 pub use problem::{Problem, ProblemCode};
@@ -40,6 +43,7 @@ pub use service::{
     CreateServiceRequest, Deployment, DeploymentStatus, ListEventsQuery, ListServicesQuery,
     LoadBalancer, ProvenRevision, RollbackRequest, Service, ServiceEvent, UpdateServiceRequest,
 };
+pub use service_problem::ServiceProblem;
 pub use service_revision::{
     RevisionAspect, RevisionImage, RevisionLoadBalancer, RevisionOutcome, ServiceRevision,
 };

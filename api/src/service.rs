@@ -13,6 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::cluster::default_cluster;
 use crate::page::{Limit, ListQuery, NextToken};
+use crate::service_problem::ServiceProblem;
+use crate::service_revision::RevisionImage;
 use crate::task_definition::TaskDefinitionReference;
 
 /// A service.
@@ -38,6 +40,11 @@ pub struct Service {
     pub revision: u32,
     /// What that revision runs.
     pub task_definition: Revision,
+    /// The images of that revision, by container.
+    #[schema(value_type = BTreeMap<String, RevisionImage>)]
+    pub images: BTreeMap<ContainerName, RevisionImage>,
+    /// What is wrong with it now.
+    pub problems: Vec<ServiceProblem>,
     /// Where it answers, if a rule leads to it.
     pub url: Option<String>,
     /// How many tasks it keeps, and where.

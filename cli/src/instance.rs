@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use api::client::{CallError, Client, all};
-use api::{CreateJoinTokenRequest, Instance, PageQuery, UpdateInstanceRequest};
+use api::client::{CallError, Client, all, some};
+use api::{CreateJoinTokenRequest, Disk, Instance, PageQuery, UpdateInstanceRequest};
 use clap::{Subcommand, ValueEnum};
 use model::{ClusterName, Dimension, InstanceStatus, PeerRole};
 
@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::{self, Format};
 use crate::sentence;
-use crate::text::{or_dash, text, time, word};
+use crate::text::{or_dash, size, text, time, word};
 
 /// What can be asked of instances.
 #[derive(Debug, Subcommand)]
@@ -22,6 +22,14 @@ pub enum Command {
     Show {
         /// Its id or name.
         instance: String,
+    },
+    /// What happened to it, newest first.
+    Events {
+        /// Its id or name.
+        instance: String,
+        /// How many.
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        limit: usize,
     },
     /// Take it out of service (draining), or back into it (active).
     Update {
@@ -96,8 +104,8 @@ impl From<Status> for InstanceStatus {
 }
 
 /// Columns of the list.
-pub(crate) const HEADER: [&str; 7] =
-    ["INSTANCE", "NAME", "STATUS", "LEASE", "TASKS", "CPU FREE", "MEMORY FREE"];
+pub(crate) const HEADER: [&str; 8] =
+    ["INSTANCE", "NAME", "STATUS", "LEASE", "TASKS", "CPU FREE", "MEMORY FREE", "DISK FREE"];
 
 /// A row of the list.
 pub(crate) fn row(instance: &Instance) -> Vec<String> {
@@ -114,7 +122,12 @@ pub(crate) fn row(instance: &Instance) -> Vec<String> {
         (instance.running_tasks_count + instance.pending_tasks_count).to_string(),
         free(Dimension::Cpu),
         free(Dimension::Memory),
+        or_dash(instance.disk.as_ref().map(disk)),
     ]
+}
+
+fn disk(disk: &Disk) -> String {
+    format!("{}/{}", size(disk.free_mib << 20), size(disk.total_mib << 20))
 }
 
 /// Runs one command.
@@ -124,6 +137,15 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             let instances =
                 all(PageQuery::default(), async |page| client.list_instances(page).await);
             output::list(format, instances.await?, &HEADER, row);
+        }
+        Command::Events { instance, limit } => {
+            let query = PageQuery::default();
+            let next =
+                async |query: &PageQuery| client.list_instance_events(&instance, query).await;
+            let events = some(query, limit, next).await?;
+            output::list(format, events, &["AT", "EVENT"], |event| {
+                vec![time(event.created_at), event.message.clone()]
+            });
         }
         Command::Show { instance } => show(&client.get_instance(&instance).await?.value, format),
         Command::Update { instance, status } => {
@@ -209,6 +231,9 @@ fn show(instance: &Instance, format: Format) {
         ("pending tasks", instance.pending_tasks_count.to_string()),
         ("agent", text(&instance.agent_version)),
         ("docker", text(&instance.docker_version)),
+        ("free memory", or_dash(instance.available_memory_mib.map(|mib| size(mib << 20)))),
+        ("free disk", or_dash(instance.disk.as_ref().map(disk))),
+        ("limits", or_dash(instance.divides_limits.as_ref())),
         ("joined", time(instance.registered_at)),
     ]);
     let rows = instance.registered_resources.iter().map(|(dimension, all)| {

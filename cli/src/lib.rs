@@ -56,7 +56,7 @@ pub enum Command {
     #[command(after_help = deploy::EXPLANATION)]
     Deploy(deploy::Deploy),
     /// Say how everything is.
-    Status,
+    Status(status::Arguments),
     /// Services: N tasks of a task definition, kept running.
     #[command(subcommand, visible_alias = "services")]
     Service(service::Command),
@@ -99,7 +99,7 @@ async fn answer(command: Command, connection: &Connection, format: Format) -> Ou
     let client = Client::new(&connection.url, &connection.token)?;
     match command {
         Command::Deploy(deploy) => deploy::run(deploy, &client, format).await,
-        Command::Status => status::run(&client, format).await,
+        Command::Status(arguments) => status::run(arguments, &client, format).await,
         Command::Service(command) => service::run(command, &client, format).await,
         Command::Task(command) => task::run(command, &client, format).await,
         Command::TaskDefinition(command) => task_definition::run(command, &client, format).await,

@@ -4,13 +4,17 @@
 use std::path::Path;
 
 use api::client::CallError;
-use api::{Deployment, InferredValue, LeftOutField, Router, Service, ServiceEvent, Task};
+use api::{
+    Deployment, Disk, InferredValue, LeftOutField, Router, Service, ServiceEvent, ServiceProblem,
+    Task,
+};
 use model::sentence::say;
 use model::{
-    ContainerName, DeploymentId, IdPrefix, InstanceId, RolloutState, ServiceName, TaskId, Timestamp,
+    ContainerName, DeploymentCause, DeploymentId, IdPrefix, InstanceId, RolloutState, ServiceName,
+    TaskId, Timestamp,
 };
 
-use crate::text::{count, time, word};
+use crate::text::{count, size, time, word};
 use crate::{Connection, TokenOrigin};
 
 /// Ends every sentence here.
@@ -195,14 +199,70 @@ pub(crate) const fn in_force() -> &'static str {
     ", in force"
 }
 
-/// Tasks that are healthy and end by themselves, again and again.
-pub(crate) fn crash_loop(deployment: &Deployment) -> String {
-    let last = deployment.last_failure_at.map(time).map(|at| format!(", the last one at {at}"));
-    let last = last.unwrap_or_default();
+/// What is wrong with a service, and what to do.
+pub(crate) fn service_problem(service: &ServiceName, problem: &ServiceProblem) -> String {
+    sentence!("service {service}: {}", self::problem(problem))
+}
+
+/// The same without its name.
+pub(crate) fn problem(problem: &ServiceProblem) -> String {
+    match problem {
+        ServiceProblem::NotPlaced { reason, advice } => {
+            let advice = advice.as_ref().map(|advice| format!(": {advice}")).unwrap_or_default();
+            sentence!("not placed: {reason}{advice}")
+        }
+        ServiceProblem::Unhealthy { tasks, check } => {
+            sentence!("unhealthy: {} failing health checks: {check}", count(*tasks, "task"))
+        }
+        ServiceProblem::CrashLoop { exits, reason, last_at } => {
+            let at = last_at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
+            let last = reason.as_ref().map(|reason| format!(", the last one{at}: {reason}"));
+            sentence!(
+                "crash loop: {exits} tasks were healthy and ended by themselves{}; they are started again ever more slowly",
+                last.unwrap_or_default()
+            )
+        }
+        ServiceProblem::DeploymentFailed { deployment, cause, reason, rolled_back } => {
+            let what = match cause {
+                DeploymentCause::Pushed => "the last push failed",
+                _ => "the last deployment failed",
+            };
+            let back = if *rolled_back { "; what ran before answers" } else { "" };
+            sentence!("{what}{back} ({deployment}): {reason}")
+        }
+    }
+}
+
+/// A host that is about to be full.
+pub(crate) fn disk_nearly_full(instance: &str, disk: &Disk) -> String {
     sentence!(
-        "{} tasks were healthy and ended by themselves{last}; they are started again ever more slowly",
-        deployment.crashed_tasks
+        "instance {instance}: its disk is nearly full, {} of {} are free: remove what nobody needs there, as `docker \
+         system df` shows",
+        size(disk.free_mib << 20),
+        size(disk.total_mib << 20)
     )
+}
+
+/// A host that is not there.
+pub(crate) fn instance_away(instance: &str) -> String {
+    sentence!("instance {instance} is not connected: start its agent with `berth up` on that host")
+}
+
+/// A host that `berth down` has stopped.
+pub(crate) fn instance_suspended(instance: &str) -> String {
+    sentence!("instance {instance} is suspended by `berth down`: `berth up` there ends that")
+}
+
+pub(crate) fn not_ready() -> String {
+    sentence!("the server is not ready yet: it waits for its registry, router or local instance")
+}
+
+pub(crate) fn no_instance() -> String {
+    sentence!("no instance has joined: nothing can run; `berth up` starts one here")
+}
+
+pub(crate) fn no_problems() -> String {
+    sentence!("no problems")
 }
 
 /// What comes after a deployment that answers.

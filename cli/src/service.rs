@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::client::{Client, Tagged, all};
+use api::client::{Client, Tagged, all, some};
 use api::{
     Deployment, IfMatch, Limit, ListEventsQuery, ListServicesQuery, ListTasksQuery, Page,
     RollbackRequest, Service, ServiceEvent, UpdateServiceRequest,
 };
 use clap::Subcommand;
-use model::{ClusterName, RolloutState, ServiceName};
+use model::{ClusterName, ServiceName};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
-use crate::text::{or_dash, short_image, text, time, word};
+use crate::text::{or_dash, pinned, time, word};
 use crate::{sentence, wait};
 
 mod arguments;
@@ -88,11 +88,8 @@ const EVENT_HEADER: [&str; 2] = ["AT", "EVENT"];
 /// How many of the newest `show` prints.
 const EVENTS_SHOWN: usize = 10;
 
-/// Exits in a row, of tasks that were healthy, that are called a crash loop.
-const CRASH_LOOP: u32 = 3;
-
 /// Columns of the list.
-const HEADER: [&str; 6] = ["SERVICE", "STATUS", "RUNNING", "DEFINITION", "ROLLOUT", "URL"];
+const HEADER: [&str; 7] = ["SERVICE", "STATUS", "RUNNING", "REVISION", "IMAGE", "ROLLOUT", "URL"];
 
 /// A row of the list.
 fn row(service: &Service) -> Vec<String> {
@@ -100,36 +97,35 @@ fn row(service: &Service) -> Vec<String> {
         service.service_name.to_string(),
         word(&service.status),
         format!("{}/{}", service.running_count, service.desired_count),
-        service.task_definition.to_string(),
+        service.revision.to_string(),
+        images(service),
         or_dash(service.primary().map(|primary| word(&primary.rollout_state))),
         or_dash(service.url.as_ref()),
     ]
 }
 
 /// Prints the list, and below it what is wrong with which service.
-pub(crate) fn list(services: &[Service]) {
-    output::line(&output::table(&HEADER, services.iter().map(row).collect()));
-    let troubled = services.iter().filter_map(|service| Some((service, trouble(service)?)));
-    for (index, (service, (what, why))) in troubled.enumerate() {
-        if index == 0 {
-            output::line("");
-        }
-        output::line(&format!("{}: {what}: {why}", service.service_name));
+fn list(services: &[Service]) {
+    output::line(&table(services));
+    let problems = problems(services);
+    if !problems.is_empty() {
+        output::line("");
+        problems.iter().for_each(|problem| output::line(problem));
     }
 }
 
-/// In which way a service is not as it should be, and why; None where nothing is known to be wrong.
-fn trouble(service: &Service) -> Option<(&'static str, String)> {
-    if let Some(reason) = &service.placement_failure {
-        return Some(("not placed", reason.clone()));
-    }
-    let primary = service.primary()?;
-    if primary.crashed_tasks >= CRASH_LOOP {
-        let why = sentence::crash_loop(primary);
-        return Some(("crash loop", why));
-    }
-    let failed = primary.rollout_state == RolloutState::Failed;
-    failed.then(|| ("failed", primary.rollout_state_reason.clone()))
+/// The list alone.
+pub(crate) fn table(services: &[Service]) -> String {
+    output::table(&HEADER, services.iter().map(row).collect())
+}
+
+/// What is wrong with which service, a line each.
+pub(crate) fn problems(services: &[Service]) -> Vec<String> {
+    let of = |service: &Service| -> Vec<String> {
+        let name = &service.service_name;
+        service.problems.iter().map(|problem| sentence::service_problem(name, problem)).collect()
+    };
+    services.iter().flat_map(of).collect()
 }
 
 /// Runs one command.
@@ -173,16 +169,19 @@ async fn update(named: &Named, settings: Settings, client: &Client) -> Result<Se
         task_definition: settings.task_definition,
         follow_tags: settings.follow_tags,
         force_new_deployment: settings.force_new_deployment,
+        health_check_grace_period_seconds: settings.health_grace_period,
         ..Default::default()
     };
     let (minimum, maximum) = (settings.minimum_healthy_percent, settings.maximum_percent);
+    let bake_time = settings.bake_time;
     let mut if_match = None;
-    if minimum.is_some() || maximum.is_some() {
+    if minimum.is_some() || maximum.is_some() || bake_time.is_some() {
         // They are one setting with the breaker: what is not given stays as it is.
         let Tagged { value: known, tag } = client.get_service(&named.name, &named.cluster).await?;
         let mut bounds = known.deployment_configuration;
         bounds.minimum_healthy_percent = minimum.unwrap_or(bounds.minimum_healthy_percent);
         bounds.maximum_percent = maximum.unwrap_or(bounds.maximum_percent);
+        bounds.bake_time_in_seconds = bake_time.unwrap_or(bounds.bake_time_in_seconds);
         request.deployment_configuration = Some(bounds);
         if_match = tag.map(IfMatch::from);
     }
@@ -194,21 +193,13 @@ async fn update(named: &Named, settings: Settings, client: &Client) -> Result<Se
 }
 
 async fn events(named: &Named, limit: usize, client: &Client, format: Format) -> Outcome {
-    let mut query = ListEventsQuery {
+    let query = ListEventsQuery {
         cluster: named.cluster.clone(),
         limit: Limit::default(),
         next_token: None,
     };
-    let mut events = Vec::new();
-    while events.len() < limit {
-        let page = client.list_service_events(&named.name, &query).await?;
-        events.extend(page.items);
-        query.next_token = page.next_token;
-        if query.next_token.is_none() {
-            break;
-        }
-    }
-    events.truncate(limit);
+    let next = async |query: &ListEventsQuery| client.list_service_events(&named.name, query).await;
+    let events = some(query, limit, next).await?;
     output::list(format, events, &EVENT_HEADER, |event| event_row(&named.name, event));
     Ok(Exit::Success)
 }
@@ -258,7 +249,7 @@ fn facts(service: &Service) -> Vec<(&'static str, String)> {
         ("tasks", sentence::counts(service)),
         ("revision", service.revision.to_string()),
         ("task definition", service.task_definition.to_string()),
-        ("image", primary.map_or_else(|| text(""), images)),
+        ("image", images(service)),
         ("rollout", or_dash(rollout)),
     ];
     if let Some(until) = primary.and_then(Deployment::bakes_until) {
@@ -267,7 +258,8 @@ fn facts(service: &Service) -> Vec<(&'static str, String)> {
     if let Some(failed) = primary.and_then(|primary| primary.rollback_of) {
         facts.push(("rolled back", sentence::rolled_back(failed)));
     }
-    facts.extend(trouble(service));
+    let problems = service.problems.iter();
+    facts.extend(problems.map(|problem| ("problem", sentence::problem(problem))));
     if !service.follow_tags {
         facts.push(("pushes", sentence::follows_no_tags()));
     }
@@ -279,10 +271,10 @@ fn event_row(service: &ServiceName, event: &ServiceEvent) -> Vec<String> {
     vec![time(event.created_at), sentence::event(service, event)]
 }
 
-/// `repository@sha256:0123...` of the containers, each image once.
-fn images(deployment: &Deployment) -> String {
-    let short: BTreeSet<String> = deployment.images.values().map(short_image).collect();
-    crate::text::list(short)
+/// `repository:tag@0123456789ab` of the containers, each image once.
+fn images(service: &Service) -> String {
+    let shown = service.images.values().map(|one| pinned(&one.image, &one.digest));
+    crate::text::list(shown.collect::<BTreeSet<String>>())
 }
 
 async fn wait_and_show(

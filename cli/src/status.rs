@@ -1,7 +1,7 @@
 //! `berth status`.
 
-use api::Status;
 use api::client::Client;
+use api::{Instance, Status};
 use model::Lease;
 
 use crate::exit::Exit;
@@ -10,17 +10,52 @@ use crate::output::{self, Format};
 use crate::text::or_dash;
 use crate::{instance, router, sentence, service};
 
+/// What `berth status` is asked for.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Arguments {
+    /// End with 1 where anything is wrong, for scripts and probes.
+    #[arg(long)]
+    check: bool,
+}
+
 /// Prints how everything is.
-pub(crate) async fn run(client: &Client, format: Format) -> Outcome {
+pub(crate) async fn run(arguments: Arguments, client: &Client, format: Format) -> Outcome {
     let status = client.status().await?;
+    let problems = problems(&status);
     match format {
         Format::Json => output::json(&status),
-        Format::Table => print(&status),
+        Format::Table => print(&status, &problems),
+    }
+    if arguments.check && !problems.is_empty() {
+        return Ok(Exit::Failure);
     }
     Ok(Exit::Success)
 }
 
-fn print(status: &Status) {
+/// Everything that is wrong, a line each.
+fn problems(status: &Status) -> Vec<String> {
+    let not_ready = (!status.ready).then(sentence::not_ready);
+    let no_instance = status.instances.is_empty().then(sentence::no_instance);
+    let lost = status.routers.iter().filter(|router| router.lease == Lease::Lost);
+    let whole = not_ready.into_iter().chain(no_instance);
+    whole
+        .chain(status.instances.iter().flat_map(of_instance))
+        .chain(lost.map(sentence::router_lost))
+        .chain(service::problems(&status.services))
+        .collect()
+}
+
+fn of_instance(instance: &Instance) -> Vec<String> {
+    let name = &instance.name;
+    let suspended = instance.suspended.then(|| sentence::instance_suspended(name));
+    let is_away = instance.lease >= Lease::Disconnected || !instance.agent_connected;
+    let away = (is_away && !instance.suspended).then(|| sentence::instance_away(name));
+    let full = instance.disk.filter(|disk| disk.nearly_full);
+    let full = full.map(|disk| sentence::disk_nearly_full(name, &disk));
+    suspended.into_iter().chain(away).chain(full).collect()
+}
+
+fn print(status: &Status, problems: &[String]) {
     output::line(&sentence::readiness(&status.version, status.ready));
     output::line(&format!("  registry  {}", status.registry_address));
     output::line(&format!("  router    {}", or_dash(status.router_url.as_ref())));
@@ -29,15 +64,16 @@ fn print(status: &Status) {
     section("instances", &instance::HEADER, instances);
     let routers = status.routers.iter().map(router::row).collect();
     section("routers", &router::HEADER, routers);
-    for router in status.routers.iter().filter(|router| router.lease == Lease::Lost) {
-        output::line(&format!("\n{}", sentence::router_lost(router)));
-    }
     if status.services.is_empty() {
         output::line(&format!("\n{}", sentence::no_services()));
     } else {
-        output::line("");
-        service::list(&status.services);
+        output::line(&format!("\n{}", service::table(&status.services)));
     }
+    output::line("");
+    if problems.is_empty() {
+        output::line(&sentence::no_problems());
+    }
+    problems.iter().for_each(|problem| output::line(problem));
 }
 
 fn section(name: &str, header: &[&str], rows: Vec<Vec<String>>) {

@@ -53,6 +53,14 @@ pub(crate) fn short_image(image: &ImageReference) -> String {
     }
 }
 
+/// `repository:tag@0123456789ab`: what was asked for, and what that was.
+pub(crate) fn pinned(image: &ImageReference, digest: &Digest) -> String {
+    match &image.reference {
+        Reference::Tag(_) => format!("{image}@{}", digest.short()),
+        Reference::Digest(_) => short_image(image),
+    }
+}
+
 /// Bytes as people read them.
 pub(crate) fn size(bytes: u64) -> String {
     let mut amount = bytes;

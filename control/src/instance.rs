@@ -38,7 +38,7 @@ pub struct RemoveInstance {
 }
 
 /// The instance of that id or its first digits, or of that name where only one has it.
-fn named<'a>(state: &'a State, text: &str) -> Result<&'a Instance, Refused> {
+pub(crate) fn named<'a>(state: &'a State, text: &str) -> Result<&'a Instance, Refused> {
     if let Some(found) = text.parse().ok().and_then(|id| state.instance(id)) {
         return Ok(found);
     }
@@ -56,7 +56,7 @@ fn named<'a>(state: &'a State, text: &str) -> Result<&'a Instance, Refused> {
 }
 
 /// What is meant, as far as it is known.
-fn resource(state: &State, text: &str) -> Resource {
+pub(crate) fn resource(state: &State, text: &str) -> Resource {
     named(state, text)
         .map_or_else(|_| Resource::unknown(ResourceKind::Instance, &text), Resource::from)
 }

@@ -82,10 +82,14 @@ operations! {
 
     /// Clusters.
     ListClusters: (ClusterList on Cluster); Listed, Reads;
+    /// What happened in a cluster.
+    ListClusterEvents: (ClusterEvents on Cluster); Named, Reads;
     /// Instances.
     ListInstances: (InstanceList on Instance); Listed, Reads;
     /// One instance.
     GetInstance: (InstanceGet on Instance); Named, Reads;
+    /// What happened to an instance.
+    ListInstanceEvents: (InstanceEvents on Instance); Named, Reads;
     /// Sets an instance ACTIVE or DRAINING.
     UpdateInstance: (InstanceUpdate on Instance); Named, Changes;
     /// Removes an instance that will not come back.

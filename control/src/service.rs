@@ -99,7 +99,7 @@ impl NamedService {
 /// A service with its last events.
 fn describe(view: &View<'_>, one: &Service) -> Result<Tagged<api::Service>, Refused> {
     let (events, _) = event::page_of(view.past, EVENTS_SHOWN);
-    let described = service(view.state, one, view.router_port);
+    let described = service(view, one);
     let described = described.ok_or_else(|| Refused::missing(ResourceKind::Service, &one.name))?;
     let value = api::Service { events, ..described };
     Ok(Tagged { tag: entity_tag::of_service(one), value })
@@ -119,7 +119,7 @@ impl Request for ListServices {
         Ok(Decision::read(|view| {
             let all = view.state.services().filter(|one| one.cluster == query.cluster);
             let seen = all.filter(|one| view.shows(Self::OPERATION, *one));
-            let described = seen.filter_map(|one| service(view.state, one, view.router_port));
+            let described = seen.filter_map(|one| service(view, one));
             let key = |one: &api::Service| one.service_name.clone();
             page(described, key, query.limit, query.next_token.as_ref(), |one| one)
         }))

@@ -1,11 +1,10 @@
 //! Revisions of a service.
 
 use access::Resource;
-use api::{ListEventsQuery, Page, RevisionAspect, RevisionImage, RevisionOutcome};
-use model::{
-    ContainerDefinition, Reference, Service, ServiceName, ServiceRevision, State, TaskDefinition,
-};
+use api::{ListEventsQuery, Page, RevisionAspect, RevisionOutcome};
+use model::{ContainerDefinition, Service, ServiceName, ServiceRevision, State, TaskDefinition};
 
+use crate::describe::service::images;
 use crate::page::page;
 use crate::{Context, Decision, Operation, Refused, Request, View, find};
 
@@ -39,19 +38,6 @@ impl Request for ListServiceRevisions {
 }
 
 fn describe(state: &State, service: &Service, revision: &ServiceRevision) -> api::ServiceRevision {
-    let definition = state.task_definition(&revision.task_definition);
-    let image = |(name, pinned): (&model::ContainerName, &model::PinnedImage)| {
-        let container = definition.and_then(|definition| definition.container(name));
-        let image = container.map_or_else(
-            || model::ImageReference {
-                registry: None,
-                repository: pinned.repository.clone(),
-                reference: Reference::Digest(pinned.digest),
-            },
-            |container| container.image.clone(),
-        );
-        (name.clone(), RevisionImage { image, digest: pinned.digest })
-    };
     let mut deployments = state.deployments_of(service.id).rev();
     let last = deployments.find(|deployment| deployment.revision == revision.id);
     api::ServiceRevision {
@@ -59,7 +45,7 @@ fn describe(state: &State, service: &Service, revision: &ServiceRevision) -> api
         service_revision_id: revision.id,
         origin: revision.origin,
         task_definition: revision.task_definition.clone(),
-        images: revision.images.iter().map(image).collect(),
+        images: images(state, revision),
         load_balancers: load_balancers(state, revision),
         changed: changed(state, revision),
         outcome: last.map(|deployment| RevisionOutcome {

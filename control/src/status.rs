@@ -39,6 +39,6 @@ fn status(view: &View<'_>) -> Status {
         link_address: setup.link_address.clone(),
         instances: state.instances().map(describe_instance).collect(),
         routers: state.routers().map(describe_router).collect(),
-        services: state.services().filter_map(|one| service(state, one, port)).collect(),
+        services: state.services().filter_map(|one| service(view, one)).collect(),
     }
 }

@@ -97,7 +97,7 @@ fn known(view: &View<'_>, prefix: &IdPrefix) -> Result<(Task, Option<ServiceName
     let remembered = || {
         view.past.rows.iter().filter_map(|(_, row)| match row {
             History::Task { task, service_name } => Some((task, service_name)),
-            History::Event(_) | History::Deployment(_) | History::Audit(_) => None,
+            _ => None,
         })
     };
     let ids: BTreeSet<TaskId> = remembered().map(|(task, _)| task.id).collect();

@@ -89,7 +89,10 @@ impl Server {
                 "{} {} {} {} {:?}",
                 event.principal, event.operation, event.resource, event.request_id, event.outcome
             )),
-            History::Event(_) | History::Task { .. } | History::Deployment(_) => None,
+            History::Event(_)
+            | History::InstanceEvent(_)
+            | History::Task { .. }
+            | History::Deployment(_) => None,
         };
         self.lock().history.iter().filter_map(event).collect()
     }

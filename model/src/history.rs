@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::Principal;
 use crate::definition::Revision;
 use crate::digest::Digest;
-use crate::id::{DeploymentId, ServiceId, TaskId};
+use crate::id::{DeploymentId, InstanceId, ServiceId, TaskId};
 use crate::image::PinnedImage;
 use crate::name::{ClusterName, ContainerName, ServiceName};
 use crate::placement::PlacementFailure;
@@ -17,6 +17,10 @@ use crate::service::{Deployment, DeploymentFailure, RolloutState, ServiceRevisio
 use crate::stop::Stopped;
 use crate::task::Task;
 use crate::time::Timestamp;
+
+mod instance;
+
+pub use instance::{InstanceEvent, InstanceEventKind};
 
 /// The schemas of its rows, oldest first.
 const SCHEMAS: &[Schema<History>] = &[(0, json), (1, json)];
@@ -27,6 +31,8 @@ const SCHEMAS: &[Schema<History>] = &[(0, json), (1, json)];
 pub enum History {
     /// Something that happened to a service (ECS service event).
     Event(ServiceEvent),
+    /// Something that happened to an instance.
+    InstanceEvent(InstanceEvent),
     /// A task that has stopped and left State.
     Task {
         /// The task as it ended.
@@ -169,6 +175,8 @@ pub enum About {
     Service(ServiceId),
     /// A task.
     Task(TaskId),
+    /// An instance.
+    Instance(InstanceId),
     /// What people and their programs asked for.
     Audit,
 }
@@ -267,7 +275,20 @@ pub enum EventKind {
         task: TaskId,
         /// Why.
         stopped: Stopped,
+        /// How many tasks of its deployment have by now stopped like this after they were healthy. Not each of many is
+        /// told: equal ones follow ever more rarely.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u32,
     },
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_once(times: &u32) -> bool {
+    *times == 1
 }
 
 impl History {
@@ -293,6 +314,7 @@ impl History {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event(event) => event.at,
+            Self::InstanceEvent(event) => event.at,
             Self::Task { task, service_name: _ } => task.stopped_at().unwrap_or(task.created_at),
             Self::Deployment(deployment) => deployment.updated_at,
             Self::Audit(event) => event.at,
@@ -305,7 +327,15 @@ impl History {
             Self::Event(event) => Some(event.service),
             Self::Task { task, service_name: _ } => task.service,
             Self::Deployment(deployment) => Some(deployment.service),
-            Self::Audit(_) => None,
+            Self::Audit(_) | Self::InstanceEvent(_) => None,
+        }
+    }
+
+    /// The instance that it is about.
+    pub fn instance(&self) -> Option<InstanceId> {
+        match self {
+            Self::InstanceEvent(event) => Some(event.instance),
+            Self::Event(_) | Self::Task { .. } | Self::Deployment(_) | Self::Audit(_) => None,
         }
     }
 
@@ -313,7 +343,7 @@ impl History {
     pub fn task(&self) -> Option<TaskId> {
         match self {
             Self::Task { task, service_name: _ } => Some(task.id),
-            Self::Event(_) | Self::Deployment(_) | Self::Audit(_) => None,
+            Self::Event(_) | Self::InstanceEvent(_) | Self::Deployment(_) | Self::Audit(_) => None,
         }
     }
 

@@ -52,7 +52,10 @@ pub use definition::{
 };
 pub use digest::Digest;
 pub use docker::{ContainerId, ImageId};
-pub use history::{AuditEvent, AuditOutcome, EventKind, History, HistoryPlace, HistoryQuery};
+pub use history::{
+    AuditEvent, AuditOutcome, EventKind, History, HistoryPlace, HistoryQuery, InstanceEvent,
+    InstanceEventKind,
+};
 pub use id::{
     ClusterId, CredentialId, DeploymentId, Epoch, IdPrefix, InstallationId, InstanceId,
     JoinTokenId, ListenerId, RouterId, RuleId, ServiceId, ServiceRevisionId, StateRevision,

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::history::{EventKind, ServiceEvent};
+use crate::cluster::InstanceStatus;
+use crate::history::{EventKind, InstanceEventKind, ServiceEvent};
 use crate::id::DeploymentId;
 use crate::name::ServiceName;
 use crate::placement::{FilterReason, FilteredInstances, PlacementFailure};
@@ -226,9 +227,35 @@ impl fmt::Display for EventKind {
             Self::DeploymentFailed { deployment, failure } => {
                 say(format!("deployment {deployment} failed: {failure}"))
             }
-            Self::TaskStopped { task, stopped } => {
+            Self::TaskStopped { task, stopped, times: 1 } => {
                 say(format!("task {task} stopped: {}", stopped.reason))
             }
+            Self::TaskStopped { task, stopped, times } => say(format!(
+                "task {task} stopped, as {times} tasks by now have after they were healthy: {}",
+                stopped.reason
+            )),
+        })
+    }
+}
+
+impl fmt::Display for InstanceEventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::Joined => say("joined its cluster"),
+            Self::Rebooted => say("its host was started again"),
+            Self::StatusChanged { status: InstanceStatus::Active } => say("takes tasks again"),
+            Self::StatusChanged { status: InstanceStatus::Draining } => {
+                say("is being drained: it takes no new tasks, and those of services are replaced")
+            }
+            Self::Suspended => say("`berth down` stops what runs there"),
+            Self::Resumed => say("`berth up` lets it take tasks again"),
+            Self::TaskLost { task, service_name: Some(service) } => {
+                say(format!("task {task} of service {service} was given up with it"))
+            }
+            Self::TaskLost { task, service_name: None } => {
+                say(format!("task {task} was given up with it"))
+            }
+            Self::Removed => say("was removed"),
         })
     }
 }

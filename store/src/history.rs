@@ -83,7 +83,8 @@ pub(crate) fn writes(row: &History, number: u64) -> Vec<Write> {
 fn index(row: &History, key: &[u8]) -> impl Iterator<Item = Vec<u8>> + use<> {
     let place = key::without_kind(key);
     let service = row.service().map(About::Service);
-    let abouts = service.into_iter().chain(row.task().map(About::Task));
+    let instance = row.instance().map(About::Instance);
+    let abouts = service.into_iter().chain(row.task().map(About::Task)).chain(instance);
     abouts.map(move |about| [prefix(about), place.clone()].concat())
 }
 
@@ -93,6 +94,7 @@ fn prefix(about: About) -> Vec<u8> {
         About::All => key::HISTORY.to_vec(),
         About::Service(id) => key::history_about("service", &id),
         About::Task(id) => key::history_about("task", &id),
+        About::Instance(id) => key::history_about("instance", &id),
         About::Audit => key::AUDIT.to_vec(),
     }
 }
@@ -124,7 +126,7 @@ pub(crate) async fn read(
         for (key, value) in pairs {
             let value = match query.about {
                 About::All | About::Audit => Some(value),
-                About::Service(_) | About::Task(_) => {
+                About::Service(_) | About::Task(_) | About::Instance(_) => {
                     kv.get([key::HISTORY, &key[prefix.len()..]].concat()).await?
                 }
             };

@@ -8,13 +8,13 @@ use super::error::CallError;
 use super::http::{Client, Logs, NO_QUERY, Tagged};
 use crate::header::{IdempotencyKey, IfMatch};
 use crate::{
-    Cluster, ClusterQuery, CreateJoinTokenRequest, CreateRuleRequest, CreateServiceRequest,
-    DeployRequest, DeployResponse, Done, Instance, JoinToken, ListEventsQuery, ListServicesQuery,
-    ListTagsQuery, ListTaskDefinitionsQuery, ListTasksQuery, Listener, LogsQuery, Page, PageQuery,
-    RegisterTaskDefinitionQuery, Remaining, Repository, RollbackRequest, Router, Rule,
-    RunTaskRequest, RunTaskResponse, Service, ServiceEvent, ServiceRevision, Status,
-    StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition, TaskDefinitionReference,
-    UpdateInstanceRequest, UpdateServiceRequest,
+    Cluster, ClusterEvent, ClusterQuery, CreateJoinTokenRequest, CreateRuleRequest,
+    CreateServiceRequest, DeployRequest, DeployResponse, Done, Instance, InstanceEvent, JoinToken,
+    ListEventsQuery, ListServicesQuery, ListTagsQuery, ListTaskDefinitionsQuery, ListTasksQuery,
+    Listener, LogsQuery, Page, PageQuery, RegisterTaskDefinitionQuery, Remaining, Repository,
+    RollbackRequest, Router, Rule, RunTaskRequest, RunTaskResponse, Service, ServiceEvent,
+    ServiceRevision, Status, StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition,
+    TaskDefinitionReference, UpdateInstanceRequest, UpdateServiceRequest,
 };
 
 type Answer<T> = Result<T, CallError>;
@@ -80,6 +80,24 @@ impl Client {
         if_match: Option<&IfMatch>,
     ) -> Answer<Done> {
         self.delete(&["instances", instance], &NO_QUERY, if_match).await
+    }
+
+    /// What happened to an instance, newest first.
+    pub async fn list_instance_events(
+        &self,
+        instance: &str,
+        query: &PageQuery,
+    ) -> Answer<Page<InstanceEvent>> {
+        self.get(&["instances", instance, "events"], query).await
+    }
+
+    /// What happened in a cluster, newest first.
+    pub async fn list_cluster_events(
+        &self,
+        cluster: &ClusterName,
+        query: &PageQuery,
+    ) -> Answer<Page<ClusterEvent>> {
+        self.get(&["clusters", cluster.as_str(), "events"], query).await
     }
 
     /// Makes a token that lets an agent or a router join.

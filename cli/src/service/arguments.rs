@@ -39,6 +39,12 @@ pub struct Settings {
     /// At most this many percent run while it rolls.
     #[arg(long, value_name = "PERCENT")]
     pub(super) maximum_percent: Option<u32>,
+    /// How long a deployment is watched after it has replaced the older tasks; 60 by default, 0 for not at all.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) bake_time: Option<u32>,
+    /// Seconds after its start in which failed health checks of a task are overlooked.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) health_grace_period: Option<u32>,
     /// Whether pushes roll out by themselves.
     #[arg(long, value_name = "BOOL")]
     pub(super) follow_tags: Option<bool>,

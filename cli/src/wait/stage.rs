@@ -85,6 +85,8 @@ mod tests {
             pending_count: 0,
             revision: 1,
             task_definition: "hello:1".parse().unwrap(),
+            images: BTreeMap::new(),
+            problems: Vec::new(),
             url: None,
             scheduling_strategy: SchedulingStrategy::Replica,
             deployment_configuration: model::DeploymentConfiguration::default(),

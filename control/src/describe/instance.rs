@@ -38,11 +38,13 @@ pub(crate) fn instance(
     instance: &model::Instance,
 ) -> api::Instance {
     let tasks = || state.tasks_on(instance.id);
+    let host = observed.hosts.get(&instance.id);
     api::Instance {
         instance_id: instance.id,
         name: instance.name.clone(),
         cluster_name: instance.cluster.clone(),
         status: instance.status,
+        suspended: instance.suspended,
         lease: observed.instance_lease(instance.id, times, now),
         agent_connected: observed.connected(instance.id),
         platform: Platform(instance.platform.clone()),
@@ -54,6 +56,13 @@ pub(crate) fn instance(
         subnet: instance.subnet,
         agent_version: instance.agent_version.clone(),
         docker_version: instance.docker_version.clone(),
+        available_memory_mib: host.and_then(|host| host.available_memory_mib),
+        disk: host.and_then(|host| host.disk).map(|disk| api::Disk {
+            total_mib: disk.total_mib,
+            free_mib: disk.free_mib,
+            nearly_full: disk.is_nearly_full(),
+        }),
+        divides_limits: instance.divides_limits.clone(),
         registered_at: instance.registered_at,
     }
 }

@@ -1,10 +1,19 @@
 //! Services and their deployments.
 
-use api::DeploymentStatus;
+use std::collections::BTreeMap;
+
+use api::{DeploymentStatus, HealthStatus, RevisionImage, ServiceProblem};
 use model::history::ServiceEvent;
-use model::{Service, State, Task};
+use model::{
+    ContainerName, DeploymentCause, ImageReference, Observed, PinnedImage, RolloutState, Service,
+    ServiceRevision, State, Task,
+};
 
 use super::{pending, running};
+use crate::View;
+
+/// Exits of tasks that were healthy that are called a crash loop.
+const CRASH_LOOP: u32 = 3;
 
 /// Something that happened to a service.
 pub(crate) fn event(event: &ServiceEvent) -> api::ServiceEvent {
@@ -16,7 +25,8 @@ pub(crate) fn event(event: &ServiceEvent) -> api::ServiceEvent {
 }
 
 /// A service without events: those are history, which the caller reads.
-pub(crate) fn service(state: &State, service: &Service, router_port: u16) -> Option<api::Service> {
+pub(crate) fn service(view: &View<'_>, service: &Service) -> Option<api::Service> {
+    let View { state, observed, router_port, .. } = *view;
     let requested = state.requested_revision(service)?;
     let tasks = || state.tasks_of(service.id).filter(|task| task.wanted());
     Some(api::Service {
@@ -29,6 +39,8 @@ pub(crate) fn service(state: &State, service: &Service, router_port: u16) -> Opt
         pending_count: pending(tasks()),
         revision: requested.number,
         task_definition: requested.task_definition.clone(),
+        images: images(state, requested),
+        problems: problems(state, observed, service),
         url: super::url(state, service, router_port),
         scheduling_strategy: service.scheduling_strategy,
         deployment_configuration: service.deployment_configuration.clone(),
@@ -45,6 +57,68 @@ pub(crate) fn service(state: &State, service: &Service, router_port: u16) -> Opt
         events: Vec::new(),
         created_at: service.created_at,
         created_by: service.created_by.clone(),
+    })
+}
+
+/// The images of a revision: as they were asked for, and as they were found.
+pub(crate) fn images(
+    state: &State,
+    revision: &ServiceRevision,
+) -> BTreeMap<ContainerName, RevisionImage> {
+    let definition = state.task_definition(&revision.task_definition);
+    let image = |(name, pinned): (&ContainerName, &PinnedImage)| {
+        let container = definition.and_then(|definition| definition.container(name));
+        let image = container.map_or_else(
+            || ImageReference::from(pinned.clone()),
+            |container| container.image.clone(),
+        );
+        (name.clone(), RevisionImage { image, digest: pinned.digest })
+    };
+    revision.images.iter().map(image).collect()
+}
+
+/// What is wrong with a service now; what people can act on comes first.
+fn problems(state: &State, observed: &Observed, service: &Service) -> Vec<ServiceProblem> {
+    let not_placed = service.placement_failure.as_ref().map(|failure| ServiceProblem::NotPlaced {
+        reason: failure.to_string(),
+        advice: failure.advice(&service.name),
+    });
+    let deployment = state.current_deployment(service);
+    let crash_loop = deployment.filter(|deployment| deployment.crashed_tasks >= CRASH_LOOP);
+    let crash_loop = crash_loop.map(|deployment| ServiceProblem::CrashLoop {
+        exits: deployment.crashed_tasks,
+        reason: deployment.last_crash.clone(),
+        last_at: deployment.last_failure_at,
+    });
+    let failed = deployment.and_then(|deployment| failed(state, deployment));
+    let all = not_placed.into_iter().chain(unhealthy(state, observed, service));
+    all.chain(crash_loop).chain(failed).collect()
+}
+
+fn unhealthy(state: &State, observed: &Observed, service: &Service) -> Option<ServiceProblem> {
+    let tasks = state.tasks_of(service.id).filter(|task| task.wanted());
+    let checks: Vec<_> = tasks
+        .filter_map(|task| match super::task::health(state, observed, task) {
+            (HealthStatus::Unhealthy, check) => Some(check.unwrap_or_default()),
+            (HealthStatus::Healthy | HealthStatus::Unknown, _) => None,
+        })
+        .collect();
+    let check = checks.first()?.clone();
+    Some(ServiceProblem::Unhealthy { tasks: super::count(checks.iter()), check })
+}
+
+/// The deployment that was asked for last and failed: the one that counts, or the one that it goes back from.
+fn failed(state: &State, counts: &model::Deployment) -> Option<ServiceProblem> {
+    let (failed, rolled_back) = match counts.cause {
+        DeploymentCause::Failure { of } => (state.deployment(of)?, true),
+        _ if counts.rollout_state == RolloutState::Failed => (counts, false),
+        _ => return None,
+    };
+    Some(ServiceProblem::DeploymentFailed {
+        deployment: failed.id,
+        cause: failed.cause.clone(),
+        reason: failed.rollout_state_reason.clone(),
+        rolled_back,
     })
 }
 

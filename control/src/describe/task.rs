@@ -68,7 +68,11 @@ fn container(task: &Task, container: &TaskContainer) -> api::Container {
 
 /// Healthy in all its target groups, unhealthy in any; unknown where no connected router has said. With why not, as far as
 /// a router has said that.
-fn health(state: &State, observed: &Observed, task: &Task) -> (HealthStatus, Option<String>) {
+pub(crate) fn health(
+    state: &State,
+    observed: &Observed,
+    task: &Task,
+) -> (HealthStatus, Option<String>) {
     let mut word = (HealthStatus::Unknown, None);
     for balancer in state.load_balancers_of(task) {
         match observed.target_health(balancer.target_group, task.id) {

@@ -72,6 +72,7 @@ fn every_entity_of_ecs_has_its_arn() {
         failure: None,
         failed_tasks: 0,
         last_failure_at: None,
+        last_crash: None,
         created_at: NOW,
         updated_at: NOW,
     };

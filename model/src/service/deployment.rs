@@ -45,6 +45,9 @@ pub struct Deployment {
     pub crashed_tasks: u32,
     /// When the last of them failed, for the back-off.
     pub last_failure_at: Option<Timestamp>,
+    /// How the last one ended that was healthy before, in the words in which its event tells it: equal ones are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_crash: Option<String>,
     /// When it started.
     pub created_at: Timestamp,
     /// By whom it was started.

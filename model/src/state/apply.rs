@@ -3,7 +3,8 @@
 use super::entities::Entity;
 use super::{State, Touched};
 use crate::change::Change;
-use crate::history::{EventKind, History, ServiceEvent};
+use crate::cluster::Instance;
+use crate::history::{EventKind, History, InstanceEvent, InstanceEventKind, ServiceEvent};
 use crate::refusal::Refusal;
 use crate::sentence;
 use crate::service::Service;
@@ -78,6 +79,16 @@ impl Write<'_> {
             at: self.at,
             message: sentence::service_event(&service.name, &event),
             event: Some(event),
+        }));
+    }
+
+    fn instance_event(&mut self, instance: &Instance, event: InstanceEventKind) {
+        self.touched.history.push(History::InstanceEvent(InstanceEvent {
+            instance: instance.id,
+            cluster: instance.cluster.clone(),
+            name: instance.name.clone(),
+            at: self.at,
+            event,
         }));
     }
 

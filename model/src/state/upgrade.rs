@@ -317,6 +317,7 @@ impl OldDeployment {
             failed_tasks: self.failed_tasks,
             crashed_tasks: 0,
             last_failure_at: self.last_failure_at,
+            last_crash: None,
             created_at: self.created_at,
             created_by: String::new(),
             updated_at: self.updated_at,

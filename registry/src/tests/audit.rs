@@ -13,7 +13,10 @@ async fn remembered(world: &World) -> Vec<(String, String, String, AuditOutcome)
         History::Audit(event) => {
             Some((event.request_id, event.operation, event.resource, event.outcome))
         }
-        History::Event(_) | History::Task { .. } | History::Deployment(_) => None,
+        History::Event(_)
+        | History::InstanceEvent(_)
+        | History::Task { .. }
+        | History::Deployment(_) => None,
     };
     rows.into_iter().filter_map(event).collect()
 }

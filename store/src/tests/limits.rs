@@ -20,9 +20,10 @@ async fn messages(store: &Store) -> Vec<String> {
     let history = store.history(HistoryQuery::of_service(service_id(0), usize::MAX)).await;
     let event = |row| match row {
         History::Event(event) => Some(event.message),
-        History::Task { task: _, service_name: _ } | History::Deployment(_) | History::Audit(_) => {
-            None
-        }
+        History::InstanceEvent(_)
+        | History::Task { task: _, service_name: _ }
+        | History::Deployment(_)
+        | History::Audit(_) => None,
     };
     history.expect("the engine reads").into_iter().filter_map(event).collect()
 }

@@ -23,7 +23,10 @@ async fn requests(store: &Store) -> Vec<String> {
     let rows = store.history(query).await.expect("the engine reads").into_iter();
     let request = |row| match row {
         History::Audit(event) => event.request_id,
-        History::Event(_) | History::Task { .. } | History::Deployment(_) => {
+        History::Event(_)
+        | History::InstanceEvent(_)
+        | History::Task { .. }
+        | History::Deployment(_) => {
             panic!("that is about something else")
         }
     };

@@ -154,7 +154,7 @@ async fn an_old_store_holds_what_the_old_program_counted() {
         History::Task { task: _, service_name: _ } => Some("task".to_owned()),
         History::Deployment(_) => Some("deployment".to_owned()),
         // There was none yet.
-        History::Audit(_) => None,
+        History::InstanceEvent(_) | History::Audit(_) => None,
     });
     assert_eq!(counts(history), counted("history"));
     let beside = all_rows(&store).await.into_iter().map(|(key, _)| {

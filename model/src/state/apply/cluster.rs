@@ -3,6 +3,7 @@
 use super::{Applied, Write, exists, not_found};
 use crate::change::{ClusterChange, InstanceChange, InstanceReport, RouterChange};
 use crate::cluster::{Cluster, Installation, Instance, InstanceStatus, Router, Subnet};
+use crate::history::InstanceEventKind;
 use crate::id::{InstallationId, InstanceId, RouterId};
 use crate::refusal::{Refusal, User};
 use crate::task::TaskStatus;
@@ -62,6 +63,7 @@ impl Write<'_> {
             return Err(not_found("cluster", &instance.cluster));
         }
         if self.state.instance(instance.id).is_none() {
+            self.instance_event(instance, InstanceEventKind::Joined);
             self.put(instance.clone());
             return Ok(());
         }
@@ -95,6 +97,10 @@ impl Write<'_> {
             divides_limits: report.divides_limits.clone(),
             ..known.clone()
         };
+        let boots = [&known, &new].map(|instance| instance.host.boot_id.as_str());
+        if boots[0] != boots[1] && boots.iter().all(|boot| !boot.is_empty()) {
+            self.instance_event(&new, InstanceEventKind::Rebooted);
+        }
         if new != known {
             self.put(new);
         }
@@ -120,6 +126,7 @@ impl Write<'_> {
     fn set_instance_status(&mut self, id: InstanceId, status: InstanceStatus) -> Applied {
         let instance = self.known_instance(id)?;
         if instance.status != status {
+            self.instance_event(&instance, InstanceEventKind::StatusChanged { status });
             self.put(Instance { status, ..instance });
         }
         Ok(())
@@ -128,6 +135,11 @@ impl Write<'_> {
     fn set_suspended(&mut self, id: InstanceId, suspended: bool) -> Applied {
         let instance = self.known_instance(id)?;
         if instance.suspended != suspended {
+            let event = match suspended {
+                true => InstanceEventKind::Suspended,
+                false => InstanceEventKind::Resumed,
+            };
+            self.instance_event(&instance, event);
             self.put(Instance { suspended, ..instance });
         }
         Ok(())
@@ -143,6 +155,7 @@ impl Write<'_> {
                 by: User::Task(task.id),
             });
         }
+        self.instance_event(&instance, InstanceEventKind::Removed);
         self.remove::<Instance>(id);
         Ok(())
     }

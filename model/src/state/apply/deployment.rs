@@ -204,6 +204,7 @@ impl Write<'_> {
             failed_tasks: 0,
             crashed_tasks: 0,
             last_failure_at: None,
+            last_crash: None,
             created_at: new.created_at,
             created_by: new.created_by.clone(),
             updated_at: self.at,
@@ -289,6 +290,7 @@ impl Write<'_> {
             failed_tasks: 0,
             crashed_tasks: 0,
             last_failure_at: None,
+            last_crash: None,
             updated_at: self.at,
             ..deployment
         };

@@ -6,7 +6,7 @@ use super::{Applied, Write, exists, not_found};
 use crate::change::{TaskChange, TaskReport};
 use crate::cluster::{Instance, InstanceStatus};
 use crate::definition::TaskDefinition;
-use crate::history::{EventKind, History};
+use crate::history::{EventKind, History, InstanceEventKind};
 use crate::id::{InstanceId, TaskId};
 use crate::refusal::{ActualStatus, InvalidChange, Refusal, User};
 use crate::sentence;
@@ -162,8 +162,25 @@ impl Write<'_> {
             return Ok(());
         }
         task.stop(stopped.clone(), self.at);
-        self.put(task);
+        self.put(task.clone());
+        if stopped.cause == Some(StopCause::InstanceLost) {
+            self.lost_event(&task, stopped);
+        }
         Ok(())
+    }
+
+    /// A task was given up with its instance: that happened to both, and to nobody by their own fault.
+    fn lost_event(&mut self, task: &Task, stopped: &Stopped) {
+        let service = task.service.and_then(|id| self.state.service(id)).cloned();
+        if let Some(instance) = task.instance().and_then(|id| self.state.instance(id)).cloned() {
+            let service_name = service.as_ref().map(|service| service.name.clone());
+            let event = InstanceEventKind::TaskLost { task: task.id, service_name };
+            self.instance_event(&instance, event);
+        }
+        if let Some(service) = service {
+            let (task, stopped) = (task.id, stopped.clone());
+            self.event(&service, EventKind::TaskStopped { task, stopped, times: 1 });
+        }
     }
 
     fn fail_task(&mut self, id: TaskId, stopped: &Stopped) -> Applied {
@@ -246,11 +263,27 @@ impl Write<'_> {
         self.put(deployment);
     }
 
+    /// A task stopped that should have run. Of tasks that were healthy and end alike, again and again, only the second, the
+    /// fourth, the eighth and so on are told, each with how many there are by now: a loop must not push everything else out
+    /// of history.
     fn stop_event(&mut self, task: &Task, stopped: &Stopped) {
-        if let Some(service) = task.service.and_then(|id| self.state.service(id)).cloned() {
-            let event = EventKind::TaskStopped { task: task.id, stopped: stopped.clone() };
-            self.event(&service, event);
+        let Some(service) = task.service.and_then(|id| self.state.service(id)).cloned() else {
+            return;
+        };
+        let mut times = 1;
+        let crashes = task.healthy_at().is_some() && stopped.code != StopCode::InfrastructureHealth;
+        if let Some(known) = task.deployment.and_then(|id| self.state.deployment(id)).cloned()
+            && crashes
+        {
+            let is_equal = known.last_crash.as_deref() == Some(stopped.reason.as_str());
+            if is_equal && !known.crashed_tasks.is_power_of_two() {
+                return;
+            }
+            times = if is_equal { known.crashed_tasks } else { 1 };
+            self.put(Deployment { last_crash: Some(stopped.reason.clone()), ..known });
         }
+        let (task, stopped) = (task.id, stopped.clone());
+        self.event(&service, EventKind::TaskStopped { task, stopped, times });
     }
 
     fn task_healthy(&mut self, id: TaskId) -> Applied {
@@ -304,8 +337,12 @@ impl Write<'_> {
         let host = host.map_or_else(|| instance.to_string(), |instance| instance.name.clone());
         let removed =
             || Stopped::new(StopCause::InstanceRemoved, sentence::instance_removed(&host));
+        let was_wanted = task.wanted();
         task.end(TaskStatus::Stopped, removed, self.now());
-        self.put(task);
+        self.put(task.clone());
+        if was_wanted {
+            self.lost_event(&task, &removed());
+        }
         Ok(())
     }
 
