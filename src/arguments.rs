@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cli::exit::Exit;
 use cli::output::{self, Format};
 use config::Flags;
 use demo::sample::Fault;
+use supervisor::RoleKind;
+
+use crate::examples;
 
 /// Registry, scheduler and router in one binary: push an image, say how many replicas you want, get a URL.
 #[derive(Debug, Parser)]
@@ -58,8 +61,11 @@ struct Global {
 pub(crate) enum Command {
     /// Start server, agent and router on this machine, and keep them running.
     Up(Up),
-    /// Stop all tasks, then everything that `berth up` started. Services and rules stay: the next `berth up` brings them back.
+    /// Stop the tasks of this instance, then everything that `berth up` started. Services and rules stay: the next `berth up`
+    /// brings them back.
     Down(Down),
+    /// Have systemd start it with every boot: writes a unit and enables it.
+    Install(Install),
     #[command(flatten)]
     Client(cli::Command),
     /// Run the server: registry, admin API, scheduler, link.
@@ -105,6 +111,9 @@ pub(crate) struct Down {
     /// End Berth even if tasks are left; their containers go on.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Stop the tasks of all instances, and not only of this one.
+    #[arg(long, conflicts_with = "keep_tasks")]
+    pub(crate) all: bool,
     /// Leave all containers running and end Berth's processes alone.
     #[arg(long, conflicts_with_all = ["force", "delete_services"])]
     pub(crate) keep_tasks: bool,
@@ -114,6 +123,35 @@ pub(crate) struct Down {
     /// Do not ask.
     #[arg(long, short, requires = "delete_services")]
     pub(crate) yes: bool,
+}
+
+/// What `berth install` installs.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Install {
+    /// One role alone; server, agent and router together unless it is given.
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<InstalledRole>,
+    /// Print the unit, and change nothing.
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+/// A role that a unit may be for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum InstalledRole {
+    Server,
+    Agent,
+    Router,
+}
+
+impl From<InstalledRole> for RoleKind {
+    fn from(role: InstalledRole) -> Self {
+        match role {
+            InstalledRole::Server => Self::Server,
+            InstalledRole::Agent => Self::Agent,
+            InstalledRole::Router => Self::Router,
+        }
+    }
 }
 
 /// How `berth demo` ends.
@@ -217,6 +255,7 @@ impl Arguments {
             Command::Router(router) => Some(&router.peer),
             Command::Up(_)
             | Command::Down(_)
+            | Command::Install(_)
             | Command::Client(_)
             | Command::Server(_)
             | Command::Config(_)
@@ -232,6 +271,12 @@ impl Arguments {
         let Global { data_dir, config, set: _, url: _, token: _, output: _ } = &self.global;
         Flags { data_dir: data_dir.clone(), file: config.clone(), settings }
     }
+}
+
+/// Reads the command line; the help of every command has examples.
+pub(crate) fn parse() -> Result<Arguments, clap::Error> {
+    let command = examples::add(Arguments::command());
+    command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches))
 }
 
 /// Says what is wrong with the command line, as JSON where that is asked for; help and version are no errors.
@@ -257,8 +302,6 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

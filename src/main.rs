@@ -5,10 +5,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use config::Config;
 
-use arguments::{Arguments, Command, ConfigCommand, SampleArchive, Supervised};
+use arguments::{Command, ConfigCommand, SampleArchive, Supervised};
 use cli::exit::Exit;
 use cli::output::{self, Format};
 use demo::Ending;
@@ -17,16 +16,17 @@ use demo::sample::{self, Sample};
 use roles::{agent, router, server};
 use supervisor::down::Consent;
 use supervisor::role::leave_failure;
-use supervisor::{RoleError, RoleKind, Step, down, up};
+use supervisor::{RoleError, RoleKind, Step, down, install, up};
 
 mod arguments;
 mod connection;
+mod examples;
 mod logging;
 mod roles;
 mod settings;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match arguments::parse() {
         Ok(arguments) => arguments,
         Err(error) => return arguments::refuse(&error),
     };
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         }
         Command::Up(_)
         | Command::Down(_)
+        | Command::Install(_)
         | Command::Client(_)
         | Command::Server(_)
         | Command::Agent(_)
@@ -70,12 +71,23 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
             let outcome = up::run(up::Up { detach, background }, config, flags);
             ended(format, leave_failure(RoleKind::Supervisor, config, outcome))
         }
-        Command::Down(arguments::Down { timeout, force, keep_tasks, delete_services, yes }) => {
+        Command::Down(arguments::Down {
+            timeout,
+            force,
+            all,
+            keep_tasks,
+            delete_services,
+            yes,
+        }) => {
             let timeout = Duration::from_secs(timeout);
             let consent = if yes { Consent::Given } else { Consent::Ask };
             let delete_services = delete_services.then_some(consent);
-            let how = down::Down { timeout, force, keep_tasks, delete_services };
+            let how = down::Down { timeout, force, all, keep_tasks, delete_services };
             ended(format, down::run(how, config, flags))
+        }
+        Command::Install(arguments::Install { role, print }) => {
+            let install = install::Install { role: role.map(RoleKind::from), print };
+            ended(format, install::run(install, config))
         }
         Command::Server(how) => role(RoleKind::Server, how, config, server::run),
         Command::Agent(peer) => role(RoleKind::Agent, peer.supervised, config, agent::run),
@@ -157,10 +169,11 @@ fn ended(format: Format, outcome: Result<(), RoleError>) -> ExitCode {
 /// The exit code that belongs to an error of a role or of the supervisor.
 fn exit(error: &RoleError) -> Exit {
     match error {
-        RoleError::Configuration(_) | RoleError::NobodyToAsk => Exit::Usage,
-        RoleError::AlreadyRuns { .. } | RoleError::DoesNotEnd { .. } | RoleError::Listen { .. } => {
-            Exit::Conflict
-        }
+        RoleError::Configuration(_) | RoleError::NobodyToAsk | RoleError::NoSystemd => Exit::Usage,
+        RoleError::AlreadyRuns { .. }
+        | RoleError::DoesNotEnd { .. }
+        | RoleError::ForeignUnit { .. }
+        | RoleError::Listen { .. } => Exit::Conflict,
         RoleError::BackgroundLate { .. }
         | RoleError::NotReady { .. }
         | RoleError::TasksLeft { .. } => Exit::Timeout,

@@ -1,6 +1,6 @@
 //! `berth down`: everything that runs is stopped, cleanly. `berth up`: it comes back.
 
-use api::{Done, Remaining};
+use api::{Done, Remaining, StopQuery};
 use axum::Json;
 use axum::extract::State;
 use control::{GetStopProgress, ResumeInstallation, StopInstallation};
@@ -8,14 +8,16 @@ use control::{GetStopProgress, ResumeInstallation, StopInstallation};
 use crate::Api;
 use crate::authorized::Authorized;
 use crate::problem::Problem;
+use crate::request::Parameters;
 
 /// How many services and tasks are still there.
-#[utoipa::path(get, path = "/down", operation_id = "GetStopProgress", responses((status = 200, body = Remaining), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
+#[utoipa::path(get, path = "/down", operation_id = "GetStopProgress", params(StopQuery), responses((status = 200, body = Remaining), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
 pub(crate) async fn progress(
     who: Authorized<GetStopProgress>,
     State(api): State<Api>,
+    Parameters(query): Parameters<StopQuery>,
 ) -> Result<Json<Remaining>, Problem> {
-    who.execute(&api, GetStopProgress).await.map(Json)
+    who.execute(&api, GetStopProgress(query)).await.map(Json)
 }
 
 /// Ends the suspension of all instances: services come back.
@@ -27,11 +29,12 @@ pub(crate) async fn up(
     who.execute(&api, ResumeInstallation).await.map(Json)
 }
 
-/// Suspends all instances: their tasks stop, services and everything else stay; answers at once with how many there are.
-#[utoipa::path(post, path = "/down", operation_id = "StopInstallation", responses((status = 200, body = Remaining), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
+/// Suspends one instance, or all of them: their tasks stop, services and everything else stay; answers at once with how many there are.
+#[utoipa::path(post, path = "/down", operation_id = "StopInstallation", params(StopQuery), responses((status = 200, body = Remaining), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("installation:Stop"))))]
 pub(crate) async fn down(
     who: Authorized<StopInstallation>,
     State(api): State<Api>,
+    Parameters(query): Parameters<StopQuery>,
 ) -> Result<Json<Remaining>, Problem> {
-    who.execute(&api, StopInstallation).await.map(Json)
+    who.execute(&api, StopInstallation(query)).await.map(Json)
 }

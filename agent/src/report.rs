@@ -65,7 +65,13 @@ fn reason(one: &AssignedContainer, state: &TaskState, exit: Option<&Exit>) -> Op
         let exit = exit.filter(|exit| exit.code != 0 || exit.out_of_memory)?;
         Some(sentences::exited(&one.name, exit, one.memory))
     };
-    failed.or_else(ended).or_else(|| state.waiting_reason(&one.name).map(ToOwned::to_owned))
+    let known = failed.or_else(ended);
+    let known = known.or_else(|| state.waiting_reason(&one.name).map(ToOwned::to_owned));
+    if !state.container(&one.name).hit_process_limit {
+        return known;
+    }
+    let limit = sentences::process_limit(&one.name);
+    Some(known.map_or_else(|| limit.clone(), |known| format!("{known}; {limit}")))
 }
 
 /// The last lines of a log, each cut to what is kept.

@@ -18,7 +18,7 @@ use crate::owner::Owner;
 /// Capabilities of Docker's default set that containers do not get.
 const DROPPED: [&str; 4] = ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP"];
 /// Processes and threads of a container at most.
-const PIDS: i64 = 512;
+pub(crate) const PIDS: i64 = 512;
 /// Size of a log file, and how many Docker keeps of each container.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "3";

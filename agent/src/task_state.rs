@@ -44,6 +44,8 @@ pub(crate) struct Container {
     pub(crate) restarts: u32,
     /// Orders the starts of the task's containers: the number of its last start; 0 where that was before the agent's own.
     pub(crate) started: u64,
+    /// Whether it was seen with as many processes as it may have, since it was started last.
+    pub(crate) hit_process_limit: bool,
     /// Whether its image has been pulled for it.
     pulled: bool,
 }
@@ -184,6 +186,7 @@ impl TaskState {
             stop_signal: None,
             restarts: 0,
             started: 0,
+            hit_process_limit: false,
             pulled: false,
         };
         let names = task.containers.iter().map(|one| one.name.clone());
@@ -238,6 +241,7 @@ impl TaskState {
                     // It was started by a call whose answer was lost.
                     self.starts += 1;
                     container.started = self.starts;
+                    container.hit_process_limit = false;
                 }
                 merge(before, observed.id, observed.state)
             }
@@ -289,6 +293,7 @@ impl TaskState {
                     }
                     self.starts += 1;
                     container.started = self.starts;
+                    container.hit_process_limit = false;
                     container.state = ContainerState::Running { id, stop: None };
                 }
             }

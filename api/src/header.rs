@@ -7,7 +7,7 @@ use std::str::FromStr;
 pub const API_REVISION: &str = "berth-api-revision";
 /// The revision of these types: one more when clients and servers no longer understand each other. Servers before 2 (lists
 /// without pages) do not name theirs; with 3 services have revisions.
-pub const REVISION: &str = "3";
+pub const REVISION: &str = "4";
 
 /// The header that makes a repeated request safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -30,7 +30,7 @@ pub use deploy::{DeployRequest, DeployResponse, HealthCheckSettings, InferredVal
 pub use event::{ClusterEvent, InstanceEvent};
 pub use header::{EntityTag, IdempotencyKey, IfMatch};
 pub use image::{ListTagsQuery, Platform, Repository, Tag};
-pub use installation::{Done, Remaining};
+pub use installation::{Done, Remaining, StopQuery};
 pub use instance::{CreateJoinTokenRequest, Disk, Instance, JoinToken, UpdateInstanceRequest};
 pub use json_cause::json_cause;
 pub use page::{Limit, ListQuery, NextToken, Page, PageQuery};

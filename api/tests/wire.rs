@@ -30,7 +30,9 @@ fn instance() -> Value {
         "registeredResources": {"CPU": 4096, "MEMORY": 2048, "gpu": 1},
         "remainingResources": {"CPU": 0, "MEMORY": 12},
         "runningTasksCount": 2, "pendingTasksCount": 1, "advertisedAddress": "127.0.0.1", "subnet": "10.90.1.0/24",
-        "agentVersion": "0.1.0", "dockerVersion": "20.10.24", "registeredAt": AT,
+        "agentVersion": "0.1.0", "dockerVersion": "20.10.24", "registeredAt": AT, "suspended": false,
+        "availableMemoryMib": 512, "disk": {"totalMib": 1000, "freeMib": 40, "nearlyFull": true},
+        "dividesLimits": null,
     })
 }
 
@@ -45,6 +47,13 @@ fn service() -> Value {
     json!({
         "serviceName": "hello", "serviceId": ID, "clusterName": "default", "status": "ACTIVE", "desiredCount": 3,
         "runningCount": 2, "pendingCount": 1, "revision": 4, "taskDefinition": "hello:3", "url": "http://hello.localhost:8080",
+        "images": {"hello": {"image": "hello:v1", "digest": format!("sha256:{}", "0f".repeat(32))}},
+        "problems": [
+            {"kind": "NotPlaced", "reason": "no instance fits", "advice": null},
+            {"kind": "Unhealthy", "tasks": 1, "check": "GET / answered 500"},
+            {"kind": "CrashLoop", "exits": 4, "reason": "exited", "lastAt": AT},
+            {"kind": "DeploymentFailed", "deployment": ID, "cause": {"kind": "PUSHED"}, "reason": "3 tasks failed", "rolledBack": true},
+        ],
         "schedulingStrategy": "REPLICA",
         "deploymentConfiguration": {
             "minimumHealthyPercent": 100, "maximumPercent": 200,

@@ -1,10 +1,10 @@
 //! The installation as a whole: `berth down` stops everything that runs, cleanly.
 
-use access::Resource;
-use api::{Done, Remaining};
+use access::{Resource, ResourceKind};
+use api::{Done, Remaining, StopQuery};
 use model::{
-    Change, InstanceChange, Lease, Service, ServiceStatus, State, StopCause, Stopped, Task,
-    TaskChange, TaskStatus,
+    Change, InstanceChange, InstanceId, Lease, Service, ServiceStatus, State, StopCause, Stopped,
+    Task, TaskChange, TaskStatus,
 };
 
 use crate::describe::count;
@@ -12,12 +12,12 @@ use crate::{Context, Decision, Operation, Refused, Request, View, sentence};
 
 /// How many services and tasks are still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GetStopProgress;
+pub struct GetStopProgress(pub StopQuery);
 
-/// Suspends every instance: all tasks stop, and services, rules and everything else stay; answers at once with how many
-/// there are.
+/// Suspends one instance or all of them: their tasks stop, and services, rules and everything else stay; answers at once
+/// with how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StopInstallation;
+pub struct StopInstallation(pub StopQuery);
 
 /// Ends the suspension of every instance: services come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Request for GetStopProgress {
     }
 
     fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        Ok(Decision::read(|view| Ok(remaining(view))))
+        Ok(Decision::read(|view| Ok(remaining(view, self.0.instance))))
     }
 }
 
@@ -46,20 +46,31 @@ impl Request for StopInstallation {
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         let state = context.view.state;
-        let suspend = suspend(state, true);
+        let only = self.0.instance;
+        if let Some(id) = only.filter(|id| state.instance(*id).is_none()) {
+            return Err(Refused::missing(ResourceKind::Instance, &id));
+        }
+        let suspend = suspend(state, true, only);
         let stopped = Stopped::new(StopCause::InstallationDown, sentence::stopped_by_down());
         let unplaced = state
             .tasks()
-            .filter(|task| task.wanted() && task.service.is_none() && task.placement().is_none());
+            .filter(|task| task.wanted() && task.service.is_none() && task.placement().is_none())
+            // What waits for room may find it on another instance.
+            .filter(|_| only.is_none());
         let stop = unplaced
             .map(|task| Change::from(TaskChange::Stop { task: task.id, stopped: stopped.clone() }));
         let each = suspend.chain(stop).collect();
-        Ok(Decision { each, ..Decision::change(Vec::new(), |view| Ok(remaining(view))) })
+        Ok(Decision { each, ..Decision::change(Vec::new(), move |view| Ok(remaining(view, only))) })
     }
 }
 
-fn suspend(state: &State, suspended: bool) -> impl Iterator<Item = Change> {
-    let others = state.instances().filter(move |instance| instance.suspended != suspended);
+fn suspend(
+    state: &State,
+    suspended: bool,
+    only: Option<InstanceId>,
+) -> impl Iterator<Item = Change> {
+    let meant = state.instances().filter(move |one| only.is_none_or(|only| one.id == only));
+    let others = meant.filter(move |instance| instance.suspended != suspended);
     others.map(move |instance| {
         InstanceChange::SetSuspended { instance: instance.id, suspended }.into()
     })
@@ -74,14 +85,14 @@ impl Request for ResumeInstallation {
     }
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
-        let each = suspend(context.view.state, false).collect();
+        let each = suspend(context.view.state, false, None).collect();
         Ok(Decision { each, ..Decision::change(Vec::new(), |_| Ok(Done {})) })
     }
 }
 
 /// What stays in State only for a router that is away, to keep its address from others, is not waited for: nothing of it
 /// runs, and that router may never come back.
-fn remaining(view: &View<'_>) -> Remaining {
+fn remaining(view: &View<'_>, only: Option<InstanceId>) -> Remaining {
     let state = view.state;
     let lease = |id| view.observed.router_lease(id, &view.setup.lease, view.now);
     let some_away = state.routers().any(|router| lease(router.id) >= Lease::Disconnected);
@@ -91,7 +102,9 @@ fn remaining(view: &View<'_>) -> Remaining {
         |service: &&Service| !some_away || state.tasks_of(service.id).any(|task| counts(&task));
     Remaining {
         services: count(state.services().filter(is_leaving).filter(has_left)),
-        tasks: count(state.tasks().filter(counts)),
+        tasks: count(
+            state.tasks().filter(|task| only.is_none() || task.instance() == only).filter(counts),
+        ),
     }
 }
 

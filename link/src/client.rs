@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::Clock;
+use model::{Clock, InstanceId, PeerRole};
 use rustls::client::ResolvesClientCert;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::certificate::PeerId;
 use crate::message::{Hello, Peer, Stamped, StreamRequest};
 use crate::tls;
 use crate::token::JoinTokenText;
@@ -29,6 +30,15 @@ use identity::Identity;
 
 /// How many stream requests may wait for the role.
 const STREAM_REQUESTS: usize = 16;
+
+/// The instance that has joined from an agent's directory; None where none has.
+pub fn instance_in(dir: &Path) -> Result<Option<InstanceId>, ClientError> {
+    let identity = Identity::load(dir, PeerRole::Agent)?;
+    Ok(identity.and_then(|identity| match identity.peer() {
+        PeerId::Instance(id) => Some(id),
+        PeerId::Router(_) => None,
+    }))
+}
 
 /// Where the server is, and how to become known to it.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 use model::limits::PUSH_TAGS;
-use model::{Digest, NameError};
+use model::{ClusterName, Digest, NameError, ServiceName};
 use oci_spec::distribution::ErrorCode;
 use serde::Serialize;
 
@@ -77,6 +77,10 @@ pub(crate) enum ErrorKind {
     ChildGone(String),
     #[error("manifest `{parent}` of the repository names it; delete that first")]
     ManifestInUse { parent: Digest },
+    #[error(
+        "service `{service}` of cluster `{cluster}` needs it: revision {revision} runs it, or can be rolled back to; remove the service, or roll out others until that one is not kept any more. Tags may go at any time"
+    )]
+    ManifestPinned { service: ServiceName, cluster: ClusterName, revision: u32 },
     #[error("manifest `{parent}` of the repository needs it; delete that first")]
     BlobInUse { parent: Digest },
     #[error("the blob has {size} bytes, and none of them are in the range")]
@@ -173,9 +177,10 @@ impl ErrorKind {
             | Self::ManifestUnknown(_)
             | Self::NameUnknown(_)
             | Self::UploadUnknown => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) | Self::ManifestInUse { .. } | Self::BlobInUse { .. } => {
-                StatusCode::METHOD_NOT_ALLOWED
-            }
+            Self::MethodNotAllowed(_)
+            | Self::ManifestInUse { .. }
+            | Self::ManifestPinned { .. }
+            | Self::BlobInUse { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::InvalidName(_)
             | Self::InvalidTag(_)
             | Self::InvalidDigest(_)
@@ -237,6 +242,7 @@ impl ErrorKind {
             Self::NotFound
             | Self::MethodNotAllowed(_)
             | Self::InvalidPage(_)
+            | Self::ManifestPinned { .. }
             | Self::ManifestInUse { .. }
             | Self::BlobInUse { .. }
             | Self::FormTooLarge

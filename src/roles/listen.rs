@@ -37,7 +37,7 @@ pub(crate) fn bind(
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others say enough by themselves")]
 fn reason(address: SocketAddr, error: std::io::Error) -> ListenError {
     match error.kind() {
-        ErrorKind::AddrInUse => ListenError::InUse { owner: owner(address.port()) },
+        ErrorKind::AddrInUse => ListenError::InUse { owner: link::host::listener(address.port()) },
         ErrorKind::PermissionDenied => ListenError::Privileged,
         ErrorKind::AddrNotAvailable => ListenError::NotThisHost,
         _ => ListenError::Other(error),
@@ -50,37 +50,6 @@ pub(crate) fn tokio(listener: TcpListener) -> Result<tokio::net::TcpListener, Ro
     listener
         .and_then(tokio::net::TcpListener::from_std)
         .map_err(RoleError::step(Step::HandOverListener))
-}
-
-/// Name and pid of the program that listens on a port, as far as this user may see it.
-fn owner(port: u16) -> Option<(String, String)> {
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
-        let table = std::fs::read_to_string(table).ok()?;
-        table.lines().find_map(|line| listening_inode(line, port).map(ToOwned::to_owned))
-    })?;
-    let socket = format!("socket:[{inode}]");
-    let processes = std::fs::read_dir("/proc").ok()?;
-    let numbered = |name: &std::ffi::OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-    let processes = processes.filter_map(Result::ok).filter(|one| numbered(&one.file_name()));
-    let mut processes = processes;
-    processes.find_map(|process| {
-        let mut open = std::fs::read_dir(process.path().join("fd")).ok()?;
-        let has = open.any(|file| {
-            let file = file.and_then(|file| std::fs::read_link(file.path()));
-            file.is_ok_and(|file| file.as_os_str() == socket.as_str())
-        });
-        let name = std::fs::read_to_string(process.path().join("comm")).ok().filter(|_| has)?;
-        Some((name.trim().to_owned(), process.file_name().to_string_lossy().into_owned()))
-    })
-}
-
-/// The socket of a line of `/proc/net/tcp` if it listens on the port.
-fn listening_inode(line: &str, port: u16) -> Option<&str> {
-    const LISTEN: &str = "0A";
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let local = fields.get(1)?.rsplit(':').next()?;
-    let matches = u16::from_str_radix(local, 16) == Ok(port) && *fields.get(3)? == LISTEN;
-    matches.then(|| fields.get(9).copied()).flatten()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `berth down`: stops every task, then every process of this data directory, whoever started it. Services, rules and all
-//! else that people made stay: the next `berth up` brings them back.
+//! `berth down`: stops every task of this instance, or of all of them, then every process of this data directory, whoever
+//! started it. Services, rules and all else that people made stay: the next `berth up` brings them back.
 //!
 //! Tasks are stopped the way they always are: out of rotation first, then their containers. So what is needed for that is
 //! started if it does not run.
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use api::client::{CallError, Client};
 use config::{Config, Flags};
+use model::InstanceId;
 use terminal::Progress;
 
 use crate::error::{RoleError, Step};
@@ -25,6 +26,8 @@ pub struct Down {
     pub timeout: Duration,
     /// End Berth even if tasks are left; their containers go on.
     pub force: bool,
+    /// Stop what runs on all instances, and not only on this one.
+    pub all: bool,
     /// Leave all containers running and end the processes alone.
     pub keep_tasks: bool,
     /// Remove all services too.
@@ -47,7 +50,7 @@ pub fn run(down: Down, config: &Config, flags: &Flags) -> Result<(), RoleError> 
     let layout = Layout::new(&config.data_dir);
     let runs = |role| control_socket::status(&layout, role).is_some();
     let idle = !runs(RoleKind::Supervisor) && !RoleKind::SUPERVISED.into_iter().any(runs);
-    let known = layout.dir(RoleKind::Server).join("store.redb").exists();
+    let known = layout.store().exists();
     if down.delete_services == Some(Consent::Ask) {
         match terminal::ask(&sentences::ask_to_delete_services()) {
             Some(true) => {}
@@ -87,6 +90,7 @@ pub fn run(down: Down, config: &Config, flags: &Flags) -> Result<(), RoleError> 
 
 async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), RoleError> {
     let client = local_api::client(config, layout)?;
+    let only = if down.all { None } else { own_instance(layout)? };
     if down.delete_services.is_some() {
         delete_services(&client).await.map_err(RoleError::step(Step::StopTasks))?;
     }
@@ -96,8 +100,11 @@ async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), 
         let mut asked = false;
         loop {
             // Asked again each time the server may have been away: stopping what stops changes nothing.
-            let answer =
-                if asked { client.remaining().await } else { client.stop_installation().await };
+            let answer = if asked {
+                client.remaining(only).await
+            } else {
+                client.stop_installation(only).await
+            };
             asked = match answer {
                 Ok(still) if asked && still.is_nothing() => return Ok(()),
                 Ok(still) => {
@@ -115,6 +122,12 @@ async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), 
     };
     let waited = tokio::time::timeout(down.timeout, drained).await;
     waited.unwrap_or_else(|_late| Err(RoleError::TasksLeft { waited: down.timeout, left }))
+}
+
+/// The instance of this data directory; None where no agent has joined from it.
+fn own_instance(layout: &Layout) -> Result<Option<InstanceId>, RoleError> {
+    let dir = layout.dir(RoleKind::Agent);
+    link::client::instance_in(&dir).map_err(RoleError::step(Step::StopTasks))
 }
 
 /// Removes every service of every cluster; their tasks stop with the rest.

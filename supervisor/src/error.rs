@@ -78,6 +78,13 @@ pub enum RoleError {
         /// What it left.
         failure: RoleFailure,
     },
+    /// There is no systemd to install a unit for.
+    NoSystemd,
+    /// A unit of that name is there that somebody else wrote.
+    ForeignUnit {
+        /// Its file.
+        path: PathBuf,
+    },
     /// `berth up` ended in the background before it was ready.
     BackgroundEnded {
         /// What it left.
@@ -155,6 +162,8 @@ pub enum Step {
     MakeJoinToken(RoleKind),
     /// Have the server stop all tasks.
     StopTasks,
+    /// Write a unit of systemd and have it enabled.
+    EnableUnit,
 }
 
 impl RoleError {
@@ -196,6 +205,8 @@ impl RoleError {
             | Self::BackgroundLate { .. }
             | Self::NotReady { .. }
             | Self::NobodyToAsk
+            | Self::NoSystemd
+            | Self::ForeignUnit { .. }
             | Self::TasksLeft { .. } => FailureKind::Other,
         }
     }

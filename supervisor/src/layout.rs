@@ -40,6 +40,11 @@ impl Layout {
         self.root.join("admin.token")
     }
 
+    /// The server's store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.dir(RoleKind::Server).join("store.redb")
+    }
+
     /// Sockets, locks, pids and endpoints of what runs.
     pub(crate) fn run(&self) -> PathBuf {
         self.root.join("run")
@@ -70,7 +75,7 @@ impl Layout {
         self.run().join("endpoints.json")
     }
 
-    /// Exists while `berth down` has left nothing running.
+    /// Exists while nothing can run: since a `berth down`, or since before the first `berth up` that came to its end.
     pub(crate) fn down_marker(&self) -> PathBuf {
         self.run().join("down")
     }

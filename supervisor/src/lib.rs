@@ -10,6 +10,7 @@ pub mod down;
 pub mod endpoints;
 mod error;
 mod failure;
+pub mod install;
 mod join_token;
 mod layout;
 pub mod local_api;

@@ -58,6 +58,14 @@ fn sentence(error: &RoleError) -> String {
         RoleError::NotReady { logs } => {
             format!("Berth is not ready; see the logs in `{}`", logs.display())
         }
+        RoleError::NoSystemd => {
+            "systemd does not run here: `berth install --print` prints the unit for another host"
+                .to_owned()
+        }
+        RoleError::ForeignUnit { path } => format!(
+            "`{}` is there and was not written by `berth install`: move it away first, or change it by hand",
+            path.display()
+        ),
         RoleError::NobodyToAsk => {
             "removing all services is for good: say --yes, since there is no terminal to ask on"
                 .to_owned()
@@ -87,6 +95,19 @@ pub(crate) fn containers_go_on() -> String {
     say("Berth has ended; its containers go on, and `berth up` takes them over again")
 }
 
+/// A unit is there and enabled.
+pub(crate) fn installed(path: &Path, unit: &str) -> String {
+    say(format!(
+        "wrote `{}` and enabled it: it starts with every boot; `systemctl start {unit}` starts it now",
+        path.display()
+    ))
+}
+
+/// What an interrupted `berth down` had suspended comes back.
+pub(crate) fn resumed() -> String {
+    say("Berth runs already; what an interrupted `berth down` had suspended comes back")
+}
+
 fn cannot_listen(reason: &ListenError) -> String {
     match reason {
         ListenError::InUse { owner: Some((name, pid)) } => {
@@ -103,6 +124,7 @@ fn cannot_listen(reason: &ListenError) -> String {
 
 fn cannot(step: Step) -> String {
     match step {
+        Step::EnableUnit => "cannot install the unit".to_owned(),
         Step::Resume => "cannot bring back what `berth down` stopped".to_owned(),
         Step::StartRuntime => "cannot start a runtime".to_owned(),
         Step::HandOverListener => "cannot hand a listener to the runtime".to_owned(),

@@ -9,7 +9,9 @@ use config::{Config, Flags};
 
 use crate::background;
 use crate::clock::Stopwatch;
+use crate::control_socket;
 use crate::error::{RoleError, Step};
+use crate::layout::Layout;
 use crate::local_api;
 use crate::role::Role;
 use crate::role_command::RoleCommand;
@@ -29,6 +31,9 @@ pub struct Up {
 
 /// Runs until it is asked to end; with `--detach` until everything is ready.
 pub fn run(up: Up, config: &Config, flags: &Flags) -> Result<(), RoleError> {
+    if ends_suspension(config)? {
+        return Ok(());
+    }
     if up.detach {
         let summary = Summary::begin(config);
         background::start(config, flags)?;
@@ -39,13 +44,39 @@ pub fn run(up: Up, config: &Config, flags: &Flags) -> Result<(), RoleError> {
         rustix::process::setsid().ok();
     }
     let role = Role::enter(RoleKind::Supervisor, config)?;
-    std::fs::remove_file(role.layout().down_marker()).ok();
+    // Nothing can run yet that an installation without a store would have started.
+    let layout = role.layout();
+    if !layout.store().exists() {
+        let marker = layout.down_marker();
+        disk::write(&marker, b"", 0o600).map_err(RoleError::file(&marker))?;
+    }
     role.run(1, async |role| supervise(role, config, flags).await)
 }
 
+/// A `berth down` that was interrupted has left Berth running, with what runs on it suspended: then nothing needs to be
+/// started, and that comes back.
+fn ends_suspension(config: &Config) -> Result<bool, RoleError> {
+    let layout = Layout::new(&config.data_dir);
+    if !control_socket::status(&layout, RoleKind::Supervisor).is_some_and(|up| up.ready) {
+        return Ok(false);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(RoleError::step(Step::StartRuntime))?;
+    runtime.block_on(async {
+        let status = local_api::client(config, &layout)?.status().await;
+        let Ok(status) = status else { return Ok(false) };
+        if !status.instances.iter().any(|instance| instance.suspended) {
+            return Ok(false);
+        }
+        resume(&layout, config).await?;
+        terminal::note(&sentences::resumed());
+        Ok(true)
+    })
+}
+
 /// What an earlier `berth down` has stopped comes back.
-async fn resume(up: &Role, config: &Config) -> Result<(), RoleError> {
-    let client = local_api::client(config, up.layout())?;
+async fn resume(layout: &Layout, config: &Config) -> Result<(), RoleError> {
+    let client = local_api::client(config, layout)?;
     client.resume_installation().await.map(drop).map_err(RoleError::step(Step::Resume))
 }
 
@@ -60,7 +91,9 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<(), Role
         () = up.shutdown.cancelled() => Ok(()),
     };
     if started.is_ok() && !up.shutdown.is_cancelled() {
-        resume(up, config).await?;
+        // From here on there may be containers.
+        std::fs::remove_file(up.layout().down_marker()).ok();
+        resume(up.layout(), config).await?;
         summary.print(false);
         terminal::note(&sentences::ready(watch.lap()));
         up.ready.send_replace(true);

@@ -127,7 +127,7 @@ async fn every_answer_names_the_revision_of_the_api() {
         ("/livez", None),
     ] {
         let answer = ask(&world, "GET", path, token).await;
-        assert_eq!(answer.headers["berth-api-revision"], "3", "{path}");
+        assert_eq!(answer.headers["berth-api-revision"], "4", "{path}");
     }
 }
 

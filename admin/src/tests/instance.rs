@@ -133,3 +133,53 @@ async fn routers_are_listed_with_what_they_serve_from_and_removed() {
     let answer = world.delete(&format!("/routers/{id}")).await;
     assert!(answer.problem(404, "RouterNotFound").contains("berth router ls"));
 }
+
+#[tokio::test]
+async fn what_happened_to_an_instance_and_in_its_cluster_is_listed_newest_first() {
+    let world = World::with_hello().await;
+    let task = world.running_task("hello", 1, 1).await;
+    world.patch("/instances/host-1", json!({"status": "DRAINING"})).await.ok();
+    world.delete("/instances/host-1").await.ok();
+    let twin = Instance { name: "host-2".to_owned(), ..instance(2) };
+    world.apply(vec![InstanceChange::Register(twin).into()]).await;
+    let kinds = |list: &Value, field: &str| -> Vec<String> {
+        let items = list["items"].as_array().unwrap().iter();
+        items.filter_map(|one| Some(one[field]["kind"].as_str()?.to_owned())).collect()
+    };
+    let events = world.get("/instances/host-2/events").await.ok();
+    assert_eq!(kinds(&events, "event"), ["Joined"]);
+    let cluster = world.get("/clusters/default/events").await.ok();
+    assert_eq!(
+        kinds(&cluster, "instanceEvent"),
+        ["Removed", "TaskLost", "StatusChanged", "Joined", "Joined"]
+    );
+    let lost = &cluster["items"].as_array().unwrap().iter();
+    let lost = lost.clone().find(|one| one["instanceEvent"]["kind"] == "TaskLost").unwrap();
+    assert_eq!(lost["instanceEvent"]["task"], task.to_string());
+    assert_eq!(lost["instanceEvent"]["serviceName"], "hello");
+    let service = kinds(&cluster, "serviceEvent");
+    assert!(
+        service.contains(&"TaskStopped".to_owned()),
+        "a lost task leaves one, too: {service:?}"
+    );
+    let page = world.get("/clusters/default/events?limit=2").await.ok();
+    assert_eq!(page["items"].as_array().map(Vec::len), Some(2));
+    let token = page["nextToken"].as_str().unwrap();
+    let next = world.get(&format!("/clusters/default/events?limit=1&nextToken={token}")).await.ok();
+    assert_eq!(next["items"][0], cluster["items"][2]);
+    world.get("/clusters/west/events").await.problem(404, "ClusterNotFound");
+    world.get("/instances/host-9/events").await.problem(404, "InstanceNotFound");
+}
+
+#[tokio::test]
+async fn an_instance_shows_what_its_agent_measures() {
+    let world = World::new().await;
+    world.observed.send_modify(|observed| {
+        let host = observed.hosts.entry(instance_id(1)).or_default();
+        host.available_memory_mib = Some(512);
+        host.disk = Some(model::observed::DiskSeen { total_mib: 100_000, free_mib: 400 });
+    });
+    let shown = world.get("/instances/host-1").await.ok();
+    assert_eq!(shown["availableMemoryMib"], 512);
+    assert_eq!(shown["disk"], json!({"totalMib": 100_000, "freeMib": 400, "nearlyFull": true}));
+}

@@ -94,6 +94,59 @@ async fn down_stops_every_task_and_may_be_asked_for_again() {
 }
 
 #[tokio::test]
+async fn down_of_one_instance_leaves_the_others_alone() {
+    let world = World::with_hello().await;
+    world.apply(vec![InstanceChange::Register(instance(2)).into()]).await;
+    world.running_task("hello", 1, 1).await;
+    world.running_task("hello", 2, 2).await;
+    let path = format!("/down?instance={}", instance_id(2));
+    let left = world.ask("POST", &path, Body::empty()).await.ok();
+    assert_eq!(left, json!({"services": 0, "tasks": 1}));
+    let state = world.state();
+    let suspended: Vec<_> = state.instances().filter(|one| one.suspended).collect();
+    assert_eq!(suspended.iter().map(|one| one.id).collect::<Vec<_>>(), [instance_id(2)]);
+    assert_eq!(world.get("/instances/host-2").await.ok()["suspended"], true);
+    let nobody = format!("/down?instance={}", instance_id(9));
+    world.ask("POST", &nobody, Body::empty()).await.problem(404, "InstanceNotFound");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_service_is_told_with_its_image_and_revision() {
+    use model::observed::{TargetHealth, TargetSeen};
+    let world = World::with_hello().await;
+    let shown = world.get("/services/hello").await.ok();
+    assert_eq!(shown["problems"], json!([]));
+    assert_eq!(
+        shown["images"]["hello"],
+        json!({"image": "hello:latest", "digest": digest(1).to_string()})
+    );
+    let task = world.running_task("hello", 1, 1).await;
+    let group = world.revision("hello").load_balancers[0].target_group;
+    world.observed.send_modify(|observed| {
+        let seen = TargetSeen {
+            health: TargetHealth::Unhealthy,
+            reason: Some("GET / answered 500".to_owned()),
+            failure: None,
+            draining: false,
+            in_flight: 0,
+        };
+        let router = observed.hear_router(RouterId::new(now(), [1; 10]), true, now());
+        router.targets.insert((group, task), seen);
+    });
+    let service = world.service("hello").id;
+    let failure = Some(model::PlacementFailure::HealthUnknown);
+    let change = model::ServiceChange::SetPlacementFailure { service, failure };
+    world.apply(vec![change.into()]).await;
+    let problems = world.get("/status").await.ok()["services"][0]["problems"].clone();
+    assert_eq!(problems[0]["kind"], "NotPlaced");
+    assert!(problems[0]["advice"].as_str().is_some_and(|advice| advice.contains("berth up")));
+    assert_eq!(
+        problems[1],
+        json!({"kind": "Unhealthy", "tasks": 1, "check": "GET / answered 500"})
+    );
+}
+
+#[tokio::test]
 async fn down_does_not_wait_for_what_is_only_kept_for_a_router_that_is_away() {
     let world = World::with_hello().await;
     let task = world.running_task("hello", 1, 1).await;

@@ -201,3 +201,32 @@ async fn health_is_what_all_connected_routers_say_and_unknown_before() {
     let target = &groups["items"][0]["targets"][0];
     assert_eq!((&target["health"], &target["inFlight"]), (&"unhealthy".into(), &3.into()));
 }
+
+#[tokio::test]
+async fn ids_are_taken_by_their_first_digits_where_only_one_begins_with_them() {
+    let world = World::with_hello().await;
+    let known = ended(&world, 1, false).await.to_string();
+    let forgotten = ended(&world, 2, true).await.to_string();
+    let shared: usize =
+        known.bytes().zip(forgotten.bytes()).take_while(|(one, other)| one == other).count();
+    let answer = world.get(&format!("/tasks/{}", &known[..shared])).await;
+    if world.state().tasks().count() > 1 {
+        answer.problem(409, "AmbiguousName");
+    }
+    for id in [&known, &forgotten] {
+        let first = &id[..=shared];
+        assert_eq!(world.get(&format!("/tasks/{first}")).await.ok()["taskId"], **id);
+        let upper = first.to_uppercase();
+        assert_eq!(world.get(&format!("/tasks/{upper}")).await.ok()["taskId"], **id);
+        let log = world.get(&format!("/tasks/{first}/logs")).await;
+        assert_eq!(log.text, "hello one\nhello two\nhello three\n");
+    }
+    world.get("/tasks/ffff").await.problem(404, "TaskNotFound");
+    let id = instance_id(1).to_string();
+    assert_eq!(world.get(&format!("/instances/{}", &id[..14])).await.ok()["name"], "host-1");
+    let rule = json!({"host": "a.b", "serviceName": "hello"});
+    let made = world.post("/rules", rule).await.ok();
+    let rule = made["ruleId"].as_str().unwrap();
+    world.delete(&format!("/rules/{rule}")).await.ok();
+    world.delete(&format!("/rules/{}", &rule[..20])).await.problem(404, "RuleNotFound");
+}

@@ -1,9 +1,10 @@
 //! What the host and its containers use, as the kernel and Docker measure it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use bollard::models::ContainerStatsResponse;
 use bollard::query_parameters::StatsOptions;
 use futures_util::StreamExt as _;
 use model::observed::DiskSeen;
@@ -12,6 +13,7 @@ use model::{ContainerId, TaskId};
 use super::{Engine, within};
 use crate::error::DockerError;
 use crate::host_info;
+use crate::spec::PIDS;
 
 const STATS: Duration = Duration::from_secs(10);
 const MEBIBYTE: u64 = 1024 * 1024;
@@ -27,6 +29,8 @@ pub(crate) struct Measured {
     pub(crate) disk: Option<DiskSeen>,
     /// What the containers of each task use now, in MiB.
     pub(crate) tasks: BTreeMap<TaskId, u64>,
+    /// Containers with as many processes and threads as they may have.
+    pub(crate) at_process_limit: BTreeSet<ContainerId>,
 }
 
 impl Engine {
@@ -37,9 +41,14 @@ impl Engine {
         containers: Vec<(TaskId, ContainerId)>,
     ) -> Measured {
         let mut tasks: BTreeMap<TaskId, u64> = BTreeMap::new();
+        let mut at_process_limit = BTreeSet::new();
         for (task, id) in containers {
-            if let Ok(Some(bytes)) = self.memory_of(&id).await {
+            let Ok(Some(stats)) = self.stats(&id).await else { continue };
+            if let Some(bytes) = memory(&stats) {
                 *tasks.entry(task).or_default() += bytes.div_ceil(MEBIBYTE);
+            }
+            if is_at_process_limit(&stats) {
+                at_process_limit.insert(id);
             }
         }
         let floor = |mebibytes: u64| mebibytes / STEP_MIB * STEP_MIB;
@@ -49,22 +58,30 @@ impl Engine {
                 .and_then(|dir| disk(Path::new(&dir)))
                 .map(|disk| DiskSeen { free_mib: floor(disk.free_mib), ..disk }),
             tasks,
+            at_process_limit,
         }
     }
 
-    /// Bytes of memory that a container uses, but for what the kernel can drop at any time.
-    async fn memory_of(&self, id: &ContainerId) -> Result<Option<u64>, DockerError> {
+    async fn stats(&self, id: &ContainerId) -> Result<Option<ContainerStatsResponse>, DockerError> {
         let options = StatsOptions { stream: false, one_shot: true };
         let mut stats = Box::pin(self.docker.stats(id.as_str(), Some(options)));
-        let first = async { stats.next().await.transpose() };
-        let memory = within(STATS, first).await?.and_then(|stats| stats.memory_stats);
-        Ok(memory.and_then(|memory| {
-            let details = memory.stats.unwrap_or_default();
-            // Version 1 of control groups names it `total_inactive_file`.
-            let droppable = details.get("total_inactive_file").or(details.get("inactive_file"));
-            memory.usage.map(|used| used.saturating_sub(droppable.copied().unwrap_or(0)))
-        }))
+        within(STATS, async { stats.next().await.transpose() }).await
     }
+}
+
+/// Bytes of memory that a container uses, but for what the kernel can drop at any time.
+fn memory(stats: &ContainerStatsResponse) -> Option<u64> {
+    let memory = stats.memory_stats.as_ref()?;
+    let details = memory.stats.as_ref();
+    // Version 1 of control groups names it `total_inactive_file`.
+    let droppable =
+        details.and_then(|all| all.get("total_inactive_file").or_else(|| all.get("inactive_file")));
+    memory.usage.map(|used| used.saturating_sub(droppable.copied().unwrap_or(0)))
+}
+
+fn is_at_process_limit(stats: &ContainerStatsResponse) -> bool {
+    let current = stats.pids_stats.as_ref().and_then(|processes| processes.current);
+    current.is_some_and(|current| i64::try_from(current).is_ok_and(|current| current >= PIDS))
 }
 
 fn disk(path: &Path) -> Option<DiskSeen> {

@@ -197,6 +197,12 @@ impl Reconciler {
                 runner.used_memory(*used);
             }
         }
+        for runner in self.tasks.values_mut() {
+            for container in runner.state.containers.values_mut() {
+                let ContainerState::Running { id, .. } = &container.state else { continue };
+                container.hit_process_limit |= measured.at_process_limit.contains(id);
+            }
+        }
         self.measured = measured;
     }
 

@@ -1,6 +1,6 @@
 //! Every operation of the API.
 
-use model::{ClusterName, IdPrefix, ServiceName};
+use model::{ClusterName, IdPrefix, InstanceId, ServiceName};
 use reqwest::Method;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::{
     ListEventsQuery, ListServicesQuery, ListTagsQuery, ListTaskDefinitionsQuery, ListTasksQuery,
     Listener, LogsQuery, Page, PageQuery, RegisterTaskDefinitionQuery, Remaining, Repository,
     RollbackRequest, Router, Rule, RunTaskRequest, RunTaskResponse, Service, ServiceEvent,
-    ServiceRevision, Status, StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition,
+    ServiceRevision, Status, StopQuery, StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition,
     TaskDefinitionReference, UpdateInstanceRequest, UpdateServiceRequest,
 };
 
@@ -35,14 +35,15 @@ impl Client {
         self.delete(&["down"], &NO_QUERY, None).await
     }
 
-    /// Suspends all instances: their tasks stop, and everything else stays; answers at once with how many there are.
-    pub async fn stop_installation(&self) -> Answer<Remaining> {
-        self.post(&["down"], &NO_QUERY, &Done {}, None).await
+    /// Suspends one instance or all of them: their tasks stop, and everything else stays; answers at once with how many
+    /// there are.
+    pub async fn stop_installation(&self, only: Option<InstanceId>) -> Answer<Remaining> {
+        self.post(&["down"], &StopQuery { instance: only }, &Done {}, None).await
     }
 
-    /// How many services and tasks still have to stop.
-    pub async fn remaining(&self) -> Answer<Remaining> {
-        self.get(&["down"], &NO_QUERY).await
+    /// How many services and tasks still have to stop, of one instance or of all.
+    pub async fn remaining(&self, only: Option<InstanceId>) -> Answer<Remaining> {
+        self.get(&["down"], &StopQuery { instance: only }).await
     }
 }
 

@@ -1,10 +1,13 @@
 //! What follows from service revisions and how far the deployment of their service is: which rules are in force, which
 //! hosts are spoken for, what a task runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
+use crate::digest::Digest;
 use crate::id::{RuleId, ServiceRevisionId, TargetGroupId};
+use crate::image::PinnedImage;
+use crate::name::RepositoryName;
 use crate::routing::Rule;
 use crate::service::{Deployment, LoadBalancer, Service, ServiceRevision};
 use crate::task::Task;
@@ -67,6 +70,29 @@ impl State {
         ids.sort_unstable();
         ids.dedup();
         ids.into_iter().filter_map(|id| self.service_revision(id)).collect()
+    }
+
+    /// The revisions of a service that a task may still be started of: those in force, the one that is to be, and those that
+    /// a roll-back can go to.
+    pub fn startable(&self, service: &Service) -> BTreeSet<ServiceRevisionId> {
+        let counting = self.reserving(service).into_iter().map(|revision| revision.id);
+        counting.chain(service.completed.iter().copied()).collect()
+    }
+
+    /// The service, and the revision of it, that needs an image to start its tasks.
+    pub fn image_user(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Option<(&Service, &ServiceRevision)> {
+        let is_it =
+            |image: &PinnedImage| image.repository == *repository && image.digest == *digest;
+        self.services().find_map(|service| {
+            let revisions = self.startable(service).into_iter();
+            let mut revisions = revisions.filter_map(|id| self.service_revision(id));
+            let user = revisions.find(|revision| revision.images.values().any(is_it))?;
+            Some((service, user))
+        })
     }
 
     /// Every rule that is in force, by id: those that people made, and those of the revisions of services.

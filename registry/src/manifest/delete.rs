@@ -42,7 +42,8 @@ pub(crate) async fn tag(
     }
 }
 
-/// Removes a manifest. Refused while an index of the repository names it.
+/// Removes a manifest. Refused while an index of the repository names it, and while a service may start a task of it: what
+/// can be rolled back to must be there.
 pub(crate) async fn manifest(
     context: &RequestContext,
     repository: &RepositoryName,
@@ -56,6 +57,12 @@ pub(crate) async fn manifest(
         row.ok_or_else(|| RegistryError::from(ErrorKind::ManifestUnknown(digest.to_string())))?;
     if let Some(parent) = parent(reader, repository, digest).await? {
         return Err(ErrorKind::ManifestInUse { parent }.into());
+    }
+    let state = reader.state();
+    if let Some((service, revision)) = state.image_user(repository, digest) {
+        let (cluster, revision) = (service.cluster.clone(), revision.number);
+        let service = service.name.clone();
+        return Err(ErrorKind::ManifestPinned { service, cluster, revision }.into());
     }
     let is_remembered = remove_tags(context, repository, digest).await?;
     let edges = edges(context, repository, digest, &row).await?;

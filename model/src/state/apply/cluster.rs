@@ -5,7 +5,9 @@ use crate::change::{ClusterChange, InstanceChange, InstanceReport, RouterChange}
 use crate::cluster::{Cluster, Installation, Instance, InstanceStatus, Router, Subnet};
 use crate::history::InstanceEventKind;
 use crate::id::{InstallationId, InstanceId, RouterId};
+use crate::name::ClusterName;
 use crate::refusal::{Refusal, User};
+use crate::service::{Deployment, DeploymentStage};
 use crate::task::TaskStatus;
 
 impl Write<'_> {
@@ -140,9 +142,28 @@ impl Write<'_> {
                 false => InstanceEventKind::Resumed,
             };
             self.instance_event(&instance, event);
+            if !suspended {
+                self.watch_anew(&instance.cluster);
+            }
             self.put(Instance { suspended, ..instance });
         }
         Ok(())
+    }
+
+    /// Nobody watched the deployments of a cluster while what runs there was suspended: those that are watched have the
+    /// whole time before them again.
+    fn watch_anew(&mut self, cluster: &ClusterName) {
+        let services = self.state.services().filter(|service| service.cluster == *cluster);
+        let watched: Vec<Deployment> = services
+            .filter_map(|service| {
+                let known = self.state.current_deployment(service)?;
+                let until = known.bakes_until()?;
+                let anew = self.at.plus(service.deployment_configuration.bake_time());
+                let stage = DeploymentStage::Replaced { bake_until: Some(until.max(anew)) };
+                (until < anew).then(|| Deployment { stage, updated_at: self.at, ..known.clone() })
+            })
+            .collect();
+        watched.into_iter().for_each(|deployment| self.put(deployment));
     }
 
     fn remove_instance(&mut self, id: InstanceId) -> Applied {

@@ -2,6 +2,7 @@
 
 use super::tests::{apply, refused, running};
 use crate::change::ServiceUpdate;
+use crate::history::ServiceEvent;
 use crate::state::tests::world::*;
 use crate::*;
 
@@ -203,4 +204,70 @@ fn a_revision_whose_port_nobody_maps_is_refused() {
         matches!(&refusal, Refusal::Invalid(InvalidChange::NoTrafficPort { port: 9090, .. })),
         "{refusal:?}"
     );
+}
+
+#[test]
+fn an_image_has_a_user_while_a_task_of_it_may_still_be_started() {
+    let mut state = proven();
+    let PinnedImage { repository, digest } = image(1);
+    let user = |state: &State| {
+        let found = state.image_user(&repository, &digest);
+        found.map(|(service, revision)| (service.name.to_string(), revision.number))
+    };
+    assert_eq!(user(&state), Some(("hello".to_owned(), 1)));
+    assert!(state.image_user(&repository, &image(9).digest).is_none());
+    apply(&mut state, ServiceChange::Drain(service().id));
+    apply(&mut state, report(1, TaskStatus::Stopped));
+    apply(&mut state, TaskChange::Forget(task(1).id));
+    let rules: Vec<RuleId> = state.rules().map(|rule| rule.id).collect();
+    rules.into_iter().for_each(|id| apply(&mut state, RoutingChange::RemoveRule(id)));
+    apply(&mut state, ServiceChange::Remove(service().id));
+    assert_eq!(user(&state), None, "it goes with the service");
+}
+
+#[test]
+fn equal_ends_of_tasks_that_were_healthy_are_counted_and_told_ever_more_rarely() {
+    let mut state = proven();
+    let end = |state: &mut State, n: u8, reason: &str| -> Option<u32> {
+        runs(state, n, 1);
+        apply(state, TaskChange::Healthy(task(n).id));
+        let Change::Task(TaskChange::Report(mut ended)) = report(n, TaskStatus::Stopped).into()
+        else {
+            panic!("a report of a task")
+        };
+        ended.stopped = Some(Stopped::new(StopCause::ContainerExited, reason));
+        let touched = state.apply(&TaskChange::Report(ended).into(), at(100)).unwrap();
+        let told = touched.history.iter().find_map(|row| match row {
+            History::Event(ServiceEvent {
+                event: Some(EventKind::TaskStopped { times, .. }),
+                ..
+            }) => Some(*times),
+            _ => None,
+        });
+        apply(state, TaskChange::Forget(task(n).id));
+        told
+    };
+    let told: Vec<_> = (2..=10).map(|n| end(&mut state, n, "exited with code 1")).collect();
+    assert_eq!(
+        told,
+        [Some(1), Some(2), None, Some(4), None, None, None, Some(8), None],
+        "the first, and then each time that their number has doubled"
+    );
+    assert_eq!(end(&mut state, 11, "exited with code 2"), Some(1), "another end is told at once");
+}
+
+#[test]
+fn a_watch_that_a_suspension_interrupted_begins_anew() {
+    let mut state = proven();
+    apply(&mut state, DeploymentChange::Start(deployment(2, 1)));
+    runs(&mut state, 2, 2);
+    apply(&mut state, TaskChange::Healthy(task(2).id));
+    let until = at(100).plus(std::time::Duration::from_secs(1));
+    apply(&mut state, DeploymentChange::Bake { deployment: deployment(2, 1).id, until });
+    let id = instance().id;
+    apply(&mut state, InstanceChange::SetSuspended { instance: id, suspended: true });
+    assert_eq!(state.deployment(deployment(2, 1).id).unwrap().bakes_until(), Some(until));
+    apply(&mut state, InstanceChange::SetSuspended { instance: id, suspended: false });
+    let anew = at(100).plus(DeploymentConfiguration::default().bake_time());
+    assert_eq!(state.deployment(deployment(2, 1).id).unwrap().bakes_until(), Some(anew));
 }
