@@ -1,6 +1,5 @@
 //! Where commands find the admin API: said by flag or environment, else the server of this data directory.
 
-use cli::exit::Exit;
 use cli::{Connection, TokenOrigin};
 use config::Config;
 use supervisor::{Layout, RoleError, local_api};
@@ -19,13 +18,6 @@ pub(crate) enum ConnectionError {
         "the token of this data directory cannot be read: run this as the user that runs the server, or set BERTH_TOKEN"
     )]
     Local(#[from] RoleError),
-}
-
-impl ConnectionError {
-    /// Without a credential nothing is asked.
-    pub(crate) fn exit(&self) -> Exit {
-        Exit::Forbidden
-    }
 }
 
 /// Where commands go. The local token is sent to the local API only.

@@ -16,7 +16,7 @@ use demo::sample::{self, Sample};
 use roles::{agent, router, server};
 use supervisor::down::Consent;
 use supervisor::role::leave_failure;
-use supervisor::{RoleError, RoleKind, Step, down, install, up};
+use supervisor::{FailureKind, RoleError, RoleKind, Step, down, install, up};
 
 mod arguments;
 mod connection;
@@ -127,7 +127,8 @@ fn client(command: cli::Command, format: Format, config: &Config) -> ExitCode {
     match connection::find(config) {
         Ok(connection) => wait(cli::run(command, &connection, format)),
         Err(error) => {
-            let exit = error.exit();
+            // Without a credential nothing is asked.
+            let exit = Exit::Forbidden;
             output::failure(format, exit.name(), &model::chain(&error), exit);
             exit.into()
         }
@@ -174,6 +175,16 @@ fn exit(error: &RoleError) -> Exit {
         | RoleError::DoesNotEnd { .. }
         | RoleError::ForeignUnit { .. }
         | RoleError::Listen { .. } => Exit::Conflict,
+        RoleError::CannotRun { failure, .. }
+        | RoleError::BackgroundEnded { failure: Some(failure), .. } => match failure.kind {
+            FailureKind::AddressInUse | FailureKind::DataDirectoryTaken => Exit::Conflict,
+            FailureKind::Configuration => Exit::Usage,
+            FailureKind::JoinRefused { .. }
+            | FailureKind::WrongServer
+            | FailureKind::StoreUnavailable
+            | FailureKind::DockerUnreachable
+            | FailureKind::Other => Exit::Failure,
+        },
         RoleError::BackgroundLate { .. }
         | RoleError::NotReady { .. }
         | RoleError::TasksLeft { .. } => Exit::Timeout,
@@ -183,7 +194,6 @@ fn exit(error: &RoleError) -> Exit {
         | RoleError::NoInstallation
         | RoleError::ServerTaskEnded
         | RoleError::NoProcess { .. }
-        | RoleError::CannotRun { .. }
-        | RoleError::BackgroundEnded { .. } => Exit::Failure,
+        | RoleError::BackgroundEnded { failure: None, .. } => Exit::Failure,
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn list(
 }
 
 /// Removes a router that will not come back; addresses no longer wait for it.
-#[utoipa::path(delete, path = "/routers/{router}", operation_id = "RemoveRouter", params(("router" = IdPrefix, Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("router:Remove"))))]
+#[utoipa::path(delete, path = "/routers/{router}", operation_id = "RemoveRouter", params(("router" = inline(IdPrefix), Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("router:Remove"))))]
 pub(crate) async fn remove(
     who: Authorized<RemoveRouter>,
     State(api): State<Api>,

@@ -55,7 +55,7 @@ pub(crate) async fn create_rule(
 }
 
 /// Removes a rule.
-#[utoipa::path(delete, path = "/rules/{rule}", operation_id = "DeleteRule", params(("rule" = IdPrefix, Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("rule:Delete"))))]
+#[utoipa::path(delete, path = "/rules/{rule}", operation_id = "DeleteRule", params(("rule" = inline(IdPrefix), Path)), responses((status = 200, body = Done), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("rule:Delete"))))]
 pub(crate) async fn remove_rule(
     who: Authorized<DeleteRule>,
     State(api): State<Api>,

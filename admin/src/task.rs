@@ -31,7 +31,7 @@ pub(crate) async fn list(
 }
 
 /// One task, also after it has stopped.
-#[utoipa::path(get, path = "/tasks/{task}", operation_id = "GetTask", params(("task" = IdPrefix, Path)), responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Get"))))]
+#[utoipa::path(get, path = "/tasks/{task}", operation_id = "GetTask", params(("task" = inline(IdPrefix), Path)), responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Get"))))]
 pub(crate) async fn get(
     who: Authorized<GetTask>,
     State(api): State<Api>,
@@ -52,7 +52,7 @@ pub(crate) async fn run(
 }
 
 /// Stops a task: routers are done with it first, then its containers get SIGTERM.
-#[utoipa::path(post, path = "/tasks/{task}/stop", operation_id = "StopTask", params(("task" = IdPrefix, Path)), request_body = StopTaskRequest, responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Stop"))))]
+#[utoipa::path(post, path = "/tasks/{task}/stop", operation_id = "StopTask", params(("task" = inline(IdPrefix), Path)), request_body = StopTaskRequest, responses((status = 200, body = api::Task), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Stop"))))]
 pub(crate) async fn stop(
     who: Authorized<StopTask>,
     State(api): State<Api>,
@@ -64,7 +64,7 @@ pub(crate) async fn stop(
 
 /// A task's log as text, each line as `CONTAINER TEXT`. After its end it is what its instance keeps: the last MiB of each
 /// container's for seven days; where that is gone, the last lines.
-#[utoipa::path(get, path = "/tasks/{task}/logs", operation_id = "GetTaskLogs", params(("task" = IdPrefix, Path), LogsQuery), responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Logs"))))]
+#[utoipa::path(get, path = "/tasks/{task}/logs", operation_id = "GetTaskLogs", params(("task" = inline(IdPrefix), Path), LogsQuery), responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = api::Problem)), extensions(("x-action" = json!("task:Logs"))))]
 pub(crate) async fn logs(
     who: Authorized<GetTaskLogs>,
     State(api): State<Api>,

@@ -1,7 +1,7 @@
 //! The control group of a task: the parent of its containers' own, which bounds what all of them use together, as ECS bounds
 //! a task by its `cpu` and `memory`. It is made before a container of the task starts and goes after the last is removed.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Cgroups {
         match &way {
             Self::Systemd => systemctl(&["is-active", "--quiet", "-.slice"]).await?,
             Self::Version1(_) | Self::Version2(_) => {
-                way.base().iter().try_for_each(|base| std::fs::create_dir_all(base))?;
+                way.base().iter().try_for_each(std::fs::create_dir_all)?;
                 way.delegate()?;
             }
             Self::Absent => {}
@@ -84,9 +84,10 @@ impl Cgroups {
             return systemctl(&arguments).await;
         }
         let directories = self.directories(task.id);
-        directories.iter().try_for_each(|directory| std::fs::create_dir_all(directory))?;
+        directories.iter().try_for_each(std::fs::create_dir_all)?;
+        self.delegate()?;
         for setting in self.settings(task) {
-            let written = std::fs::write(&setting.path, setting.value);
+            let written = set(&setting.path, &setting.value);
             if !setting.is_optional {
                 written?;
             }
@@ -117,6 +118,18 @@ impl Cgroups {
         }
     }
 
+    /// Removes what is above the control groups of tasks, unless there are any, of this agent or another.
+    pub(crate) fn tidy(&self) {
+        let bases = match self {
+            Self::Version1(root) => hierarchies(root),
+            Self::Version2(root) => vec![root.join(BASE)],
+            Self::Systemd | Self::Absent => Vec::new(),
+        };
+        for base in bases {
+            std::fs::remove_dir(base).ok();
+        }
+    }
+
     fn base(&self) -> Vec<PathBuf> {
         match self {
             Self::Version1(root) => CONTROLLERS.map(|one| root.join(one).join(BASE)).to_vec(),
@@ -132,17 +145,14 @@ impl Cgroups {
     /// Everything that may be left of a task: in version 1 Docker makes its control group for every controller there is.
     fn left_by(&self, task: TaskId) -> Vec<PathBuf> {
         let Self::Version1(root) = self else { return self.directories(task) };
-        let hierarchies = std::fs::read_dir(root).into_iter().flatten().flatten();
-        hierarchies.map(|one| one.path().join(BASE).join(task.to_string())).collect()
+        hierarchies(root).into_iter().map(|base| base.join(task.to_string())).collect()
     }
 
     /// In version 2 a control group has only the controllers that those above it pass on.
     fn delegate(&self) -> io::Result<()> {
         let Self::Version2(root) = self else { return Ok(()) };
         let above = [root.clone(), root.join(BASE)];
-        above
-            .iter()
-            .try_for_each(|one| std::fs::write(one.join("cgroup.subtree_control"), "+cpu +memory"))
+        above.iter().try_for_each(|one| set(&one.join("cgroup.subtree_control"), "+cpu +memory"))
     }
 
     fn settings(&self, task: &AssignedTask) -> Vec<Setting> {
@@ -182,6 +192,12 @@ impl Cgroups {
     }
 }
 
+/// The place of Berth's control groups in each hierarchy of version 1.
+fn hierarchies(root: &Path) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(root).into_iter().flatten().flatten();
+    all.map(|one| one.path().join(BASE)).collect()
+}
+
 /// A file of a control group and what it is to hold.
 #[derive(Debug, PartialEq, Eq)]
 struct Setting {
@@ -189,6 +205,11 @@ struct Setting {
     value: String,
     /// Whether it may be missing or refused.
     is_optional: bool,
+}
+
+/// Sets a file of the kernel, which is there already and takes a value as it is.
+fn set(path: &Path, value: &str) -> io::Result<()> {
+    std::fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
 }
 
 /// Microseconds of each period that a task of so many CPU units may run.

@@ -72,12 +72,10 @@ impl LogStore {
         }
         let dir = self.dir.join(task.to_string());
         fs::create_dir_all(&dir)?;
-        // Renamed when it is whole: a full disk must not leave half a log as if it were one.
-        let (part, path) = (dir.join(format!("{container}.part")), dir.join(container.as_str()));
-        fs::write(&part, log.text()).and_then(|()| fs::rename(&part, &path)).inspect_err(|_| {
-            fs::remove_file(&part).ok();
-        })?;
-        self.sweep(SystemTime::now());
+        let path = dir.join(container.as_str());
+        disk::write(&path, log.text().as_bytes(), 0o600)?;
+        // Ages are counted from the newest file: the file system's clock is the one that dates them.
+        self.sweep(fs::metadata(&path)?.modified()?);
         Ok(())
     }
 
@@ -178,7 +176,8 @@ mod tests {
         let mut log = LastLines::default();
         log.push("hello".to_owned());
         store.keep(task(1), &name("app"), &log).unwrap();
-        store.sweep(SystemTime::now() + LONGEST + Duration::from_mins(1));
+        // Centuries from now.
+        store.sweep(SystemTime::UNIX_EPOCH + 100_000 * LONGEST);
         assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 0);
     }
 }

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
 use crate::text::{or_dash, word};
+use crate::wait::Patience;
 use crate::{sentence, wait};
 
 /// What its help says last.
@@ -99,6 +100,9 @@ pub struct Deploy {
     /// Do not wait until it answers.
     #[arg(long)]
     detach: bool,
+    /// Wait until the deployment is COMPLETED, and not only until it answers.
+    #[arg(long, conflicts_with = "detach")]
+    until_completed: bool,
     /// How long to wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
@@ -134,7 +138,8 @@ async fn wait_for(deploy: &Deploy, answer: &DeployResponse, client: &Client) -> 
     };
     let Some(wanted) = under_way else { return Ok(Exit::Success) };
     let timeout = Duration::from_secs(deploy.timeout);
-    wait::rollout(client, name, cluster, wanted, timeout).await
+    let patience = Patience { timeout, until_completed: deploy.until_completed };
+    wait::rollout(client, name, cluster, wanted, patience).await
 }
 
 fn request(deploy: &Deploy) -> Result<DeployRequest, Failure> {

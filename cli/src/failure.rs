@@ -3,7 +3,7 @@
 use api::ProblemCode;
 use api::client::CallError;
 
-use crate::Connection;
+use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::sentence;
 

@@ -1,15 +1,16 @@
 //! The commands that talk to the admin API, and to nothing else: one file per noun.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use api::client::Client;
 use clap::Subcommand;
 
+pub use self::connection::{Connection, TokenOrigin};
 use self::failure::Outcome;
 use self::output::Format;
 
 mod cluster;
+mod connection;
 mod deploy;
 pub mod exit;
 mod failure;
@@ -25,28 +26,6 @@ mod task;
 mod task_definition;
 mod text;
 mod wait;
-
-/// Where the admin API is and who asks; found by the configuration, or said by flags and environment.
-#[derive(Debug, Clone)]
-pub struct Connection {
-    /// The admin API's address, as in `http://127.0.0.1:7070`.
-    pub url: String,
-    /// A token; empty where there is none.
-    pub token: String,
-    /// Where the token came from.
-    pub origin: TokenOrigin,
-}
-
-/// Where a token came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TokenOrigin {
-    /// Flag, environment or configuration.
-    Said,
-    /// This file of the data directory.
-    File(PathBuf),
-    /// There is none: this file of the data directory does not exist.
-    Missing(PathBuf),
-}
 
 /// What people can ask of a running Berth.
 #[derive(Debug, Subcommand)]

@@ -14,8 +14,8 @@ use model::{
     TaskId, Timestamp,
 };
 
+use crate::connection::{Connection, TokenOrigin};
 use crate::text::{count, size, time, word};
-use crate::{Connection, TokenOrigin};
 
 /// Ends every sentence here.
 macro_rules! sentence {
@@ -225,7 +225,9 @@ pub(crate) fn problem(problem: &ServiceProblem) -> String {
         ServiceProblem::DeploymentFailed { deployment, cause, reason, rolled_back } => {
             let what = match cause {
                 DeploymentCause::Pushed => "the last push failed",
-                _ => "the last deployment failed",
+                DeploymentCause::Requested
+                | DeploymentCause::Failure { .. }
+                | DeploymentCause::Rollback { .. } => "the last deployment failed",
             };
             let back = if *rolled_back { "; what ran before answers" } else { "" };
             sentence!("{what}{back} ({deployment}): {reason}")

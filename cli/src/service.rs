@@ -1,7 +1,6 @@
 //! `berth service`.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use api::client::{Client, Tagged, all, some};
 use api::{
@@ -110,7 +109,9 @@ fn list(services: &[Service]) {
     let problems = problems(services);
     if !problems.is_empty() {
         output::line("");
-        problems.iter().for_each(|problem| output::line(problem));
+        for problem in &problems {
+            output::line(problem);
+        }
     }
 }
 
@@ -286,8 +287,8 @@ async fn wait_and_show(
 ) -> Outcome {
     let mut service = service;
     if let (false, Some(primary)) = (waiting.detach, service.primary()) {
-        let timeout = Duration::from_secs(waiting.timeout);
-        wait::rollout(client, &named.name, &named.cluster, primary.id, timeout).await?;
+        let patience = waiting.patience();
+        wait::rollout(client, &named.name, &named.cluster, primary.id, patience).await?;
         service = client.get_service(&named.name, &named.cluster).await?.value;
     }
     let rows = vec![row(&service)];

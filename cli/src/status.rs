@@ -73,7 +73,9 @@ fn print(status: &Status, problems: &[String]) {
     if problems.is_empty() {
         output::line(&sentence::no_problems());
     }
-    problems.iter().for_each(|problem| output::line(problem));
+    for problem in problems {
+        output::line(problem);
+    }
 }
 
 fn section(name: &str, header: &[&str], rows: Vec<Vec<String>>) {

@@ -89,9 +89,10 @@ fn read(file: &Path) -> Result<Box<RawValue>, Failure> {
         std::fs::read_to_string(file).map(|all| text = all)
     };
     read.map_err(|error| {
-        let sentence = match error.kind() {
-            ErrorKind::InvalidData => sentence::not_utf8(file),
-            _ => sentence::unreadable(file, &error),
+        let sentence = if error.kind() == ErrorKind::InvalidData {
+            sentence::not_utf8(file)
+        } else {
+            sentence::unreadable(file, &error)
         };
         Failure::Other(Exit::Usage, sentence)
     })?;

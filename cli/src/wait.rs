@@ -29,16 +29,25 @@ const LOOKS: u32 = 10;
 /// Log lines shown of a task that failed.
 const LOG_LINES: usize = 10;
 
+/// How long is waited, and for what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Not longer than this.
+    pub(crate) timeout: Duration,
+    /// Until the deployment is COMPLETED, and not only until it has replaced the older tasks.
+    pub(crate) until_completed: bool,
+}
+
 /// Waits as [`watch`] does, until somebody has had enough of it.
 pub(crate) async fn rollout(
     client: &Client,
     service: &ServiceName,
     cluster: &ClusterName,
     wanted: DeploymentId,
-    timeout: Duration,
+    patience: Patience,
 ) -> Outcome {
     tokio::select! {
-        outcome = watch(client, service, cluster, wanted, timeout) => outcome,
+        outcome = watch(client, service, cluster, wanted, patience) => outcome,
         // Where the signal cannot be heard, it ends the process as it always did.
         Ok(()) = tokio::signal::ctrl_c() => {
             Err(Failure::Other(Exit::Interrupted, sentence::rollout_goes_on(service)))
@@ -46,14 +55,14 @@ pub(crate) async fn rollout(
     }
 }
 
-/// Waits until the deployment `wanted` is complete, or says why it is not: it failed, or takes longer than `timeout`. A
+/// Waits until the deployment `wanted` is complete, or says why it is not: it failed, or takes longer than people have patience. A
 /// newer one that takes its place is waited for instead.
 async fn watch(
     client: &Client,
     service: &ServiceName,
     cluster: &ClusterName,
     wanted: DeploymentId,
-    timeout: Duration,
+    Patience { timeout, until_completed }: Patience,
 ) -> Outcome {
     let mut progress = Progress::start();
     let mut waited = Duration::ZERO;
@@ -88,12 +97,15 @@ async fn watch(
         progress.say(&sentence::rollout_summary(&service, tasks.waiting.as_deref()));
         match stage {
             Stage::Done => {
-                if let Some(primary) = service.primary()
-                    && let Some(until) = primary.bakes_until()
-                {
-                    progress.keep(&sentence::rollout_bakes(primary, until));
+                let baking = service.primary().filter(|one| one.bakes_until().is_some());
+                match baking.and_then(|one| Some((one, one.bakes_until()?))) {
+                    Some(_) if until_completed => {}
+                    Some((primary, until)) => {
+                        progress.keep(&sentence::rollout_bakes(primary, until));
+                        return Ok(Exit::Success);
+                    }
+                    None => return Ok(Exit::Success),
                 }
-                return Ok(Exit::Success);
             }
             Stage::Failed => {
                 drop(progress);

@@ -134,7 +134,12 @@ impl Value for Url {
     const EXPECTED: &'static str = "a URL, as `http://127.0.0.1:7070`";
 
     fn from_text(text: &str) -> Option<Self> {
-        let url = url::Url::parse(text).ok()?;
+        // As people have it: `berth up` and status show it without a scheme in places.
+        let with_scheme = match text.split_once("://") {
+            Some(_) => text.to_owned(),
+            None => format!("http://{text}"),
+        };
+        let url = url::Url::parse(&with_scheme).ok()?;
         let is_http = matches!(url.scheme(), "http" | "https");
         // The parser would drop tabs and line ends without an error.
         let is_plain = !text.contains(char::is_whitespace);
@@ -197,7 +202,8 @@ mod tests {
             assert_eq!(parse(good).as_deref(), Some(good));
         }
         assert_eq!(parse("http://localhost:7070/").as_deref(), Some("http://localhost:7070"));
-        for wrong in ["", "127.0.0.1:7070", "ftp://a", "http://", "http://a b", "http://a:99999"] {
+        assert_eq!(parse("127.0.0.1:7070").as_deref(), Some("127.0.0.1:7070"));
+        for wrong in ["", "ftp://a", "http://", "http://a b", "http://a:99999"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -79,6 +79,8 @@ pub struct Write {
     pub guards: Vec<RowGuard>,
     /// What it takes beside the operation's own action.
     pub also: Vec<Permission>,
+    /// What it takes for granted of State.
+    pub precondition: Option<Precondition>,
     /// Whether another batch of the same request remembers it: the first that anybody sees, or the only one.
     pub is_part: bool,
 }
@@ -88,7 +90,8 @@ impl Write {
     pub fn new(operation: Operation, resource: Resource, at: Timestamp) -> Self {
         let (changes, rows, guards) = (Vec::new(), Vec::new(), Vec::new());
         let (also, is_part) = (Vec::new(), false);
-        Self { operation, resource, at, changes, rows, guards, also, is_part }
+        let precondition = None;
+        Self { operation, resource, at, changes, rows, guards, also, precondition, is_part }
     }
 }
 
@@ -268,7 +271,8 @@ impl Control {
 
     /// Commits what another room has decided: once, since only that room can decide it again.
     pub async fn commit(&self, caller: &Caller, write: Write) -> Result<State, CommitError> {
-        let Write { operation, resource, at, changes, rows, guards, also, is_part } = write;
+        let Write { operation, resource, at, changes, rows, guards, also, .. } = write;
+        let (is_part, granted) = (write.is_part, write.precondition);
         let (shown, done) = (resource.to_string(), AuditOutcome::Succeeded);
         let event = audit::event(caller, operation, shown, done, at).filter(|_| !is_part);
         let mut permissions = vec![Permission { action: operation.action(), resource }];
@@ -277,7 +281,7 @@ impl Control {
             history: event.into_iter().collect(),
             rows,
             guards,
-            precondition: Some(precondition(caller, permissions, None, self.clock.now())),
+            precondition: Some(precondition(caller, permissions, granted, self.clock.now())),
             ..Batch::of(changes, at)
         };
         let committed = self.backend.commit(batch).await;

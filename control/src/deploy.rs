@@ -88,6 +88,7 @@ impl Request for DeployService {
         };
         let load_balancers = inputs.load_balancers(&definition, &mut changeset)?;
         let images = resolve::images(&context.view, &definition)?;
+        let guards = resolve::guards(state, images.values());
         let image = images.values().next().cloned().ok_or(DeployError::NoContainer)?;
         let contents = deployment::Contents { definition: &definition, images, load_balancers };
         let revision = deployment::next_revision(context, service, contents);
@@ -101,7 +102,7 @@ impl Request for DeployService {
         let deployment_id = new.as_ref().map(|deployment| deployment.id);
         changes.extend(new.map(|deployment| DeploymentChange::Start(deployment).into()));
         let created = known.is_none();
-        Ok(Decision::change(changes, move |view| {
+        let decision = Decision::change(changes, move |view| {
             let service = view.state.service(service);
             Ok(DeployResponse {
                 service_name: request.name.clone(),
@@ -114,7 +115,8 @@ impl Request for DeployService {
                 url: service.and_then(|one| describe::url_to_be(view.state, one, view.router_port)),
                 inferred,
             })
-        }))
+        });
+        Ok(Decision { guards, ..decision })
     }
 }
 

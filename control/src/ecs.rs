@@ -66,7 +66,7 @@ fn without_nulls(value: Value) -> Value {
             Value::Object(said.map(|(name, value)| (name, without_nulls(value))).collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
-        other => other,
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,
     }
 }
 

@@ -86,7 +86,11 @@ fn of_cluster(row: &History, cluster: &ClusterName) -> Option<ClusterEvent> {
             service_event: None,
             instance_event: Some(row.event.clone()),
         }),
-        _ => None,
+        History::Event(_)
+        | History::InstanceEvent(_)
+        | History::Task { .. }
+        | History::Deployment(_)
+        | History::Audit(_) => None,
     }
 }
 

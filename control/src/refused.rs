@@ -4,7 +4,8 @@ use access::ResourceKind;
 use api::{LeftOutField, ProblemCode};
 use model::definition::DefinitionError;
 use model::{
-    CommitError, ContainerName, ImageReference, Refusal, Revision, ServiceName, TaskId, Unmet,
+    CommitError, ContainerName, ImageReference, PinnedImage, Refusal, Revision, ServiceName,
+    TaskId, Unmet,
 };
 
 /// Why a request was not done. Nothing of it was.
@@ -173,6 +174,13 @@ pub enum DeployError {
     },
     /// A task definition without a container.
     NoContainer,
+    /// A path of a health check that cannot be asked for.
+    HealthPath {
+        /// What was given.
+        path: String,
+        /// What would be asked for.
+        encoded: String,
+    },
     /// A TCP check with a path.
     TcpCheckWithPath,
     /// The server has not made its listener yet.
@@ -283,6 +291,7 @@ impl DeployError {
             | Self::PortNotMapped { .. }
             | Self::PortZero
             | Self::NoContainer
+            | Self::HealthPath { .. }
             | Self::TcpCheckWithPath
             | Self::TcpCheckWithAnswer
             | Self::OutOfRange { .. } => ProblemCode::InvalidParameter,
@@ -311,7 +320,10 @@ fn code_of(error: &CommitError) -> ProblemCode {
         CommitError::Unmet(Unmet::CredentialEnded(_)) => ProblemCode::Unauthenticated,
         CommitError::Unmet(Unmet::Denied { .. }) => ProblemCode::AccessDenied,
         CommitError::Unmet(Unmet::Modified { .. }) => ProblemCode::PreconditionFailed,
-        CommitError::GuardFailed { .. } => ProblemCode::Conflict,
+        CommitError::GuardFailed { key } => match PinnedImage::of_row_key(key) {
+            Some(_) => ProblemCode::ImageNotFound,
+            None => ProblemCode::Conflict,
+        },
         CommitError::TooLarge(_) => ProblemCode::InvalidParameter,
         CommitError::Unavailable(_) => ProblemCode::Unavailable,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{
-    ContainerDefinition, ContainerName, ImageReference, PinnedImage, Reference, State,
+    ContainerDefinition, ContainerName, ImageReference, PinnedImage, Reference, RowGuard, State,
     TaskDefinition,
 };
 
@@ -34,6 +34,21 @@ pub(crate) fn images(
         Ok((container.name.clone(), image(view.state, view.setup, &container.image)?))
     };
     definition.container_definitions.iter().map(pin).collect()
+}
+
+/// What must hold when it is committed: the registry has every image that State does not vouch for, as one that is named by
+/// digest and has no tag any more.
+pub(crate) fn guards<'a>(
+    state: &State,
+    images: impl IntoIterator<Item = &'a PinnedImage>,
+) -> Vec<RowGuard> {
+    let is_known = |image: &PinnedImage| {
+        let mut tags = state.tags(&image.repository);
+        tags.any(|tag| tag.digest == image.digest)
+            || state.image_user(&image.repository, &image.digest).is_some()
+    };
+    let unknown = images.into_iter().filter(|image| !is_known(image));
+    unknown.map(|image| RowGuard::Present(image.row_key())).collect()
 }
 
 fn image(state: &State, setup: &Setup, image: &ImageReference) -> Result<PinnedImage, DeployError> {

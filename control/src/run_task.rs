@@ -55,14 +55,17 @@ impl Request for RunTask {
             })
             .collect();
         let changes = made.iter().map(|task| TaskChange::Create(task.clone()).into()).collect();
-        Ok(Decision::change(changes, move |view| {
+        let guards =
+            resolve::guards(context.view.state, template.images.iter().map(|(_, image)| image));
+        let decision = Decision::change(changes, move |view| {
             // The scheduler may have gone on with them by now.
             let now = |one: &NewTask| {
                 view.state.task(one.id).cloned().unwrap_or_else(|| one.clone().into())
             };
             let describe = |one| task(view.state, view.observed, &now(one), None);
             Ok(RunTaskResponse { tasks: made.iter().map(describe).collect() })
-        }))
+        });
+        Ok(Decision { guards, ..decision })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use access::ResourceKind;
 use model::sentence::say;
-use model::{CommitError, ImageReference, Principal, Reference, Refusal, Unmet};
+use model::{CommitError, ImageReference, PinnedImage, Principal, Reference, Refusal, Unmet};
 
 use crate::Refused;
 use crate::refused::{DeployError, DocumentError, DocumentFault};
@@ -120,6 +120,10 @@ fn deploy(error: &DeployError) -> String {
             format!("{field} is {value}; use 1 to {most}")
         }
         DeployError::NoContainer => "the task definition has no container".to_owned(),
+        DeployError::HealthPath { path, encoded } => format!(
+            "`{path}` is no path that a health check can ask for: it begins with `/`, and everything else than letters, digits \
+             and the marks of a URL is percent-encoded, as in `{encoded}`"
+        ),
         DeployError::TcpCheckWithPath => {
             "a TCP check has no path: say healthPath, or healthProtocol TCP, not both".to_owned()
         }
@@ -147,9 +151,9 @@ fn document(error: &DocumentError) -> String {
         );
         lines.extend(unsupported.iter().map(|field| format!("  {field}")));
     }
-    let foreign = faults.iter().filter_map(|fault| match fault {
-        DocumentFault::ForeignImage { image, own, .. } => Some((image, own)),
-        _ => None,
+    let foreign = faults.iter().filter_map(|fault| {
+        let DocumentFault::ForeignImage { image, own, .. } = fault else { return None };
+        Some((image, own))
     });
     let copies: BTreeSet<_> =
         foreign.map(|(image, own)| format!("  {}", copy(image, own))).collect();
@@ -228,6 +232,13 @@ fn commit(error: &CommitError) -> String {
             format!("{refusal}; choose another, or remove that rule with `berth rule rm {other}`")
         }
         CommitError::Unmet(unmet) => self::unmet(unmet),
+        CommitError::GuardFailed { key } if PinnedImage::of_row_key(key).is_some() => {
+            let image = PinnedImage::of_row_key(key).map(|image| image.to_string());
+            format!(
+                "image `{}` is not in the registry; `berth image tags` shows what is",
+                image.unwrap_or_default()
+            )
+        }
         CommitError::Refused(_)
         | CommitError::GuardFailed { .. }
         | CommitError::TooLarge(_)
@@ -277,6 +288,11 @@ pub(crate) fn instead(field: &str) -> Option<String> {
         _ => return None,
     };
     Some(say(instead))
+}
+
+/// Which host a service does not answer for any more once a deployment has replaced the one before.
+pub(crate) fn instead_of(host: &str) -> String {
+    say(format!("instead of {host}, which goes when the new tasks have taken over"))
 }
 
 /// Why a task stops that somebody stopped.

@@ -10,7 +10,7 @@ use api::{
 use model::change::ServiceUpdate;
 use model::{
     Change, ClusterName, ContainerName, DeploymentCause, DeploymentChange, HistoryQuery,
-    NewService, PinnedImage, Precondition, RolledOut, Service, ServiceChange, ServiceId,
+    NewService, PinnedImage, Precondition, RolledOut, RowGuard, Service, ServiceChange, ServiceId,
     ServiceName, ServiceRevision, State, TaskDefinition,
 };
 
@@ -178,11 +178,13 @@ impl Request for CreateService {
             )
         };
         let images = resolve::images(&context.view, definition)?;
+        let guards = resolve::guards(context.view.state, images.values());
         let contents = Contents { definition, images, load_balancers: Vec::new() };
         let revision = RolledOut::New(deployment::next_revision(context, made.id, contents));
         let new = deployment::start(context, made.id, revision, DeploymentCause::Requested);
         let changes = vec![ServiceChange::Create(made).into(), DeploymentChange::Start(new).into()];
-        Ok(Decision::change(changes, |view| self.named().describe(view)))
+        let decision = Decision::change(changes, |view| self.named().describe(view));
+        Ok(Decision { guards, ..decision })
     }
 }
 
@@ -215,18 +217,20 @@ impl Request for UpdateService {
             })
             .into(),
         ];
-        changes.extend(self.deployment(context, service)?);
-        Ok(Decision::change(changes, |view| self.service.describe(view)))
+        let (new, guards) = self.deployment(context, service)?.unzip();
+        changes.extend(new);
+        let decision = Decision::change(changes, |view| self.service.describe(view));
+        Ok(Decision { guards: guards.unwrap_or_default(), ..decision })
     }
 }
 
 impl UpdateService {
-    /// What is to be rolled out, where another definition is wanted or everything is to be replaced.
+    /// What is to be rolled out, where another definition is wanted or everything is to be replaced, and what must hold then.
     fn deployment(
         &self,
         context: &Context<'_>,
         service: &Service,
-    ) -> Result<Option<Change>, Refused> {
+    ) -> Result<Option<(Change, Vec<RowGuard>)>, Refused> {
         let (state, request) = (context.view.state, &self.request);
         let Some(current) = state.requested_revision(service) else { return Ok(None) };
         let now: TaskDefinitionReference = current.task_definition.clone().into();
@@ -236,11 +240,12 @@ impl UpdateService {
             return Ok(None);
         }
         let images = self.images(context, current, wanted)?;
+        let guards = resolve::guards(state, images.values());
         let load_balancers = deployment::balancers_in(wanted, &current.load_balancers);
         let contents = Contents { definition: wanted, images, load_balancers };
         let revision = RolledOut::New(deployment::next_revision(context, service.id, contents));
         let new = deployment::start(context, service.id, revision, DeploymentCause::Requested);
-        Ok(Some(DeploymentChange::Start(new).into()))
+        Ok(Some((DeploymentChange::Start(new).into(), guards)))
     }
 
     /// What the tags name now where everything is to be replaced, as with ECS; else a container whose image is written as

@@ -95,9 +95,9 @@ fn known(view: &View<'_>, prefix: &IdPrefix) -> Result<(Task, Option<ServiceName
         return Ok((task.clone(), None));
     }
     let remembered = || {
-        view.past.rows.iter().filter_map(|(_, row)| match row {
-            History::Task { task, service_name } => Some((task, service_name)),
-            _ => None,
+        view.past.rows.iter().filter_map(|(_, row)| {
+            let History::Task { task, service_name } = row else { return None };
+            Some((task, service_name))
         })
     };
     let ids: BTreeSet<TaskId> = remembered().map(|(task, _)| task.id).collect();

@@ -34,11 +34,34 @@ pub enum Fault {
     Exits,
     /// It answers every request with 500.
     Unhealthy,
+    /// It answers, and exits a few seconds later, every time.
+    Crashes,
+    /// It listens only after three quarters of a minute.
+    Slow,
+    /// It answers 400 to a Host that is an address, as frameworks that guard against foreign ones do.
+    Strict,
+    /// It writes many lines and exits.
+    Loud,
 }
+
+/// How long it answers before it exits.
+const CRASHES_AFTER: Duration = Duration::from_secs(6);
+/// How long it takes to listen.
+const SLOW_START: Duration = Duration::from_secs(45);
+/// Lines that it writes before it exits.
+const LOUD_LINES: u32 = 60;
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::None, Self::Exits, Self::Unhealthy];
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Exits,
+        Self::Unhealthy,
+        Self::Crashes,
+        Self::Slow,
+        Self::Strict,
+        Self::Loud,
+    ];
 
     /// Its name on the command line and in the image's configuration.
     pub const fn name(self) -> &'static str {
@@ -46,6 +69,10 @@ impl Fault {
             Self::None => "none",
             Self::Exits => "exits",
             Self::Unhealthy => "unhealthy",
+            Self::Crashes => "crashes",
+            Self::Slow => "slow",
+            Self::Strict => "strict",
+            Self::Loud => "loud",
         }
     }
 
@@ -62,6 +89,11 @@ pub fn run(sample: Sample) -> ExitCode {
         tracing::error!("version {} is broken on purpose: it exits at once", sample.version);
         return ExitCode::from(1);
     }
+    if sample.fault == Fault::Loud {
+        tracing::error!("version {}: the root cause", sample.version);
+        (1..=LOUD_LINES).for_each(|line| tracing::error!("line {line}"));
+        return ExitCode::from(1);
+    }
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -76,14 +108,25 @@ pub fn run(sample: Sample) -> ExitCode {
 }
 
 async fn serve(sample: Sample) -> std::io::Result<()> {
-    let listener = tokio::net::TcpListener::bind(sample.listen).await?;
     let mut term = signal(SignalKind::terminate())?;
+    if sample.fault == Fault::Slow {
+        tokio::select! {
+            () = tokio::time::sleep(SLOW_START) => {}
+            _ = term.recv() => return Ok(()),
+        }
+    }
+    let listener = tokio::net::TcpListener::bind(sample.listen).await?;
+    let crashes = sample.fault == Fault::Crashes;
     let app = Router::new().fallback(any(answer)).with_state(sample);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async move {
-            term.recv().await;
-        })
-        .await
+    let served = axum::serve(listener, app).with_graceful_shutdown(async move {
+        term.recv().await;
+    });
+    tokio::select! {
+        served = served.into_future() => served,
+        () = tokio::time::sleep(CRASHES_AFTER), if crashes => {
+            Err(std::io::Error::other("it gives up, as it is broken on purpose"))
+        }
+    }
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -104,6 +147,11 @@ async fn answer(
     if sample.fault == Fault::Unhealthy {
         let text = format!("version {} is broken on purpose\n", sample.version);
         return (axum::http::StatusCode::INTERNAL_SERVER_ERROR, text);
+    }
+    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if sample.fault == Fault::Strict && name.parse::<std::net::IpAddr>().is_ok() {
+        return (axum::http::StatusCode::BAD_REQUEST, format!("`{host}` is no host of mine\n"));
     }
     let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-");
     let text = format!("version {}, request {request}, {} bytes\n", sample.version, body.len());

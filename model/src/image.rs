@@ -170,6 +170,24 @@ pub struct PinnedImage {
     pub digest: Digest,
 }
 
+impl PinnedImage {
+    /// The key of the row beside State that says that the registry holds it: `manifest/REPOSITORY@DIGEST`. A repository's
+    /// name has no `@`.
+    pub fn row_key(&self) -> Vec<u8> {
+        format!("{MANIFEST}{self}").into_bytes()
+    }
+
+    /// The image that such a key is about.
+    pub fn of_row_key(key: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(key).ok()?.strip_prefix(MANIFEST)?;
+        let (repository, digest) = text.split_once('@')?;
+        Some(Self { repository: repository.parse().ok()?, digest: digest.parse().ok()? })
+    }
+}
+
+/// What the keys of manifests begin with.
+const MANIFEST: &str = "manifest/";
+
 impl fmt::Display for PinnedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.repository, self.digest)

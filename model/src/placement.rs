@@ -50,6 +50,15 @@ pub enum PlacementFailure {
     Sentence(String),
 }
 
+impl PlacementFailure {
+    /// Whether nothing but a `berth down` is in the way.
+    pub fn is_suspension(&self) -> bool {
+        let Self::NoInstanceFits { instances, .. } = self else { return false };
+        !instances.is_empty()
+            && instances.iter().all(|instances| instances.reason == FilterReason::Suspended)
+    }
+}
+
 /// Instances that do not take a task for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Digest, Platform, RepositoryName, RowWrite};
+use model::{Digest, PinnedImage, Platform, RepositoryName, RowWrite};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Reader;
@@ -38,7 +38,7 @@ pub(crate) fn holders(digest: &Digest) -> Vec<u8> {
 }
 
 pub(crate) fn manifest(repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
-    format!("manifest/{repository}@{digest}").into_bytes()
+    PinnedImage { repository: repository.clone(), digest: *digest }.row_key()
 }
 
 pub(crate) fn edge(child: &Digest, repository: &RepositoryName, parent: &Digest) -> Vec<u8> {

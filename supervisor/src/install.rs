@@ -12,7 +12,7 @@ use crate::sentences;
 
 /// Where an administrator's units are (systemd.unit(5)).
 const UNITS: &str = "/etc/systemd/system";
-/// Exists where systemd runs (sd_booted(3)).
+/// Exists where systemd runs (`sd_booted`(3)).
 const BOOTED: &str = "/run/systemd/system";
 /// The first line of a unit that this wrote: any other is somebody's own.
 const MARK: &str = "# Written by `berth install`; changes belong in a drop-in (`systemctl edit`).";

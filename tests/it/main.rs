@@ -2,9 +2,11 @@
 //!
 //! Every test has an installation of its own on free ports and temporary data, so that all may run at once.
 
+mod docker_command;
 mod docker_deploy;
 mod docker_down;
 mod docker_errors;
+mod docker_field;
 mod docker_instances;
 mod docker_kills;
 mod docker_old_data;

@@ -207,10 +207,33 @@ async fn what_cannot_run_is_refused_with_the_rule() {
     let world = World::new().await;
     let two = json!({"family": "web", "containerDefinitions": [container(), container()]});
     let none = json!({"family": "web", "containerDefinitions": []});
-    let slow = json!({"name": "web", "image": "hello", "stopTimeout": 4000});
-    for (wish, expected) in
-        [(two, "unique"), (none, "at least one"), (definition(&slow), "3600 seconds at most")]
-    {
+    let with = |field: &str, value: Value| {
+        let mut container = container();
+        container[field] = value;
+        definition(&container)
+    };
+    let sized = |cpu: u64, memory: u64| {
+        let mut wish = with("cpu", json!(512));
+        wish["containerDefinitions"][0]["memory"] = json!(256);
+        (wish["cpu"], wish["memory"]) = (json!(cpu), json!(memory));
+        wish
+    };
+    let long = json!([{"name": "LONG", "value": "x".repeat(131_072)}]);
+    let mut many = with("cpu", json!(200_000));
+    let other = json!({"name": "other", "image": "hello", "cpu": 200_000});
+    many["containerDefinitions"].as_array_mut().unwrap().push(other);
+    for (wish, expected) in [
+        (two, "unique"),
+        (none, "at least one"),
+        (with("stopTimeout", json!(4000)), "3600 seconds at most"),
+        (with("cpu", json!(u64::MAX)), "262144 CPU units at most"),
+        (with("memory", json!(u64::MAX)), "16777216 MiB at most"),
+        (with("environment", long), "the kernel starts no program"),
+        (many, "`cpu` of the task is 400000"),
+        (sized(256, 512), "`cpu` of the task is 512"),
+        (sized(1024, 128), "`memory` of the task is 256"),
+        (sized(0, 512), "use 1 to 262144"),
+    ] {
         let answer = world.post("/task-definitions", wish).await;
         let detail = answer.problem(400, "InvalidTaskDefinition");
         assert!(detail.contains(expected), "{detail}");

@@ -220,7 +220,7 @@ async fn a_health_check_is_changed_by_what_is_said_of_it() {
     world.post("/deploy", both).await.problem(400, "InvalidParameter");
     let path = json!({"name": "hello", "healthPath": "up"});
     let answer = world.post("/deploy", path).await;
-    assert!(answer.problem(400, "InvalidParameter").contains("does not begin with `/`"));
+    assert!(answer.problem(400, "InvalidParameter").contains("begins with `/`"));
 }
 
 #[tokio::test]
@@ -329,4 +329,43 @@ async fn a_definition_without_a_port_makes_a_service_without_traffic() {
     assert_eq!(answer["url"], Value::Null);
     assert!(world.revision("worker").load_balancers.is_empty());
     assert_eq!((world.state().rules().count(), world.state().target_groups().count()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_is_not_said_reserves_nothing_and_what_was_said_can_be_taken_back() {
+    let world = World::with_hello().await;
+    let reserved = |world: &World| {
+        let state = world.state();
+        let definition = state.latest_task_definition(&"hello".parse().unwrap()).unwrap();
+        let container = &definition.container_definitions[0];
+        (container.cpu, container.memory, definition.resources())
+    };
+    assert_eq!(reserved(&world), (0, None, Resources::default()));
+    let said = json!({"name": "hello", "cpu": 256, "memory": 128});
+    let answer = world.post("/deploy", said).await.ok();
+    assert_eq!(answer["revision"], 2);
+    assert_eq!(reserved(&world), (256, Some(128), Resources::new(256, 128)));
+    let kept = world.post("/deploy", json!({"name": "hello", "port": 81})).await.ok();
+    let inferred: Vec<_> = kept["inferred"].as_array().unwrap().iter().collect();
+    assert!(
+        inferred.iter().any(|one| one["name"] == "cpu" && one["value"] == "256"),
+        "{inferred:?}"
+    );
+    world.post("/deploy", json!({"name": "hello", "cpu": 0, "memory": 0})).await.ok();
+    assert_eq!(reserved(&world), (0, None, Resources::default()));
+    let never = json!({"name": "hello", "cpu": u64::MAX});
+    world.post("/deploy", never).await.problem(400, "InvalidTaskDefinition");
+    assert_eq!(reserved(&world), (0, None, Resources::default()), "it does not stick");
+}
+
+#[tokio::test]
+async fn a_digest_that_the_registry_does_not_have_is_refused_before_anything_is_made() {
+    let world = World::with_hello().await;
+    let revision = world.state().revision();
+    let image = format!("hello@{}", digest(9));
+    let answer = world.post("/deploy", json!({"name": "hello", "image": image})).await;
+    answer.problem(404, "ImageNotFound");
+    assert_eq!(world.state().revision(), revision);
+    let known = format!("hello@{}", digest(1));
+    world.post("/deploy", json!({"name": "hello", "image": known})).await.ok();
 }

@@ -1,5 +1,7 @@
 //! Instances and routers, and how new ones are let in.
 
+use model::observed::DiskSeen;
+
 use super::*;
 
 #[tokio::test]
@@ -177,7 +179,7 @@ async fn an_instance_shows_what_its_agent_measures() {
     world.observed.send_modify(|observed| {
         let host = observed.hosts.entry(instance_id(1)).or_default();
         host.available_memory_mib = Some(512);
-        host.disk = Some(model::observed::DiskSeen { total_mib: 100_000, free_mib: 400 });
+        host.disk = Some(DiskSeen { total_mib: 100_000, free_mib: 400 });
     });
     let shown = world.get("/instances/host-1").await.ok();
     assert_eq!(shown["availableMemoryMib"], 512);

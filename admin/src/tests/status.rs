@@ -134,8 +134,8 @@ async fn what_is_wrong_with_a_service_is_told_with_its_image_and_revision() {
         router.targets.insert((group, task), seen);
     });
     let service = world.service("hello").id;
-    let failure = Some(model::PlacementFailure::HealthUnknown);
-    let change = model::ServiceChange::SetPlacementFailure { service, failure };
+    let failure = Some(PlacementFailure::HealthUnknown);
+    let change = ServiceChange::SetPlacementFailure { service, failure };
     world.apply(vec![change.into()]).await;
     let problems = world.get("/status").await.ok()["services"][0]["problems"].clone();
     assert_eq!(problems[0]["kind"], "NotPlaced");

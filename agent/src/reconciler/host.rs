@@ -209,9 +209,9 @@ impl Reconciler {
     fn running(&self) -> Vec<(TaskId, ContainerId)> {
         let running = |(id, runner): (&TaskId, &TaskRunner)| {
             let states = runner.state.containers.values().map(|container| &container.state);
-            let running = states.filter_map(|state| match state {
-                ContainerState::Running { id, .. } => Some(id.clone()),
-                _ => None,
+            let running = states.filter_map(|state| {
+                let ContainerState::Running { id, .. } = state else { return None };
+                Some(id.clone())
             });
             let id = *id;
             running.map(move |container| (id, container)).collect::<Vec<_>>()
@@ -246,6 +246,7 @@ impl Reconciler {
             }
             let Executor { engine, owner, mirror, .. } = &self.executor;
             engine.remove_network(owner).await;
+            self.executor.cgroups.tidy();
             for name in engine.pulled(mirror).await.unwrap_or_default() {
                 engine.forget_image(&name).await;
             }

@@ -1,7 +1,11 @@
 //! What the commands about a service have in common.
 
+use std::time::Duration;
+
 use api::TaskDefinitionReference;
 use model::{ClusterName, ServiceName};
+
+use crate::wait::Patience;
 
 /// A service by name.
 #[derive(Debug, clap::Args)]
@@ -19,9 +23,20 @@ pub struct Waiting {
     /// Do not wait until it is done.
     #[arg(long)]
     pub(super) detach: bool,
+    /// Wait until the deployment is COMPLETED, and not only until it has replaced the older tasks.
+    #[arg(long, conflicts_with = "detach")]
+    pub(super) until_completed: bool,
     /// How long to wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(super) timeout: u64,
+}
+
+impl Waiting {
+    /// How long to wait for a deployment, and for what.
+    pub(super) fn patience(&self) -> Patience {
+        let timeout = Duration::from_secs(self.timeout);
+        Patience { timeout, until_completed: self.until_completed }
+    }
 }
 
 /// What can be changed of a service.

@@ -34,6 +34,9 @@ pub(super) fn merged(
     if protocol == HealthCheckProtocol::Tcp && (said.matcher.is_some() || said.host.is_some()) {
         return Err(DeployError::TcpCheckWithAnswer);
     }
+    if let Some(path) = path {
+        check_path(path)?;
+    }
     let check = HealthCheck {
         protocol,
         path: path.cloned().unwrap_or(before.path),
@@ -47,6 +50,20 @@ pub(super) fn merged(
     };
     in_bounds(&check)?;
     Ok(check)
+}
+
+/// A path and query as they stand in a request line (RFC 9112 section 3.2.1): what is no character of a URI would end it.
+fn check_path(path: &str) -> Result<(), DeployError> {
+    let is_uri = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=%".contains(&byte);
+    if path.starts_with('/') && path.bytes().all(is_uri) {
+        return Ok(());
+    }
+    let encode = |byte: u8| {
+        if is_uri(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    let encoded =
+        format!("/{}", path.trim_start_matches('/').bytes().map(encode).collect::<String>());
+    Err(DeployError::HealthPath { path: path.to_owned(), encoded })
 }
 
 fn in_bounds(check: &HealthCheck) -> Result<(), DeployError> {
@@ -84,6 +101,28 @@ mod tests {
         let said = HealthCheckSettings { port: Some(9000), ..HealthCheckSettings::default() };
         let merged = merged(Some(&known), &request(said)).unwrap();
         assert_eq!(merged, HealthCheck { port: Some(9000), ..known });
+    }
+
+    #[test]
+    fn a_path_that_cannot_stand_in_a_request_is_refused_with_what_can() {
+        let asked = |path: &str| {
+            let said = request(HealthCheckSettings::default());
+            merged(None, &DeployRequest { health_path: Some(path.to_owned()), ..said })
+        };
+        for good in ["/", "/healthz", "/a%20b", "/up?deep=1&x=a:b", "/~me/(1)"] {
+            assert!(asked(good).is_ok(), "{good}");
+        }
+        for (bad, expected) in [
+            ("/a b", "/a%20b"),
+            ("up", "/up"),
+            ("", "/"),
+            ("/ü", "/%C3%BC"),
+            ("/x\r\n", "/x%0D%0A"),
+        ] {
+            let error = asked(bad).unwrap_err();
+            let (path, encoded) = (bad.to_owned(), expected.to_owned());
+            assert_eq!(error, DeployError::HealthPath { path, encoded });
+        }
     }
 
     #[test]

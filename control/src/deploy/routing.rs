@@ -1,5 +1,6 @@
 //! How a deployed service is reached: its target group, its health check, and the host and path that lead there.
 
+use api::InferredValue;
 use model::{
     HealthCheck, HealthCheckProtocol, LoadBalancer, Route, RoutingChange, RuleId, TargetGroup,
     TargetGroupId, TaskDefinition,
@@ -8,7 +9,7 @@ use model::{
 use super::{Changeset, Inputs, health};
 use crate::refused::DeployError;
 use crate::routing::host_and_path;
-use crate::sentence::Origin;
+use crate::sentence::{self, Origin};
 use crate::{Refused, deployment};
 
 /// Until a target that leaves is cut off, in seconds.
@@ -103,6 +104,16 @@ impl Inputs<'_> {
     fn route(&self, before: Option<&Route>, changeset: &mut Changeset) -> Result<Route, Refused> {
         let request = self.request;
         let host = before.and_then(|route| route.conditions.host_header.first());
+        if let (Some(said), Some(host)) = (&request.host, host)
+            && said != host
+        {
+            // What goes with the old tasks is told, since nobody may have thought of it.
+            changeset.inferred.push(InferredValue {
+                name: "host".to_owned(),
+                value: said.clone(),
+                origin: sentence::instead_of(host),
+            });
+        }
         let host = changeset.choose("host", request.host.clone(), || match host {
             Some(host) => (host.clone(), Origin::AsBefore),
             None => (format!("{}.localhost", request.name), Origin::ServiceName),

@@ -84,7 +84,10 @@ fn problems(state: &State, observed: &Observed, service: &Service) -> Vec<Servic
         advice: failure.advice(&service.name),
     });
     let deployment = state.current_deployment(service);
-    let crash_loop = deployment.filter(|deployment| deployment.crashed_tasks >= CRASH_LOOP);
+    // One that was given up starts none again.
+    let crash_loop = deployment.filter(|deployment| {
+        deployment.crashed_tasks >= CRASH_LOOP && deployment.rollout_state != RolloutState::Failed
+    });
     let crash_loop = crash_loop.map(|deployment| ServiceProblem::CrashLoop {
         exits: deployment.crashed_tasks,
         reason: deployment.last_crash.clone(),
@@ -112,7 +115,9 @@ fn failed(state: &State, counts: &model::Deployment) -> Option<ServiceProblem> {
     let (failed, rolled_back) = match counts.cause {
         DeploymentCause::Failure { of } => (state.deployment(of)?, true),
         _ if counts.rollout_state == RolloutState::Failed => (counts, false),
-        _ => return None,
+        DeploymentCause::Requested | DeploymentCause::Pushed | DeploymentCause::Rollback { .. } => {
+            return None;
+        }
     };
     Some(ServiceProblem::DeploymentFailed {
         deployment: failed.id,

@@ -188,6 +188,8 @@ fn holds(field: &str, value: &Value) -> Vec<String> {
     });
     match value {
         Value::String(text) => vec![text.clone()],
-        _ => texts.flatten().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            texts.flatten().collect()
+        }
     }
 }

@@ -8,8 +8,8 @@ use axum::response::Response;
 use control::{Operation, Write};
 use model::limits::FILL_ROWS;
 use model::{
-    Change, CommitError, Digest, Refusal, RepositoryChange, RepositoryName, RowGuard, RowWrite,
-    TagName,
+    Change, CommitError, Digest, Precondition, Refusal, RepositoryChange, RepositoryName, RowGuard,
+    RowWrite, TagName, Unmet,
 };
 
 use super::document::Document;
@@ -72,13 +72,24 @@ pub(crate) async fn manifest(
     }
     let guards = vec![RowGuard::Present(key)];
     let whole = || context.write(Operation::DeleteManifest, repository);
-    context.commit(Write { rows, guards, is_part: is_remembered, ..whole() }).await?;
+    let precondition = Some(unused(repository, digest));
+    let write = Write { rows, guards, precondition, is_part: is_remembered, ..whole() };
+    context.commit(write).await?;
     // Edges without a manifest are ignored, so they may be deleted in several batches.
     for edges in edges.chunks(FILL_ROWS) {
         let rows = edges.iter().map(|key| RowWrite::Delete { key: key.clone() }).collect();
         context.commit(Write { rows, is_part: true, ..whole() }).await?;
     }
     Ok(accepted())
+}
+
+/// A service that began to need it meanwhile keeps it.
+fn unused(repository: &RepositoryName, digest: &Digest) -> Precondition {
+    let (repository, digest) = (repository.clone(), *digest);
+    Precondition::new(move |state| match state.image_user(&repository, &digest) {
+        None => Ok(()),
+        Some(_) => Err(Unmet::Modified { resource: format!("repository/{repository}") }),
+    })
 }
 
 /// Whether there were any. Who asked is remembered with the first of them, since the client may hang up before the last.

@@ -57,10 +57,16 @@ impl Load {
 
     /// Ends it; panics if any request failed.
     #[track_caller]
-    pub(crate) fn all_answered(mut self) -> u64 {
+    pub(crate) fn all_answered(self) -> u64 {
+        let (sent, failures) = self.stopped();
+        assert!(failures.is_empty(), "{} of {sent} failed: {failures:#?}", failures.len());
+        sent
+    }
+
+    /// Ends it; how many were sent, and why some of them failed.
+    pub(crate) fn stopped(mut self) -> (u64, Vec<String>) {
         let failures = self.end();
-        assert!(failures.is_empty(), "{} of {} failed: {failures:#?}", failures.len(), self.sent());
-        self.sent()
+        (self.sent(), failures)
     }
 
     fn end(&mut self) -> Vec<String> {

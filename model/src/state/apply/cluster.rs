@@ -137,10 +137,8 @@ impl Write<'_> {
     fn set_suspended(&mut self, id: InstanceId, suspended: bool) -> Applied {
         let instance = self.known_instance(id)?;
         if instance.suspended != suspended {
-            let event = match suspended {
-                true => InstanceEventKind::Suspended,
-                false => InstanceEventKind::Resumed,
-            };
+            let event =
+                if suspended { InstanceEventKind::Suspended } else { InstanceEventKind::Resumed };
             self.instance_event(&instance, event);
             if !suspended {
                 self.watch_anew(&instance.cluster);
@@ -163,7 +161,9 @@ impl Write<'_> {
                 (until < anew).then(|| Deployment { stage, updated_at: self.at, ..known.clone() })
             })
             .collect();
-        watched.into_iter().for_each(|deployment| self.put(deployment));
+        for deployment in watched {
+            self.put(deployment);
+        }
     }
 
     fn remove_instance(&mut self, id: InstanceId) -> Applied {

@@ -195,7 +195,8 @@ impl Write<'_> {
     ) -> Applied {
         let mut service = self.known_service(id)?;
         if service.placement_failure.as_ref() != failure {
-            if let Some(failure) = failure.cloned() {
+            // What `berth down` stops is no news to whoever asked for it.
+            if let Some(failure) = failure.filter(|one| !one.is_suspension()).cloned() {
                 self.event(&service, EventKind::PlacementFailed { failure });
             }
             service.placement_failure = failure.cloned();

@@ -220,7 +220,9 @@ fn an_image_has_a_user_while_a_task_of_it_may_still_be_started() {
     apply(&mut state, report(1, TaskStatus::Stopped));
     apply(&mut state, TaskChange::Forget(task(1).id));
     let rules: Vec<RuleId> = state.rules().map(|rule| rule.id).collect();
-    rules.into_iter().for_each(|id| apply(&mut state, RoutingChange::RemoveRule(id)));
+    for id in rules {
+        apply(&mut state, RoutingChange::RemoveRule(id));
+    }
     apply(&mut state, ServiceChange::Remove(service().id));
     assert_eq!(user(&state), None, "it goes with the service");
 }
@@ -231,18 +233,15 @@ fn equal_ends_of_tasks_that_were_healthy_are_counted_and_told_ever_more_rarely()
     let end = |state: &mut State, n: u8, reason: &str| -> Option<u32> {
         runs(state, n, 1);
         apply(state, TaskChange::Healthy(task(n).id));
-        let Change::Task(TaskChange::Report(mut ended)) = report(n, TaskStatus::Stopped).into()
-        else {
+        let Change::Task(TaskChange::Report(mut ended)) = report(n, TaskStatus::Stopped) else {
             panic!("a report of a task")
         };
         ended.stopped = Some(Stopped::new(StopCause::ContainerExited, reason));
         let touched = state.apply(&TaskChange::Report(ended).into(), at(100)).unwrap();
-        let told = touched.history.iter().find_map(|row| match row {
-            History::Event(ServiceEvent {
-                event: Some(EventKind::TaskStopped { times, .. }),
-                ..
-            }) => Some(*times),
-            _ => None,
+        let told = touched.history.iter().find_map(|row| {
+            let History::Event(ServiceEvent { event, .. }) = row else { return None };
+            let Some(EventKind::TaskStopped { times, .. }) = event else { return None };
+            Some(*times)
         });
         apply(state, TaskChange::Forget(task(n).id));
         told
