@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test check setup build
+.PHONY: demo test test-vm check setup build
 
 demo: setup build
 	target/release/berth demo --once
@@ -13,6 +13,10 @@ demo: setup build
 test: setup
 	cargo test --workspace
 	cargo test --features reworded --test it -- docker_errors a_bad_push a_task_runs
+
+# Under systemd in a virtual machine, over a reboot; not a part of `make test`, for what it takes.
+test-vm: setup
+	tests/vm/run
 
 build: setup
 	cargo build --release

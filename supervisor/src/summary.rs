@@ -35,7 +35,7 @@ impl Summary {
 
     /// Prints it; the password and what to do with it at the very first start only.
     pub(crate) fn print(&self, detached: bool) {
-        for line in self.text(detached).lines() {
+        for line in self.text(detached, terminal::is_read_by_a_person()).lines() {
             terminal::line(line);
         }
         if let Some(failure) = RoleFailure::read(&self.layout.failure(RoleKind::Agent)) {
@@ -43,7 +43,8 @@ impl Summary {
         }
     }
 
-    fn text(&self, detached: bool) -> String {
+    /// `shows_password`: a journal or a file of somebody else's would keep it.
+    fn text(&self, detached: bool, shows_password: bool) -> String {
         let Endpoints { registry, router, admin, link: _ } = Endpoints::read(&self.layout);
         let port = |address: Option<std::net::SocketAddr>| address.map_or(0, |it| it.port());
         let registry = format!("localhost:{}", port(registry));
@@ -56,13 +57,18 @@ impl Summary {
         );
         let (kept, berth) = (self.layout.admin_token(), &self.command);
         let token = std::fs::read_to_string(&kept).ok().filter(|_| self.first);
-        text += &match token {
-            Some(token) => format!(
-                "The password of `admin`, printed this once and kept in {}:\n\n  {}\n\nNext:\n\n  docker login {registry} -u \
+        let password = token.as_deref().map(|token| {
+            if shows_password {
+                format!(", printed this once and kept in {}:\n\n  {}", kept.display(), token.trim())
+            } else {
+                format!(" is in {}.", kept.display())
+            }
+        });
+        text += &match password {
+            Some(password) => format!(
+                "The password of `admin`{password}\n\nNext:\n\n  docker login {registry} -u \
                  admin\n  docker build -t {registry}/hello . && docker push {registry}/hello\n  {berth} deploy hello --replicas \
-                 3\n\n",
-                kept.display(),
-                token.trim()
+                 3\n\n"
             ),
             None => format!(
                 "`{berth} status` shows what runs. The password of `admin` is in {}.\n",

@@ -58,6 +58,11 @@ pub fn pairs(pairs: &[(&str, String)]) {
     }
 }
 
+/// Whether data goes to a person's terminal, and not to a file, a pipe or a journal.
+pub fn is_read_by_a_person() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// Prints a line of data. Who closes the pipe, as `head` does, has seen enough: that is no failure.
 pub fn line(text: &str) {
     writeln!(std::io::stdout().lock(), "{text}").ok();
