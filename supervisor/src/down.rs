@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use api::ProblemCode;
 use api::client::{CallError, Client};
 use config::{Config, Flags};
 use model::InstanceId;
@@ -90,10 +91,16 @@ pub fn run(down: Down, config: &Config, flags: &Flags) -> Result<(), RoleError> 
 
 async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), RoleError> {
     let client = local_api::client(config, layout)?;
-    let only = if down.all { None } else { own_instance(layout)? };
+    let own = own_instance(layout)?;
     if down.delete_services.is_some() {
         delete_services(&client).await.map_err(RoleError::step(Step::StopTasks))?;
     }
+    let only = match own {
+        _ if down.all || down.delete_services.is_some() => None,
+        Some(own) => Some(own),
+        // No agent has ever joined from here: nothing runs here, and what runs elsewhere is not meant.
+        None => return Ok(()),
+    };
     let mut progress = Progress::start();
     let mut left = None;
     let drained = async {
@@ -115,6 +122,8 @@ async fn stop_tasks(down: Down, config: &Config, layout: &Layout) -> Result<(), 
                     true
                 }
                 Err(CallError::Unreachable { .. }) => false,
+                // The instance was removed: nothing of it is left.
+                Err(error) if error.code() == Some(ProblemCode::InstanceNotFound) => return Ok(()),
                 Err(error) => return Err(RoleError::step(Step::StopTasks)(error)),
             };
             tokio::time::sleep(ASK).await;

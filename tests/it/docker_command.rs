@@ -31,6 +31,14 @@ fn errors_have_codes_and_json_where_data_is_json() {
 }
 
 #[test]
+fn a_host_that_trusts_no_authority_yet_runs_berth() {
+    let nothing = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let berth = Berth::up_with(&nothing);
+    berth.run(&["status"]).ok();
+    berth.down();
+}
+
+#[test]
 fn no_token_a_wrong_one_and_one_that_cannot_be_read_are_told_apart() {
     let berth = Berth::up();
     let other = berth.home().join("other");

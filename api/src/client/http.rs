@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ::http::header::{ETAG, IF_MATCH};
+use model::chain;
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,8 +62,12 @@ impl Client {
     pub fn new(base: &str, token: &str) -> Result<Self, CallError> {
         let wrong = |cause: String| CallError::Address { base: base.to_owned(), cause };
         let url = base_url(base).map_err(wrong)?;
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
-        let http = http.map_err(|error| wrong(error.to_string()))?;
+        let mut builder = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT);
+        if url.scheme() == "http" {
+            // A host that trusts no authority yet, as a small one, must not keep anybody from an API without TLS.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| wrong(chain(&error)))?;
         Ok(Self { http, base: url, token: token.to_owned() })
     }
 
