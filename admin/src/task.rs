@@ -91,6 +91,30 @@ pub(crate) async fn logs(
 
 /// The stream, or the text where the stream is empty.
 async fn or_else(mut lines: BoxStream<'static, Bytes>, text: String) -> BoxStream<'static, Bytes> {
-    let first = lines.next().await.unwrap_or_else(|| Bytes::from(text));
-    stream::iter([first]).chain(lines).boxed()
+    match lines.next().await {
+        Some(first) => stream::iter([first]).chain(lines).boxed(),
+        // A stream that has ended must not be asked again.
+        None => stream::iter([Bytes::from(text)]).boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As logs of agents come: it panics when it is asked again after its end.
+    fn lines(count: u32) -> BoxStream<'static, Bytes> {
+        let line =
+            |left: u32| async move { (left > 0).then(|| (Bytes::from("a line\n"), left - 1)) };
+        stream::unfold(count, line).boxed()
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_stands_for_a_stream_that_brings_nothing_and_is_added_to_none() {
+        let all = async |count| {
+            or_else(lines(count), "kept\n".to_owned()).await.collect::<Vec<_>>().await
+        };
+        assert_eq!(all(0).await, ["kept\n"]);
+        assert_eq!(all(2).await, ["a line\n", "a line\n"]);
+    }
 }

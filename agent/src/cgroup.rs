@@ -49,7 +49,7 @@ impl Cgroups {
             }
         };
         match &way {
-            Self::Systemd => systemctl(&["is-active", "--quiet", "-.slice"]).await?,
+            Self::Systemd => systemctl(&["is-active", "--quiet", "--", "-.slice"]).await?,
             Self::Version1(_) | Self::Version2(_) => {
                 way.base().iter().try_for_each(std::fs::create_dir_all)?;
                 way.delegate()?;

@@ -58,7 +58,7 @@ fn a_pushed_image_is_deployed_scaled_updated_rolled_back_and_removed() {
     assert_eq!(gone.status, 503);
     assert!(gone.header("retry-after").is_some(), "{}", gone.head);
 
-    let refused = berth.run(&["service", "rm", "hello"]).fails(1);
+    let refused = berth.run(&["service", "rm", "hello"]).fails(2);
     assert!(holds(&refused, "--yes"), "{refused}");
     berth.run(&["service", "rm", "hello", "--yes"]).ok();
     assert_eq!(docker::containers(&berth.installation(), true), Vec::<String>::new());
