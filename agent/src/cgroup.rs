@@ -42,20 +42,17 @@ impl Cgroups {
         let way = match (driver, version) {
             ("cgroupfs", "1") => Self::Version1(root),
             ("cgroupfs", "2") => Self::Version2(root),
-            ("systemd", _) => Self::Systemd,
+            ("systemd", _) => {
+                systemctl(&["is-active", "--quiet", "--", "-.slice"]).await?;
+                return Ok(Self::Systemd);
+            }
             _ => {
                 let reason = format!("Docker's cgroup driver is `{driver}`, version `{version}`");
                 return Err(io::Error::other(reason));
             }
         };
-        match &way {
-            Self::Systemd => systemctl(&["is-active", "--quiet", "--", "-.slice"]).await?,
-            Self::Version1(_) | Self::Version2(_) => {
-                way.base().iter().try_for_each(std::fs::create_dir_all)?;
-                way.delegate()?;
-            }
-            Self::Absent => {}
-        }
+        way.base().iter().try_for_each(std::fs::create_dir_all)?;
+        way.delegate()?;
         Ok(way)
     }
 
@@ -95,7 +92,7 @@ impl Cgroups {
         Ok(())
     }
 
-    /// Removes the control group of a task, unless a container is still in it.
+    /// Removes the control group of a task that has no container any more.
     pub(crate) async fn remove(&self, task: &AssignedTask) {
         if self.parent(task).is_none() {
             return;
@@ -217,9 +214,9 @@ fn quota(units: u64) -> u64 {
     (units.saturating_mul(PERIOD_MICROS) / UNITS_PER_CORE).max(LEAST_QUOTA_MICROS)
 }
 
-/// A dash would make it a slice inside another.
+/// The dash puts it into `berth.slice` (systemd.slice(5)); an id has none.
 fn slice(task: TaskId) -> String {
-    format!("{BASE}-{}.slice", task.to_string().replace('-', "_"))
+    format!("{BASE}-{task}.slice")
 }
 
 fn properties(task: &AssignedTask) -> Vec<String> {

@@ -76,10 +76,7 @@ fn create_or_start(op: &Op, task: &AssignedTask, fault: DockerFault, message: &s
         return OpError::ContainerMissing;
     }
     if fault == DockerFault::HostPortInUse {
-        let mut ports = task.ports.iter().map(|binding| binding.host_port);
-        let holder = ports
-            .find_map(|port| link::host::listener(port).map(|(program, pid)| (port, program, pid)));
-        reason = sentences::host_port_in_use(task, holder.as_ref(), message);
+        reason = sentences::host_port_in_use(task, message);
     } else if fault == DockerFault::AddressInUse {
         reason = sentences::address_in_use(task);
     }

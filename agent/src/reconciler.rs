@@ -310,32 +310,23 @@ impl Reconciler {
     /// Starts a stream that the server requests.
     fn answer(&mut self, request: StreamRequest) {
         let Stream::Logs { task, container, follow, tail } = request.stream;
-        let is_wanted = |name: &ContainerName| container.as_ref().is_none_or(|one| one == name);
         let known = self.tasks.get(&task).map(|runner| (&runner.task, &runner.state));
-        let mut sources: Vec<_> = known
-            .into_iter()
-            .flat_map(|(task, state)| task.containers.iter().map(move |one| (&one.name, state)))
-            .filter(|(name, _)| is_wanted(name))
-            .filter_map(|(name, state)| {
-                let id = state.container(name).state.id()?;
-                Some((name.clone(), logs::Source::Docker(id.clone())))
-            })
-            .collect();
-        let store = &self.executor.logs;
-        for name in store.containers(task).into_iter().filter(is_wanted) {
-            let is_there = sources.iter().any(|(known, _)| *known == name);
-            if let Some(text) = store.read(task, &name).filter(|_| !is_there) {
-                sources.push((name, logs::Source::Kept(text)));
-            }
-        }
+        let present = known.into_iter().flat_map(|(task, state)| {
+            let named = task.containers.iter().map(|one| &one.name);
+            let named = named.filter(|name| container.as_ref().is_none_or(|one| one == *name));
+            named.filter_map(|name| Some((name.clone(), state.container(name).state.id()?.clone())))
+        });
         let wanted = logs::Wanted {
-            sources,
+            present: present.collect(),
+            task,
+            only: container,
             follow,
             tail: tail.map(|lines| usize::try_from(lines).unwrap_or(usize::MAX)),
         };
-        let (engine, http) = (self.executor.engine.clone(), self.session.http.clone());
+        let Executor { engine, logs: store, .. } = self.executor.clone();
+        let http = self.session.http.clone();
         self.jobs.spawn(async move {
-            logs::answer(engine, http, request.id, wanted).await;
+            logs::answer(engine, store, http, request.id, wanted).await;
             Input::Nothing
         });
     }

@@ -37,30 +37,26 @@ pub(crate) fn start_refused(container: &ContainerName, message: &str) -> String 
     sentence!("container `{container}` cannot be started: {message}{}", hint(message))
 }
 
-/// A host port of the task is bound already; `holder` is the program that listens on it and its process.
-pub(crate) fn host_port_in_use(
-    task: &AssignedTask,
-    holder: Option<&(u16, String, String)>,
-    message: &str,
-) -> String {
-    match holder {
-        Some((port, program, pid)) if program == OWN_PROGRAM => sentence!(
-            "host port {port} is Berth's own on this instance (pid {pid}): say another hostPort, or 0 to leave the choice \
-             to Berth"
-        ),
-        Some((port, program, pid)) => sentence!(
-            "host port {port} is taken on this instance by `{program}` (pid {pid}): end that, say another hostPort, or 0 to \
-             leave the choice to Berth"
-        ),
-        None => {
-            let ports: Vec<String> =
-                task.ports.iter().map(|binding| binding.host_port.to_string()).collect();
-            sentence!(
-                "a host port of the task ({}) is taken on this instance by something that is not Berth's: {message}",
-                ports.join(", ")
-            )
-        }
-    }
+/// A host port of the task is bound already.
+pub(crate) fn host_port_in_use(task: &AssignedTask, message: &str) -> String {
+    let ports: Vec<String> =
+        task.ports.iter().map(|binding| binding.host_port.to_string()).collect();
+    sentence!(
+        "a host port of the task ({}) is taken on this instance by something that is not Berth's: {message}",
+        ports.join(", ")
+    )
+}
+
+/// The same where it is known which program listens on it.
+pub(crate) fn host_port_held(port: u16, program: &str, pid: &str) -> String {
+    let holder = if program == OWN_PROGRAM {
+        format!("Berth's own on this instance (pid {pid})")
+    } else {
+        format!("taken on this instance by `{program}` (pid {pid})")
+    };
+    sentence!(
+        "host port {port} is {holder}: say another hostPort, or 0 to leave the choice to Berth"
+    )
 }
 
 /// A container has as many processes and threads as it may.

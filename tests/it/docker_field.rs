@@ -4,27 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use api::{RunTaskResponse, ServiceProblem, Status, Task};
+use api::{ServiceProblem, Status};
 use model::{DeploymentFailure, RolloutState, StopCause, TaskStatus};
 
 use crate::harness::{Berth, docker, holds, http, until, until_within};
-
-fn register(berth: &Berth, definition: &serde_json::Value) {
-    let file = berth.home().join("definition.json");
-    disk::write(&file, definition.to_string().as_bytes(), 0o600).expect("written");
-    berth.run(&["task-definition", "register", &file.display().to_string()]).ok();
-}
-
-#[track_caller]
-fn run(berth: &Berth, definition: &str) -> String {
-    let answer: RunTaskResponse = berth.json(&["task", "run", definition]);
-    answer.tasks[0].task_id.to_string()
-}
-
-#[track_caller]
-fn show(berth: &Berth, task: &str) -> Task {
-    berth.json(&["task", "show", task])
-}
 
 #[test]
 fn a_small_host_holds_eight_idle_services_and_rolls_out_a_push_to_each() {
@@ -125,9 +108,9 @@ fn the_whole_log_of_a_container_outlives_it_and_ids_are_taken_by_their_first_dig
     docker::push(&berth, "loud", "1", "loud");
     let image = format!("{}/loud:latest", berth.registry());
     let main = serde_json::json!({"name": "app", "image": image, "cpu": 32});
-    register(&berth, &serde_json::json!({"family": "trace", "containerDefinitions": [main]}));
-    let id = run(&berth, "trace");
-    until("the task has stopped", || show(&berth, &id).last_status == TaskStatus::Stopped);
+    berth.register(&serde_json::json!({"family": "trace", "containerDefinitions": [main]}));
+    let id = berth.run_task("trace");
+    until("the task has stopped", || berth.task(&id).last_status == TaskStatus::Stopped);
     let installation = berth.installation();
     until("its container is gone", || docker::containers(&installation, true).is_empty());
     let log = berth.run(&["task", "logs", &id[..16]]).ok();
@@ -144,19 +127,16 @@ fn a_task_as_fargate_has_it_is_bounded_as_a_whole() {
     docker::login(&berth);
     docker::push(&berth, "ok", "1", "none");
     let image = format!("{}/ok:latest", berth.registry());
-    register(
-        &berth,
-        &serde_json::json!({
-            "family": "fg", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
-            "cpu": "0.25 vCPU", "memory": "0.5 GB",
-            "containerDefinitions": [{
-                "name": "app", "image": image, "essential": true, "readonlyRootFilesystem": null,
-                "portMappings": [{"containerPort": 8080, "hostPort": 8080}],
-            }],
-        }),
-    );
-    let id = run(&berth, "fg");
-    until("the task runs", || show(&berth, &id).last_status == TaskStatus::Running);
+    berth.register(&serde_json::json!({
+        "family": "fg", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "cpu": "0.25 vCPU", "memory": "0.5 GB",
+        "containerDefinitions": [{
+            "name": "app", "image": image, "essential": true, "readonlyRootFilesystem": null,
+            "portMappings": [{"containerPort": 8080, "hostPort": 8080}],
+        }],
+    }));
+    let id = berth.run_task("fg");
+    until("the task runs", || berth.task(&id).last_status == TaskStatus::Running);
     let installation = berth.installation();
     let container = docker::containers(&installation, false).remove(0);
     let parent = docker::inspect(&container, "{{.HostConfig.CgroupParent}}");
@@ -179,15 +159,12 @@ fn a_port_that_berth_itself_holds_is_named_as_such() {
     let image = format!("{}/ok:latest", berth.registry());
     let router = berth.router();
     let port: u16 = router.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    register(
-        &berth,
-        &serde_json::json!({"family": "own", "containerDefinitions": [{
-            "name": "app", "image": image, "portMappings": [{"containerPort": 8080, "hostPort": port}],
-        }]}),
-    );
-    let id = run(&berth, "own");
-    until("the task has stopped", || show(&berth, &id).last_status == TaskStatus::Stopped);
-    let task = show(&berth, &id);
+    berth.register(&serde_json::json!({"family": "own", "containerDefinitions": [{
+        "name": "app", "image": image, "portMappings": [{"containerPort": 8080, "hostPort": port}],
+    }]}));
+    let id = berth.run_task("own");
+    until("the task has stopped", || berth.task(&id).last_status == TaskStatus::Stopped);
+    let task = berth.task(&id);
     assert_eq!(task.stop_cause, Some(StopCause::PortTaken), "{task:?}");
     let reason = task.stopped_reason.unwrap_or_default();
     assert!(holds(&reason, "Berth's own"), "{reason}");

@@ -3,29 +3,15 @@
 use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
-use api::{RunTaskResponse, Task};
 use model::{StopCode, TaskStatus};
 
 use crate::harness::{Berth, docker, now, until, until_within};
 
-fn register(berth: &Berth, definition: &serde_json::Value) {
-    let file = berth.home().join("definition.json");
-    let mut bytes = std::fs::File::create(&file).expect("a file");
-    std::io::Write::write_all(&mut bytes, definition.to_string().as_bytes()).expect("written");
-    berth.run(&["task-definition", "register", &file.display().to_string()]).ok();
-}
-
 /// Runs a task of `job` and waits until it does; gives its id.
 fn run_job(berth: &Berth) -> String {
-    let answer: RunTaskResponse = berth.json(&["task", "run", "job"]);
-    let id = answer.tasks[0].task_id.to_string();
-    until("the task runs", || show(berth, &id).last_status == TaskStatus::Running);
+    let id = berth.run_task("job");
+    until("the task runs", || berth.task(&id).last_status == TaskStatus::Running);
     id
-}
-
-#[track_caller]
-fn show(berth: &Berth, task: &str) -> Task {
-    berth.json(&["task", "show", task])
 }
 
 #[test]
@@ -35,14 +21,11 @@ fn a_task_runs_by_itself_and_keeps_its_log_and_exit_code_after_its_end() {
     docker::push(&berth, "job", "1", "none");
     let image = format!("{}/job:latest", berth.registry());
     // As ECS describes it: numbers as text, and fields that only a description has.
-    register(
-        &berth,
-        &serde_json::json!({
-            "family": "job", "cpu": "128", "memory": "64", "status": "ACTIVE", "revision": 7,
-            "requiresCompatibilities": ["EC2"],
-            "containerDefinitions": [{"name": "main", "image": image, "essential": true}],
-        }),
-    );
+    berth.register(&serde_json::json!({
+        "family": "job", "cpu": "128", "memory": "64", "status": "ACTIVE", "revision": 7,
+        "requiresCompatibilities": ["EC2"],
+        "containerDefinitions": [{"name": "main", "image": image, "essential": true}],
+    }));
     let id = run_job(&berth);
 
     let mut follow = berth.spawn(&[], &["task", "logs", "--follow", &id]);
@@ -51,9 +34,9 @@ fn a_task_runs_by_itself_and_keeps_its_log_and_exit_code_after_its_end() {
     assert!(first.contains("sample application"), "{first}");
 
     berth.run(&["task", "stop", &id, "--reason", "enough of it"]).ok();
-    until("the task has stopped", || show(&berth, &id).last_status == TaskStatus::Stopped);
+    until("the task has stopped", || berth.task(&id).last_status == TaskStatus::Stopped);
     assert!(follow.wait().expect("our own child ends").success(), "the log ends with the task");
-    let task = show(&berth, &id);
+    let task = berth.task(&id);
     assert_eq!(task.stop_code, Some(StopCode::UserInitiated));
     assert_eq!(task.stopped_reason.as_deref(), Some("enough of it"));
     assert_eq!(task.containers[0].exit_code, Some(0), "SIGTERM was enough");
@@ -68,16 +51,13 @@ fn restarting() -> (Berth, String) {
     docker::login(&berth);
     docker::push(&berth, "job", "1", "none");
     let image = format!("{}/job:latest", berth.registry());
-    register(
-        &berth,
-        &serde_json::json!({
-            "family": "job",
-            "containerDefinitions": [{
-                "name": "main", "image": image, "memory": 64,
-                "restartPolicy": {"enabled": true, "restartAttemptPeriod": 60},
-            }],
-        }),
-    );
+    berth.register(&serde_json::json!({
+        "family": "job",
+        "containerDefinitions": [{
+            "name": "main", "image": image, "memory": 64,
+            "restartPolicy": {"enabled": true, "restartAttemptPeriod": 60},
+        }],
+    }));
     let id = run_job(&berth);
     (berth, id)
 }
@@ -88,8 +68,8 @@ fn a_container_that_ran_too_shortly_for_its_restart_policy_ends_its_task() {
     // It has not run for its restartAttemptPeriod: by ECS's rule it is not restarted, and the task stops.
     let installation = berth.installation();
     docker::kill(&docker::containers(&installation, false)[0]);
-    until("the task has stopped", || show(&berth, &id).last_status == TaskStatus::Stopped);
-    let task = show(&berth, &id);
+    until("the task has stopped", || berth.task(&id).last_status == TaskStatus::Stopped);
+    let task = berth.task(&id);
     assert_eq!(task.stop_code, Some(StopCode::EssentialContainerExited));
     berth.down();
 }
@@ -114,7 +94,7 @@ fn a_container_with_a_restart_policy_starts_again_in_place_while_the_server_is_a
     });
     drop(server);
     until("the restart is told", || {
-        let task = show(&berth, &id);
+        let task = berth.task(&id);
         task.last_status == TaskStatus::Running && task.containers[0].restarts == 1
     });
     berth.down();

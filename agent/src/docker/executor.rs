@@ -22,6 +22,7 @@ use crate::error::{DockerError, OpError};
 use crate::limits;
 use crate::log_store::LogStore;
 use crate::mirror::Mirror;
+use crate::next;
 use crate::op::{Done, Network, Op};
 use crate::owner::Owner;
 use crate::sentences;
@@ -51,6 +52,18 @@ pub(crate) struct Executor {
     pub(crate) cgroups: Arc<Cgroups>,
     /// MiB of memory that the host has, where that is known.
     pub(crate) host_memory: Option<u64>,
+}
+
+/// Names the program that has a host port of the task, where it can be found.
+fn name_holder(task: &AssignedTask, failed: OpError) -> OpError {
+    let OpError::Fatal(Stopped { cause: Some(StopCause::PortTaken), .. }) = &failed else {
+        return failed;
+    };
+    let held = task.ports.iter().find_map(|binding| {
+        let (program, pid) = link::host::listener(binding.host_port)?;
+        Some(sentences::host_port_held(binding.host_port, &program, &pid))
+    });
+    held.map_or(failed, |reason| OpError::Fatal(Stopped::new(StopCause::PortTaken, reason)))
 }
 
 impl Executor {
@@ -88,11 +101,14 @@ impl Executor {
             Op::Remove { id, .. } => {
                 self.keep_log(task, &container.name, id).await;
                 let removed = self.remove(id).await;
-                self.cgroups.remove(task).await;
+                // The last one to be removed: nothing of the task is in it any more.
+                if next::network_owner(task).is_some_and(|owner| owner.name == container.name) {
+                    self.cgroups.remove(task).await;
+                }
                 removed
             }
         };
-        done.map_err(|error| classify::docker(op, task, &error))
+        done.map_err(|error| name_holder(task, classify::docker(op, task, &error)))
     }
 
     async fn pull(

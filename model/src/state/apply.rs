@@ -92,9 +92,13 @@ impl Write<'_> {
         }));
     }
 
+    /// What is as it was is no row to write: a task that gets the address that the last one had moves no cursor.
     fn put<E: Entity>(&mut self, entity: E) {
-        self.touched.rows.insert(E::row_key(entity.key()));
-        self.state.put(entity);
+        let key = entity.key();
+        if self.state.get::<E>(&key) != Some(&entity) {
+            self.touched.rows.insert(E::row_key(key));
+            self.state.put(entity);
+        }
     }
 
     /// Whether it was there.

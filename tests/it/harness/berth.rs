@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use api::{Deployment, Page, Service, Status, Task};
+use api::{Deployment, Page, RunTaskResponse, Service, Status, Task};
 use model::RolloutState;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -220,6 +220,27 @@ impl Berth {
     #[track_caller]
     pub(crate) fn primary(&self, service: &str) -> Deployment {
         self.service(service).primary().expect("a service has a deployment").clone()
+    }
+
+    /// Registers a task definition.
+    #[track_caller]
+    pub(crate) fn register(&self, definition: &serde_json::Value) {
+        let file = self.home().join("definition.json");
+        disk::write(&file, definition.to_string().as_bytes(), 0o600).expect("written");
+        self.run(&["task-definition", "register", &file.display().to_string()]).ok();
+    }
+
+    /// Runs a task of a definition; gives its id.
+    #[track_caller]
+    pub(crate) fn run_task(&self, definition: &str) -> String {
+        let answer: RunTaskResponse = self.json(&["task", "run", definition]);
+        answer.tasks[0].task_id.to_string()
+    }
+
+    /// A task as `berth task show` tells it.
+    #[track_caller]
+    pub(crate) fn task(&self, id: &str) -> Task {
+        self.json(&["task", "show", id])
     }
 
     /// The tasks of a service that should run.
