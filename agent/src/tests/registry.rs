@@ -22,7 +22,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-const DEADLINE: Duration = Duration::from_secs(40);
+/// Longer than the mirror bears silence: Docker 20.10 goes on reading a download whose pull was cancelled while it waited for
+/// bytes, so that it is the mirror that ends it.
+const DEADLINE: Duration = Duration::from_secs(90);
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// How the registry is.
