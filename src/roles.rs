@@ -2,6 +2,5 @@
 
 pub(crate) mod agent;
 mod link_failure;
-mod listen;
 pub(crate) mod router;
 pub(crate) mod server;

@@ -6,17 +6,15 @@ use config::Config;
 
 use supervisor::endpoints::{self, Endpoints, dialable};
 use supervisor::role::{self, Role};
-use supervisor::{FailureKind, RoleError, RoleKind, Step, SystemClock};
+use supervisor::{FailureKind, RoleError, RoleKind, Step, SystemClock, listen};
 
 use super::link_failure::link_failure;
-use super::listen;
 
 /// Runs the router until it is asked to end.
 pub(crate) fn run(config: &Config) -> Result<(), RoleError> {
     let mut role = Role::enter(RoleKind::Router, config)?;
     listen::allow_many();
-    let last = Endpoints::read(role.layout()).router;
-    let listener = listen::bind("router.listen", config.router.listen, last)?;
+    let listener = role.listener("router.listen", config.router.listen, |last| last.router)?;
     let address = listener.local_addr().ok().map(dialable);
     Endpoints::update(role.layout(), |all| all.router = address)?;
     let server = endpoints::link_server(config, role.layout());

@@ -14,12 +14,10 @@ use model::{Clock, Epoch, Observed};
 use store::Store;
 use supervisor::endpoints::{Endpoints, dialable, for_others};
 use supervisor::role::{self, Role, VERSION};
-use supervisor::{FailureKind, Layout, RoleError, RoleKind, Step, SystemClock};
+use supervisor::{FailureKind, Layout, RoleError, RoleKind, Step, SystemClock, listen};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-use super::listen;
 
 mod backend;
 mod first_start;

@@ -1,4 +1,5 @@
-//! The control socket of a running role: says what it is and whether it is ready, and ends it when asked.
+//! The control socket of a running role: says what it is and whether it is ready, passes on what it listens on, and ends it
+//! when asked.
 //!
 //! A request is one word and a line end; so is the answer, as JSON. The socket lies in the data directory, which is its
 //! owner's alone, and is bound and dialled through `/proc/self/fd`, so a long path is no problem.
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::RoleError;
 use crate::layout::Layout;
+use crate::listeners::Listeners;
 use crate::role_kind::RoleKind;
 
 /// How long an answer may take: the other side only reads memory.
@@ -68,6 +70,7 @@ pub(crate) async fn serve(
     listener: UnixListener,
     status: Status,
     ready: watch::Receiver<bool>,
+    listeners: Listeners,
     shutdown: CancellationToken,
 ) {
     loop {
@@ -77,7 +80,7 @@ pub(crate) async fn serve(
         };
         let status = Status { ready: *ready.borrow(), ..status.clone() };
         match accepted {
-            Ok((stream, _)) => answer(stream, &status, &shutdown).await,
+            Ok((stream, _)) => answer(stream, &status, &listeners, &shutdown).await,
             // Out of file descriptors or memory: later there may be some.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
@@ -85,16 +88,24 @@ pub(crate) async fn serve(
 }
 
 /// One request at a time: each is a line that its sender has written already, and no one may hold up the others.
-async fn answer(mut stream: tokio::net::UnixStream, status: &Status, shutdown: &CancellationToken) {
+async fn answer(
+    mut stream: tokio::net::UnixStream,
+    status: &Status,
+    listeners: &Listeners,
+    shutdown: &CancellationToken,
+) {
     let exchange = async {
         let (read, mut write) = stream.split();
         let answer = match request(read).await?.as_str() {
+            "listeners" => return listeners.pass_on(&stream).await,
             "status" => serde_json::to_string(status)?,
             "stop" => {
                 shutdown.cancel();
                 serde_json::to_string(&Stopping {})?
             }
-            _ => serde_json::to_string(&Unknown { error: "ask for `status` or `stop`" })?,
+            _ => serde_json::to_string(&Unknown {
+                error: "ask for `status`, `listeners` or `stop`",
+            })?,
         };
         write.write_all(format!("{answer}\n").as_bytes()).await
     };
@@ -122,15 +133,24 @@ pub(crate) fn stop(layout: &Layout, role: RoleKind) -> io::Result<()> {
     ask(layout, role, "stop").map(drop)
 }
 
+/// Takes over what the role listens on; an error when nobody answers, or one that passes nothing on.
+pub(crate) fn take_over(layout: &Layout, role: RoleKind, into: &Listeners) -> io::Result<()> {
+    into.take_over(&dial(layout, role, "listeners")?)
+}
+
 fn ask(layout: &Layout, role: RoleKind, request: &str) -> io::Result<String> {
+    let mut answer = String::new();
+    BufReader::new(dial(layout, role, request)?).read_line(&mut answer)?;
+    Ok(answer)
+}
+
+fn dial(layout: &Layout, role: RoleKind, request: &str) -> io::Result<UnixStream> {
     let (_dir, path) = short(&layout.run_file(role, "sock"))?;
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(ANSWER))?;
     stream.set_write_timeout(Some(ANSWER))?;
     writeln!(stream, "{request}")?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    Ok(answer)
+    Ok(stream)
 }
 
 /// A path to the same file that fits a socket address, valid while the directory is open.
@@ -179,7 +199,13 @@ mod tests {
         let (ready, watch) = watch::channel(false);
         let shutdown = CancellationToken::new();
         let listener = listen(&layout, RoleKind::Server).unwrap();
-        let served = tokio::spawn(serve(listener, a_status(), watch, shutdown.clone()));
+        let served = tokio::spawn(serve(
+            listener,
+            a_status(),
+            watch,
+            Listeners::default(),
+            shutdown.clone(),
+        ));
 
         let asks = |layout: &Layout| status(layout, RoleKind::Server);
         assert_eq!(asked(&layout, asks).await, Some(a_status()));
@@ -198,7 +224,13 @@ mod tests {
         let (_ready, watch) = watch::channel(true);
         let listener = listen(&layout, RoleKind::Agent).unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, a_status(), watch, shutdown.clone()));
+        let served = tokio::spawn(serve(
+            listener,
+            a_status(),
+            watch,
+            Listeners::default(),
+            shutdown.clone(),
+        ));
         asked(&layout, |layout| {
             let (_dir, path) = short(&layout.run_file(RoleKind::Agent, "sock")).unwrap();
             let mut babbler = UnixStream::connect(path).unwrap();

@@ -4,6 +4,7 @@
 //! A role runs on its own runtime. SIGTERM, SIGINT and the control socket all lead to the same shutdown; why it failed is
 //! left in a file for whoever started it.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,9 +16,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::control_socket::{self, Status};
+use crate::endpoints::Endpoints;
 use crate::error::{RoleError, Step};
 use crate::failure::RoleFailure;
 use crate::layout::Layout;
+use crate::listen;
+use crate::listeners::Listeners;
 use crate::role_kind::RoleKind;
 
 /// The version of this program.
@@ -39,6 +43,8 @@ pub struct Role {
     pub shutdown: CancellationToken,
     /// Whether it does its work.
     pub ready: watch::Sender<bool>,
+    /// What it listens on and passes on to another process; closed when it is asked to end.
+    pub listeners: Listeners,
     _lock: disk::Lock,
 }
 
@@ -65,6 +71,7 @@ impl Role {
             server: None,
             shutdown: CancellationToken::new(),
             ready: watch::Sender::new(false),
+            listeners: Listeners::default(),
             _lock: lock,
         })
     }
@@ -77,6 +84,28 @@ impl Role {
     /// The role's own directory.
     pub fn dir(&self) -> PathBuf {
         self.layout.dir(self.kind)
+    }
+
+    /// The listener of a setting, which outlives this process where a supervisor keeps it; else one of its own.
+    pub fn listener(
+        &self,
+        key: &'static str,
+        address: SocketAddr,
+        last: impl FnOnce(&Endpoints) -> Option<SocketAddr>,
+    ) -> Result<TcpListener, RoleError> {
+        let kept = control_socket::take_over(&self.layout, RoleKind::Supervisor, &self.listeners);
+        if let Err(error) = kept {
+            tracing::debug!(%error, "no supervisor keeps what this role listens on");
+        }
+        self.listeners.keep_only(&[address]);
+        if let Some(kept) = self.listeners.get(address) {
+            return Ok(kept);
+        }
+        let listener = listen::bind(key, address, last(&Endpoints::read(&self.layout)))?;
+        if let Ok(ours) = listener.try_clone() {
+            self.listeners.keep(address, ours);
+        }
+        Ok(listener)
     }
 
     /// Runs the role's work until it ends, by itself or after a shutdown.
@@ -93,15 +122,22 @@ impl Role {
                 listener,
                 status,
                 self.ready.subscribe(),
+                self.listeners.clone(),
                 self.shutdown.clone(),
             );
             let control = tokio::spawn(control);
             let signals = tokio::spawn(end_on_signals(self.shutdown.clone()));
+            let closing = (self.listeners.clone(), self.shutdown.clone());
+            let closing = tokio::spawn(async move {
+                closing.1.cancelled().await;
+                closing.0.keep_only(&[]);
+            });
             tracing::info!(pid = std::process::id(), "berth {} {VERSION} starts", self.kind);
             let outcome = work(&self).await;
             self.shutdown.cancel();
             control.await.ok();
             signals.await.ok();
+            closing.await.ok();
             outcome
         });
         runtime.shutdown_timeout(LAST_MOMENT);

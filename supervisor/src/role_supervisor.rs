@@ -12,6 +12,8 @@ use crate::control_socket::{self, Status};
 use crate::endpoints::Endpoints;
 use crate::error::RoleError;
 use crate::failure::{FailureKind, RoleFailure};
+use crate::listen;
+use crate::listeners::Listeners;
 use crate::process::{self, Process};
 use crate::role_command::{RoleCommand, is_this_program};
 use crate::role_kind::RoleKind;
@@ -38,6 +40,7 @@ pub(crate) struct RoleSupervisor {
     command: Arc<RoleCommand>,
     seen: watch::Sender<Seen>,
     server: watch::Receiver<Seen>,
+    listeners: Listeners,
     join_token: Option<String>,
     /// The reason that people were told last.
     told: Option<String>,
@@ -53,14 +56,16 @@ enum WatchEnd {
 }
 
 impl RoleSupervisor {
-    /// For one role; `server` is how the server is seen.
+    /// For one role; `server` is how the server is seen, and `listeners` what outlives the role's processes.
     pub(crate) fn new(
         role: RoleKind,
         command: Arc<RoleCommand>,
         seen: watch::Sender<Seen>,
         server: watch::Receiver<Seen>,
+        listeners: Listeners,
     ) -> Self {
-        Self { role, command, seen, server, join_token: None, told: None, was_ready: false }
+        let (join_token, told, was_ready) = (None, None, false);
+        Self { role, command, seen, server, listeners, join_token, told, was_ready }
     }
 
     /// Keeps the role running until `stop`, then ends it.
@@ -72,14 +77,14 @@ impl RoleSupervisor {
                 started = self.start() => started,
                 () = stop.cancelled() => return self.abandon().await,
             };
-            let how = match started {
+            let (how, failed) = match started {
                 Ok(mut process) => {
                     let end = tokio::select! {
                         end = self.watch(&mut process) => end,
                         () = stop.cancelled() => return process.end(&self.command.layout).await,
                     };
                     match end {
-                        WatchEnd::Exited(how) => how,
+                        WatchEnd::Exited(how) => (how, None),
                         WatchEnd::ServerMoved => {
                             self.seen.send_modify(|seen| seen.ready = false);
                             process.end(&self.command.layout).await;
@@ -87,10 +92,13 @@ impl RoleSupervisor {
                         }
                     }
                 }
-                Err(error) => error.sentence(),
+                // What the role would have left had it been the one that listens.
+                Err(error @ RoleError::Listen { .. }) => (error.sentence(), Some(error.failure())),
+                Err(error) => (error.sentence(), None),
             };
-            let failure = RoleFailure::read(&self.command.layout.failure(self.role));
-            let pause = restarts.pause(ran.whole(), rand::random());
+            let failure =
+                failed.or_else(|| RoleFailure::read(&self.command.layout.failure(self.role)));
+            let pause = restarts.pause(ran.whole(), self.seen.borrow().ready, rand::random());
             self.has_ended(failure, how, pause);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -112,6 +120,7 @@ impl RoleSupervisor {
     /// Adopts a role that runs as it should, else starts one.
     async fn start(&mut self) -> Result<Process, RoleError> {
         if let Some(status) = self.status().await {
+            self.take_over_listeners().await;
             if self.agrees(&status) {
                 let process = Process::watch(self.role, status.pid)?;
                 terminal::note(&sentences::keeping(self.role, status.pid));
@@ -120,12 +129,39 @@ impl RoleSupervisor {
             terminal::note(&sentences::replacing(self.role, status.pid));
         }
         process::make_room(&self.command.layout, self.role).await?;
+        self.listen()?;
         if join_token::is_needed(&self.command, self.role) {
             self.find_join_token().await?;
         }
         let process = Process::spawn(self.role, &self.command, self.join_token.as_deref())?;
         tracing::debug!(pid = process.pid(), "started the {}", self.role);
         Ok(process)
+    }
+
+    /// Gets back what the running role listens on: the supervisor that kept it was killed.
+    async fn take_over_listeners(&self) {
+        if self.role != RoleKind::Router {
+            return;
+        }
+        let (layout, listeners) = (self.command.layout.clone(), self.listeners.clone());
+        let role = self.role;
+        let taken = tokio::task::spawn_blocking(move || {
+            control_socket::take_over(&layout, role, &listeners)
+        });
+        if let Ok(Err(error)) = taken.await {
+            tracing::warn!(%error, "cannot keep what the {role} listens on");
+        }
+    }
+
+    /// Listens for the role, so that nobody is refused while a process of it is started.
+    fn listen(&self) -> Result<(), RoleError> {
+        let wanted = self.command.config.router.listen;
+        if self.role != RoleKind::Router || self.listeners.get(wanted).is_some() {
+            return Ok(());
+        }
+        let last = Endpoints::read(&self.command.layout).router;
+        self.listeners.keep(wanted, listen::bind("router.listen", wanted, last)?);
+        Ok(())
     }
 
     /// Whether a running role is one that this program would start: the same program with the same configuration.
@@ -156,6 +192,9 @@ impl RoleSupervisor {
             if ready && !self.seen.borrow().ready {
                 self.was_ready = true;
                 self.told = None;
+                if self.role == RoleKind::Router {
+                    self.listeners.keep_only(&[self.command.config.router.listen]);
+                }
                 self.seen.send_replace(Seen { ready: true, failure: None });
             }
             let pause = if ready { ASK_AGAIN } else { ASK };
@@ -220,7 +259,7 @@ fn wants_another_token(kind: FailureKind) -> bool {
 }
 
 /// How long to wait before a role is started again: not at all the first time, so that a killed one is back at once, then
-/// longer and longer, until it has run for a while.
+/// longer and longer, until it has run for a while. One that did its work waits only shortly, however often it ends.
 #[derive(Debug, Default)]
 struct Restarts {
     /// How often in a row it ended soon after its start.
@@ -233,9 +272,11 @@ impl Restarts {
     const FINE: Duration = Duration::from_secs(20);
 
     /// The pause after a role that ran for so long.
-    fn pause(&mut self, ran: Duration, random: u64) -> Duration {
+    fn pause(&mut self, ran: Duration, was_ready: bool, random: u64) -> Duration {
         if ran >= Self::FINE {
             self.in_a_row = 0;
+        } else if was_ready {
+            self.in_a_row = self.in_a_row.min(1);
         }
         let pause = Self::BACKOFF.after(self.in_a_row, random);
         self.in_a_row = self.in_a_row.saturating_add(1);
@@ -261,13 +302,15 @@ mod tests {
     fn a_killed_role_is_back_at_once_and_a_broken_one_is_not_tried_without_end() {
         let mut restarts = Restarts::default();
         let short = Duration::from_millis(10);
-        assert_eq!(restarts.pause(short, u64::MAX), Duration::ZERO);
-        assert_eq!(restarts.pause(short, u64::MAX), Duration::from_millis(250));
-        assert_eq!(restarts.pause(short, u64::MAX), Duration::from_millis(500));
+        assert_eq!(restarts.pause(short, false, u64::MAX), Duration::ZERO);
+        assert_eq!(restarts.pause(short, false, u64::MAX), Duration::from_millis(250));
+        assert_eq!(restarts.pause(short, false, u64::MAX), Duration::from_millis(500));
         for _ in 0..20 {
-            restarts.pause(short, u64::MAX);
+            restarts.pause(short, false, u64::MAX);
         }
-        assert_eq!(restarts.pause(short, u64::MAX), Restarts::BACKOFF.longest());
-        assert_eq!(restarts.pause(Restarts::FINE, u64::MAX), Duration::ZERO);
+        assert_eq!(restarts.pause(short, false, u64::MAX), Restarts::BACKOFF.longest());
+        assert_eq!(restarts.pause(short, true, u64::MAX), Duration::from_millis(250));
+        assert_eq!(restarts.pause(short, true, u64::MAX), Duration::from_millis(250));
+        assert_eq!(restarts.pause(Restarts::FINE, true, u64::MAX), Duration::ZERO);
     }
 }

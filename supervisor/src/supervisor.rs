@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::RoleError;
+use crate::listeners::Listeners;
 use crate::role_command::RoleCommand;
 use crate::role_kind::RoleKind;
 use crate::role_supervisor::{RoleSupervisor, Seen};
@@ -28,7 +29,7 @@ struct Supervised {
 
 impl Supervisor {
     /// Begins to start them.
-    pub(crate) fn start(command: &Arc<RoleCommand>) -> Self {
+    pub(crate) fn start(command: &Arc<RoleCommand>, listeners: &Listeners) -> Self {
         let server = watch::Sender::new(Seen::default());
         let server_seen = server.subscribe();
         let roles = RoleKind::SUPERVISED.map(|role| {
@@ -40,7 +41,13 @@ impl Supervisor {
             };
             let stop = CancellationToken::new();
             let watch = seen.subscribe();
-            let one = RoleSupervisor::new(role, Arc::clone(command), seen, server_seen.clone());
+            let one = RoleSupervisor::new(
+                role,
+                Arc::clone(command),
+                seen,
+                server_seen.clone(),
+                listeners.clone(),
+            );
             let task = tokio::spawn(one.run(stop.clone()));
             Supervised { role, seen: watch, stop, task }
         });

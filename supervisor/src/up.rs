@@ -85,7 +85,7 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<(), Role
     let summary = Summary::begin(config);
     terminal::note(&sentences::starting(&config.data_dir));
     let command = Arc::new(RoleCommand::new(config, flags));
-    let mut supervisor = Supervisor::start(&command);
+    let mut supervisor = Supervisor::start(&command, &up.listeners);
     let started = tokio::select! {
         started = supervisor.started(&command) => started,
         () = up.shutdown.cancelled() => Ok(()),

@@ -43,6 +43,28 @@ fn a_killed_router_serves_again_from_its_disk_without_a_server() {
 }
 
 #[test]
+fn no_connection_is_refused_however_often_the_router_is_killed() {
+    const KILLS: usize = 20;
+    let berth = deployed("2");
+    let address = berth.router().strip_prefix("http://").expect("without TLS").to_owned();
+    let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST"]);
+    for _ in 0..KILLS {
+        let router = berth.pid("router").expect("the router runs");
+        crate::harness::kill(router);
+        // Dialled before there is a process that accepts.
+        std::net::TcpStream::connect(&address).expect("nobody is refused");
+        until("another router runs", || berth.pid("router").is_some_and(|pid| pid != router));
+        load.goes_on(4);
+    }
+    let (sent, failures) = load.stopped();
+    let refused = failures.iter().filter(|why| why.contains("refused")).count();
+    assert_eq!(refused, 0, "of {sent}: {failures:#?}");
+    // Each of the two senders has one request in flight at most.
+    assert!(failures.len() <= 2 * KILLS, "of {sent}: {failures:#?}");
+    berth.down();
+}
+
+#[test]
 fn a_killed_up_leaves_everything_running_and_the_next_adopts_it() {
     let mut berth = deployed("2");
     let containers = docker::containers(&berth.installation(), false);
@@ -54,6 +76,10 @@ fn a_killed_up_leaves_everything_running_and_the_next_adopts_it() {
     load.goes_on(50);
     assert_eq!(["server", "agent", "router"].map(|role| berth.pid(role)), pids, "adopted");
     load.all_answered();
+    // What the router listens on is kept by the new `up` from here on.
+    crate::harness::kill(pids[2].expect("the router runs"));
+    let address = berth.router().strip_prefix("http://").expect("without TLS").to_owned();
+    std::net::TcpStream::connect(address).expect("nobody is refused");
     assert_eq!(docker::containers(&berth.installation(), false), containers);
     berth.down();
 }

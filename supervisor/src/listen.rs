@@ -5,11 +5,15 @@ use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use supervisor::{ListenError, RoleError, Step};
+use crate::error::{ListenError, RoleError, Step};
+
+/// How many connections the kernel queues until they are accepted, as far as its `net.core.somaxconn` allows: whoever connects
+/// while a role starts again waits instead of being refused.
+const BACKLOG: i32 = 4_096;
 
 /// Lets this process have as many connections as the host allows: the soft limit on open files, which is much lower, is
 /// for programs that use select.
-pub(crate) fn allow_many() {
+pub fn allow_many() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit on open files stays as it is");
@@ -17,21 +21,28 @@ pub(crate) fn allow_many() {
 }
 
 /// Listens on the address of a setting. Where it leaves the port open, the one of last time is taken again if it is free.
-pub(crate) fn bind(
+pub fn bind(
     key: &'static str,
     address: SocketAddr,
     last: Option<SocketAddr>,
 ) -> Result<TcpListener, RoleError> {
     if address.port() == 0
         && let Some(last) = last
-        && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), last.port()))
+        && let Ok(listener) = listen(SocketAddr::new(address.ip(), last.port()))
     {
         return Ok(listener);
     }
-    TcpListener::bind(address).map_err(|error| {
+    listen(address).map_err(|error| {
         let setting = config::SETTINGS.iter().find(|setting| setting.key == key);
         RoleError::Listen { address, setting, reason: reason(address, error) }
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    // Once more, since the standard library asks for 128.
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others say enough by themselves")]
@@ -45,7 +56,7 @@ fn reason(address: SocketAddr, error: std::io::Error) -> ListenError {
 }
 
 /// For tokio.
-pub(crate) fn tokio(listener: TcpListener) -> Result<tokio::net::TcpListener, RoleError> {
+pub fn tokio(listener: TcpListener) -> Result<tokio::net::TcpListener, RoleError> {
     let listener = listener.set_nonblocking(true).map(|()| listener);
     listener
         .and_then(tokio::net::TcpListener::from_std)
