@@ -203,6 +203,9 @@ pub(crate) struct Supervised {
     /// Started by `berth up`: in a session of its own.
     #[arg(long, hide = true)]
     pub(crate) supervised: bool,
+    /// Take over from the process that has the role.
+    #[arg(long, hide = true)]
+    pub(crate) relieve: bool,
 }
 
 /// A role that dials the server.

@@ -92,7 +92,10 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
         Command::Server(how) => role(RoleKind::Server, how, config, server::run),
         Command::Agent(peer) => role(RoleKind::Agent, peer.supervised, config, agent::run),
         Command::Router(router) => match router.command {
-            None => role(RoleKind::Router, router.peer.supervised, config, router::run),
+            None => {
+                let how = router.peer.supervised;
+                role(RoleKind::Router, how, config, |config| router::run(config, how.relieve))
+            }
             Some(noun) => client(cli::Command::Router(noun), format, config),
         },
         Command::Client(command) => client(command, format, config),

@@ -9,6 +9,7 @@
 //! picks a target. pingora is in `listen` and `proxy` only.
 
 mod address;
+mod generation;
 mod group;
 mod health;
 mod health_state;
@@ -26,6 +27,7 @@ mod table;
 mod table_cache;
 mod target;
 
+pub use generation::Generation;
 pub use run::{Config, Error, run};
 
 #[cfg(test)]

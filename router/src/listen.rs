@@ -11,9 +11,9 @@ use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::generation::{Closing, Grace};
 use crate::proxy::Proxy;
 
 mod connection;
@@ -23,8 +23,9 @@ mod head;
 use connection::Server;
 use guarded_stream::GuardedStream;
 
-/// How long after the begin of shutdown requests may still end by themselves.
-const DRAIN: Duration = Duration::from_secs(12);
+/// How long requests may still end by themselves once this router closes. A relieved one is in nobody's way, and has as
+/// long as a target that is deregistered has by default.
+const DRAIN: Grace = Grace { ended: Duration::from_secs(12), relieved: Duration::from_secs(30) };
 /// How many idle connections to targets are kept.
 const POOL: usize = 1_024;
 /// How often a request may be sent to a target, all causes together.
@@ -36,8 +37,8 @@ const MAX_BACKLOG: usize = 4_096;
 /// How many file descriptors are reserved for other uses than connections.
 const OTHER_FILES: u64 = 128;
 
-/// Accepts and serves until shutdown, then lets what is in flight end.
-pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: CancellationToken) {
+/// Accepts and serves until it closes, then lets what is in flight end.
+pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Closing) {
     let conf = ServerConf {
         upstream_keepalive_pool_size: POOL,
         max_retries: MAX_ATTEMPTS,
@@ -61,7 +62,7 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Cancella
     };
     tokio::select! {
         biased;
-        () = closing.cancelled() => {}
+        () = closing.begun.cancelled() => {}
         () = accept => {}
     }
     begun.send_replace(true);
@@ -74,8 +75,11 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Cancella
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
-        tracing::warn!("{} connections are cut off by the end of this router", connections.len());
+    tokio::select! {
+        () = connections.wait() => {}
+        () = closing.after(DRAIN) => {
+            tracing::warn!("{} connections are cut off by the end of this router", connections.len());
+        }
     }
 }
 

@@ -30,11 +30,13 @@ impl Applied {
     }
 }
 
-/// Reports whenever something has changed, until shutdown. Nothing is reported before there is a table.
+/// Reports whenever something has changed, until shutdown. Nothing is reported before there is a table, and no target as
+/// drained while the process before this one may still have requests in flight there.
 pub(crate) async fn run(
     routes: Arc<Routes>,
     applied: Arc<Applied>,
     report: watch::Sender<RouterReport>,
+    alone: CancellationToken,
     shutdown: CancellationToken,
 ) {
     let changes = async {
@@ -44,7 +46,13 @@ pub(crate) async fn run(
             if routes.serving().is_known() {
                 // In this order: a report that acknowledges a table must not miss what that table removed.
                 let applied = applied.get();
-                let seen = RouterReport { applied, targets: routes.seen() };
+                let mut targets = routes.seen();
+                if !alone.is_cancelled() {
+                    for target in targets.iter_mut().filter(|target| target.seen.draining) {
+                        target.seen.in_flight = target.seen.in_flight.max(1);
+                    }
+                }
+                let seen = RouterReport { applied, targets };
                 report.send_if_modified(|last| {
                     let differs = *last != seen;
                     *last = seen;
@@ -54,8 +62,12 @@ pub(crate) async fn run(
             tokio::time::sleep(SPACING).await;
         }
     };
+    let changes_alone = async {
+        alone.cancelled().await;
+        routes.changed().notify_one();
+    };
     tokio::select! {
-        () = changes => {}
+        ((), ()) = async { tokio::join!(changes, changes_alone) } => {}
         () = shutdown.cancelled() => {}
     }
 }

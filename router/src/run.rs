@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::generation::Generation;
 use crate::sentence::start;
 use crate::serve::{self, LinkChannels};
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub version: String,
     /// Where clients connect.
     pub listener: std::net::TcpListener,
+    /// How it stands to the processes before and after it.
+    pub generation: Generation,
 }
 
 /// Why a router cannot run.
@@ -44,15 +47,16 @@ pub enum Error {
     Host(#[source] std::io::Error),
 }
 
-/// Runs a router until shutdown: from the table on its disk at once, from the server's as soon as that is there.
+/// Runs a router until it is to end or is relieved: from the table on its disk at once, from the server's as soon as that is there.
 ///
 /// `ready` becomes true once it accepts with a table.
 pub async fn run(
     config: Config,
     clock: Arc<dyn Clock>,
     ready: watch::Sender<bool>,
-    shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    let generation = config.generation;
+    let closing = generation.closing();
     let listener = config.listener.set_nonblocking(true).map(|()| config.listener);
     let listener = listener.and_then(TcpListener::from_std).map_err(Error::Listener)?;
     let here = link::host::identity().map_err(Error::Host)?;
@@ -65,10 +69,12 @@ pub async fn run(
     };
     let hello = Hello { name: config.name, version: config.version, host: None };
     let channels = LinkChannels { view, report };
-    let serving = serve::run(config.dir, listener, here, channels, ready, shutdown.clone());
+    let serving =
+        serve::run(config.dir, listener, here, channels, ready, closing.clone(), &generation);
+    let linking = connect(client, hello, clock, views, reports, closing.begun.clone());
     let linking = async {
-        let ended = connect(client, hello, clock, views, reports, shutdown.clone()).await;
-        shutdown.cancel();
+        let ended = linking.await;
+        closing.begun.cancel();
         ended
     };
     let ((), linked) = tokio::join!(serving, linking);

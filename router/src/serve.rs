@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::generation::{Closing, Generation};
 use crate::health_state::HealthState;
 use crate::proxy::Proxy;
 use crate::report::Applied;
@@ -28,15 +29,17 @@ pub(crate) struct LinkChannels {
     pub(crate) report: watch::Sender<RouterReport>,
 }
 
-/// Serves until shutdown, then lets what is in flight end.
+/// Serves until it closes, then lets what is in flight end. The table is let go at once.
 pub(crate) async fn run(
     dir: PathBuf,
     listener: TcpListener,
     here: HostIdentity,
     channels: LinkChannels,
     ready: watch::Sender<bool>,
-    shutdown: CancellationToken,
+    closing: Closing,
+    generation: &Generation,
 ) {
+    let shutdown = closing.begun.clone();
     let port = listener.local_addr().map_or(0, |address| address.port());
     let routes = Arc::new(Routes::new(here));
     let applied = Arc::new(Applied::default());
@@ -51,9 +54,14 @@ pub(crate) async fn run(
         shutdown: shutdown.clone(),
     };
     updater.begin();
-    let reports = report::run(Arc::clone(&routes), applied, channels.report, shutdown.clone());
-    let proxy = Proxy { routes, closing: shutdown.clone(), port };
-    tokio::join!(listen::serve(listener, proxy, shutdown), updater.run(channels.view), reports);
+    let alone = generation.alone.clone();
+    let reports = report::run(Arc::clone(&routes), applied, channels.report, alone, shutdown);
+    let proxy = Proxy { routes, closing: closing.begun.clone(), port };
+    let table = async {
+        tokio::join!(updater.run(channels.view), reports);
+        generation.let_go.cancel();
+    };
+    tokio::join!(listen::serve(listener, proxy, closing), table);
     checks.close();
     checks.wait().await;
 }

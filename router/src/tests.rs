@@ -3,6 +3,7 @@
 mod broken;
 mod change;
 mod client;
+mod generations;
 mod linked;
 mod origin;
 mod pages;

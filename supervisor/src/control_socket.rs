@@ -1,5 +1,5 @@
-//! The control socket of a running role: says what it is and whether it is ready, passes on what it listens on, and ends it
-//! when asked.
+//! The control socket of a running role: says what it is and whether it is ready, passes on what it listens on, hands over to
+//! the next process, and ends this one when asked.
 //!
 //! A request is one word and a line end; so is the answer, as JSON. The socket lies in the data directory, which is its
 //! owner's alone, and is bound and dialled through `/proc/self/fd`, so a long path is no problem.
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, unix};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +21,12 @@ use crate::error::RoleError;
 use crate::layout::Layout;
 use crate::listeners::Listeners;
 use crate::role_kind::RoleKind;
+use crate::succession::{self, Succession};
 
 /// How long an answer may take: the other side only reads memory.
 const ANSWER: Duration = Duration::from_secs(2);
+/// How long a role may take to let go of what only one process may have.
+const LET_GO: Duration = Duration::from_secs(10);
 /// Bytes; no request is longer.
 const LONGEST_REQUEST: u64 = 64;
 
@@ -38,6 +41,9 @@ pub(crate) struct Status {
     pub(crate) configuration: String,
     /// Whether it does its work.
     pub(crate) ready: bool,
+    /// Whether the next process takes over, or has.
+    #[serde(default)]
+    pub(crate) relieved: bool,
     /// The server that it dials, for an agent or router.
     pub(crate) server: Option<String>,
 }
@@ -65,58 +71,67 @@ pub(crate) fn listen(layout: &Layout, role: RoleKind) -> Result<UnixListener, Ro
     bound.map_err(RoleError::file(&path))
 }
 
+/// What is answered from, and acted on.
+#[derive(Debug, Clone)]
+pub(crate) struct Control {
+    pub(crate) status: Status,
+    pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) listeners: Listeners,
+    /// None for a role that hands nothing over while it works.
+    pub(crate) succession: Option<Succession>,
+    pub(crate) shutdown: CancellationToken,
+}
+
 /// Answers until shutdown; a request to stop begins it.
-pub(crate) async fn serve(
-    listener: UnixListener,
-    status: Status,
-    ready: watch::Receiver<bool>,
-    listeners: Listeners,
-    shutdown: CancellationToken,
-) {
+pub(crate) async fn serve(listener: UnixListener, control: Control) {
     loop {
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = control.shutdown.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let status = Status { ready: *ready.borrow(), ..status.clone() };
         match accepted {
-            Ok((stream, _)) => answer(stream, &status, &listeners, &shutdown).await,
+            Ok((stream, _)) => control.answer(stream).await,
             // Out of file descriptors or memory: later there may be some.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// One request at a time: each is a line that its sender has written already, and no one may hold up the others.
-async fn answer(
-    mut stream: tokio::net::UnixStream,
-    status: &Status,
-    listeners: &Listeners,
-    shutdown: &CancellationToken,
-) {
-    let exchange = async {
-        let (read, mut write) = stream.split();
-        let answer = match request(read).await?.as_str() {
-            "listeners" => return listeners.pass_on(&stream).await,
-            "status" => serde_json::to_string(status)?,
-            "stop" => {
-                shutdown.cancel();
-                serde_json::to_string(&Stopping {})?
-            }
-            _ => serde_json::to_string(&Unknown {
-                error: "ask for `status`, `listeners` or `stop`",
-            })?,
+impl Control {
+    /// One request at a time: each is a line that its sender has written already, and no one may hold up the others.
+    async fn answer(&self, mut stream: tokio::net::UnixStream) {
+        let exchange = async {
+            let asked = request(&mut stream).await?;
+            let answer = match (asked.as_str(), &self.succession) {
+                ("status", _) => serde_json::to_string(&self.status())?,
+                ("listeners", _) => return self.listeners.pass_on(&stream).await,
+                ("retire", Some(succession)) => {
+                    tokio::spawn(succession.clone().hand_over(stream, self.shutdown.clone()));
+                    return Ok(());
+                }
+                ("stop", _) => {
+                    self.shutdown.cancel();
+                    serde_json::to_string(&Stopping {})?
+                }
+                _ => serde_json::to_string(&Unknown { error: "ask for `status` or `stop`" })?,
+            };
+            stream.write_all(format!("{answer}\n").as_bytes()).await
         };
-        write.write_all(format!("{answer}\n").as_bytes()).await
-    };
-    match tokio::time::timeout(ANSWER, exchange).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a control connection broke"),
-        Err(_) => tracing::debug!("a control connection was silent"),
+        match tokio::time::timeout(ANSWER, exchange).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a control connection broke"),
+            Err(_) => tracing::debug!("a control connection was silent"),
+        }
+    }
+
+    fn status(&self) -> Status {
+        let relieved = self.succession.as_ref().is_some_and(|one| one.relieved.is_cancelled());
+        let ready = *self.ready.borrow() && !relieved;
+        Status { ready, relieved, ..self.status.clone() }
     }
 }
 
-async fn request(stream: unix::ReadHalf<'_>) -> io::Result<String> {
+async fn request(stream: &mut tokio::net::UnixStream) -> io::Result<String> {
     let mut line = String::new();
     tokio::io::BufReader::new(stream.take(LONGEST_REQUEST)).read_line(&mut line).await?;
     Ok(line.trim().to_owned())
@@ -136,6 +151,14 @@ pub(crate) fn stop(layout: &Layout, role: RoleKind) -> io::Result<()> {
 /// Takes over what the role listens on; an error when nobody answers, or one that passes nothing on.
 pub(crate) fn take_over(layout: &Layout, role: RoleKind, into: &Listeners) -> io::Result<()> {
     into.take_over(&dial(layout, role, "listeners")?)
+}
+
+/// Has the role hand over to this process; returns once it has let go, with the connection that ends with it.
+pub(crate) fn relieve(layout: &Layout, role: RoleKind) -> io::Result<UnixStream> {
+    let stream = dial(layout, role, "retire")?;
+    stream.set_read_timeout(Some(LET_GO))?;
+    succession::wait_until_let_go(&stream)?;
+    Ok(stream)
 }
 
 fn ask(layout: &Layout, role: RoleKind, request: &str) -> io::Result<String> {
@@ -180,8 +203,15 @@ mod tests {
             version: text("1"),
             configuration: text("abc"),
             ready: false,
+            relieved: false,
             server: None,
         }
+    }
+
+    fn control(ready: watch::Receiver<bool>, shutdown: &CancellationToken) -> Control {
+        let (listeners, shutdown) = (Listeners::default(), shutdown.clone());
+        let succession = Some(Succession::default());
+        Control { status: a_status(), ready, listeners, succession, shutdown }
     }
 
     async fn asked<T: Send + 'static>(
@@ -199,13 +229,7 @@ mod tests {
         let (ready, watch) = watch::channel(false);
         let shutdown = CancellationToken::new();
         let listener = listen(&layout, RoleKind::Server).unwrap();
-        let served = tokio::spawn(serve(
-            listener,
-            a_status(),
-            watch,
-            Listeners::default(),
-            shutdown.clone(),
-        ));
+        let served = tokio::spawn(serve(listener, control(watch, &shutdown)));
 
         let asks = |layout: &Layout| status(layout, RoleKind::Server);
         assert_eq!(asked(&layout, asks).await, Some(a_status()));
@@ -224,13 +248,7 @@ mod tests {
         let (_ready, watch) = watch::channel(true);
         let listener = listen(&layout, RoleKind::Agent).unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(
-            listener,
-            a_status(),
-            watch,
-            Listeners::default(),
-            shutdown.clone(),
-        ));
+        let served = tokio::spawn(serve(listener, control(watch, &shutdown)));
         asked(&layout, |layout| {
             let (_dir, path) = short(&layout.run_file(RoleKind::Agent, "sock")).unwrap();
             let mut babbler = UnixStream::connect(path).unwrap();

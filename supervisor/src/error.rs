@@ -152,6 +152,8 @@ pub enum Step {
     RunRouter,
     /// Start `berth up` in the background.
     StartBackground,
+    /// Become the program and configuration that are there now.
+    Reload,
     /// Start a role.
     StartRole(RoleKind),
     /// Watch the process of a role.

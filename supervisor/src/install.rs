@@ -82,13 +82,20 @@ fn unit(role: Option<RoleKind>, program: &Path, data_dir: &Path, server: Option<
         None | Some(RoleKind::Agent) => " docker.service",
         Some(_) => "",
     };
+    // It listens for the router, and leaves the sockets where they outlive it.
+    let store = match role {
+        None | Some(RoleKind::Router) => "NotifyAccess=main\nFileDescriptorStoreMax=32\n",
+        Some(_) => "",
+    };
+    // Only `up` goes on as another program; a role alone is restarted.
+    let reload = if role.is_none() { "ExecReload=/bin/kill -HUP $MAINPID\n" } else { "" };
     format!(
         "{MARK}\n[Unit]\nDescription=Berth: {what}\nWants=network-online.target\n\
          After=network-online.target{docker}\n\
          # It is started again however often it ends.\nStartLimitIntervalSec=0\n\n\
-         [Service]\nType=exec\nExecStart={}\nRestart=always\nRestartSec=2\n\
+         [Service]\nType=exec\nExecStart={}\n{reload}Restart=always\nRestartSec=2\n\
          # What it started ends with it; where it is killed, the next one takes that over.\nKillMode=process\n\
-         TimeoutStopSec={STOP_SECONDS}\nLimitNOFILE=1048576\n\n[Install]\nWantedBy=multi-user.target\n",
+         TimeoutStopSec={STOP_SECONDS}\nLimitNOFILE=1048576\n{store}\n[Install]\nWantedBy=multi-user.target\n",
         words.join(" ")
     )
 }

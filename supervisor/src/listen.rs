@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{ListenError, RoleError, Step};
+use crate::systemd;
 
 /// How many connections the kernel queues until they are accepted, as far as its `net.core.somaxconn` allows: whoever connects
 /// while a role starts again waits instead of being refused.
@@ -20,7 +21,8 @@ pub fn allow_many() {
     }
 }
 
-/// Listens on the address of a setting. Where it leaves the port open, the one of last time is taken again if it is free.
+/// Listens on the address of a setting, or takes what systemd passes on there. Where it leaves the port open, the one of last
+/// time is taken again if it is free.
 pub fn bind(
     key: &'static str,
     address: SocketAddr,
@@ -39,7 +41,10 @@ pub fn bind(
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
+    let listener = match systemd::take(address) {
+        Some(listener) => listener,
+        None => TcpListener::bind(address)?,
+    };
     // Once more, since the standard library asks for 128.
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)

@@ -17,6 +17,8 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 
+use crate::systemd;
+
 /// How many are passed on at most; a router has one for each address that it listens on.
 const MOST: usize = 32;
 
@@ -49,6 +51,13 @@ impl Listeners {
     /// Closes those for other addresses.
     pub(crate) fn keep_only(&self, addresses: &[SocketAddr]) {
         self.all().retain(|address, _| addresses.contains(address));
+    }
+
+    /// The same for good: systemd keeps them no longer either.
+    pub(crate) fn forget_all_but(&self, addresses: &[SocketAddr]) {
+        let others = |(address, _): &(&SocketAddr, &TcpListener)| !addresses.contains(address);
+        self.all().iter().filter(others).for_each(|(_, listener)| systemd::forget(listener));
+        self.keep_only(addresses);
     }
 
     /// Passes all on over a connection, with one line that says which they are.

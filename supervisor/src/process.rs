@@ -11,13 +11,13 @@ use crate::control_socket;
 use crate::error::{RoleError, Step};
 use crate::failure::RoleFailure;
 use crate::layout::Layout;
-use crate::role;
+use crate::role::{self, END};
 use crate::role_command::RoleCommand;
 use crate::role_kind::RoleKind;
 use crate::sentences;
 
-/// How long a role may take to end before it is killed: longer than a router drains.
-const END: Duration = Duration::from_secs(20);
+/// How long a relieved role may take: longer than a router lets requests end that are in nobody's way.
+const RELIEVED: Duration = Duration::from_mins(1);
 /// How long the kernel may take to end a killed process.
 const KILLED: Duration = Duration::from_secs(5);
 
@@ -32,15 +32,19 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a role.
+    /// Starts a role; `relieves` the process that has it.
     pub(crate) fn spawn(
         role: RoleKind,
         with: &RoleCommand,
         token: Option<&str>,
+        relieves: bool,
     ) -> Result<Self, RoleError> {
         let log = with.log_file(role)?;
         let mut command = tokio::process::Command::new(&with.program);
         command.arg(role.name()).arg("--supervised").args(&with.arguments);
+        if relieves {
+            command.arg("--relieve");
+        }
         // Few threads allocate at once; an arena for each would only keep memory.
         command.env("MALLOC_ARENA_MAX", "2");
         if with.config.link.server.is_none() {
@@ -86,7 +90,12 @@ impl Process {
                 .map_or_else(|error| error.to_string(), |status| status.to_string());
         }
         match self.handle.readable().await {
-            Ok(_) => sentences::ended_unseen(),
+            Ok(_) => {
+                // One that was started before this process became another program is still its child.
+                let pid = Pid::from_raw(self.pid);
+                rustix::process::waitpid(pid, rustix::process::WaitOptions::NOHANG).ok();
+                sentences::ended_unseen()
+            }
             Err(error) => error.to_string(),
         }
     }
@@ -99,6 +108,14 @@ impl Process {
             self.signal(Signal::TERM);
         }
         if tokio::time::timeout(END, self.ended()).await.is_err() {
+            self.signal(Signal::KILL);
+            tokio::time::timeout(KILLED, self.ended()).await.ok();
+        }
+    }
+
+    /// Sees a relieved one to its end.
+    pub(crate) async fn outlive(mut self) {
+        if tokio::time::timeout(RELIEVED, self.ended()).await.is_err() {
             self.signal(Signal::KILL);
             tokio::time::timeout(KILLED, self.ended()).await.ok();
         }

@@ -5,6 +5,7 @@
 //! left in a file for whoever started it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::control_socket::{self, Status};
+use crate::clock::Stopwatch;
+use crate::control_socket::{self, Control, Status};
 use crate::endpoints::Endpoints;
 use crate::error::{RoleError, Step};
 use crate::failure::RoleFailure;
@@ -23,11 +25,17 @@ use crate::layout::Layout;
 use crate::listen;
 use crate::listeners::Listeners;
 use crate::role_kind::RoleKind;
+use crate::succession::Succession;
+use crate::systemd;
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Threads of a role's runtime at most: none of them computes for long.
 const MOST_THREADS: usize = 8;
+/// How long a process that is asked to end may take: longer than a router lets requests end.
+pub(crate) const END: Duration = Duration::from_secs(20);
+/// How often it is looked whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How long what is still running may take to end after shutdown.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 
@@ -45,25 +53,29 @@ pub struct Role {
     pub ready: watch::Sender<bool>,
     /// What it listens on and passes on to another process; closed when it is asked to end.
     pub listeners: Listeners,
-    _lock: disk::Lock,
+    /// How this process stands to the ones before and after it.
+    pub succession: Succession,
+    /// The connection to the process that it has relieved.
+    before: Option<UnixStream>,
 }
 
 impl Role {
     /// Takes the role's place in the data directory; refused while another process has it.
     pub fn enter(kind: RoleKind, config: &Config) -> Result<Self, RoleError> {
+        let role = Self::beside(kind, config)?;
+        let lock = role.try_lock()?.ok_or_else(|| already_runs(&role.layout, kind))?;
+        role.take_place(lock)?;
+        Ok(role)
+    }
+
+    /// Beside the process that has the role, until that is relieved.
+    pub fn beside(kind: RoleKind, config: &Config) -> Result<Self, RoleError> {
         let layout = Layout::new(&config.data_dir);
         layout.create()?;
-        let lock_path = layout.run_file(kind, "lock");
-        let lock = disk::Lock::acquire(&lock_path).map_err(RoleError::file(&lock_path))?;
-        let lock = lock.ok_or_else(|| already_runs(&layout, kind))?;
         if kind != RoleKind::Supervisor {
             let dir = layout.dir(kind);
             disk::create_dir(&dir, 0o700).map_err(RoleError::file(&dir))?;
         }
-        RoleFailure::remove(&layout.failure(kind)).ok();
-        let pid = layout.run_file(kind, "pid");
-        let text = std::process::id().to_string();
-        disk::write(&pid, text.as_bytes(), 0o600).map_err(RoleError::file(&pid))?;
         Ok(Self {
             kind,
             layout,
@@ -72,8 +84,43 @@ impl Role {
             shutdown: CancellationToken::new(),
             ready: watch::Sender::new(false),
             listeners: Listeners::default(),
-            _lock: lock,
+            succession: Succession::default(),
+            before: None,
         })
+    }
+
+    /// Takes over from the process that has the role. That goes on with what is in flight; one that cannot hand over is
+    /// asked to end.
+    pub fn relieve(&mut self) -> Result<(), RoleError> {
+        match control_socket::relieve(&self.layout, self.kind) {
+            Ok(before) => self.before = Some(before),
+            Err(error) => {
+                tracing::warn!(%error, "the process that has the role hands nothing over");
+                control_socket::stop(&self.layout, self.kind).ok();
+            }
+        }
+        let watch = Stopwatch::default();
+        let lock = loop {
+            match self.try_lock()? {
+                Some(lock) => break lock,
+                None if watch.whole() > END => return Err(already_runs(&self.layout, self.kind)),
+                None => std::thread::sleep(LOOK_AGAIN),
+            }
+        };
+        self.take_place(lock)
+    }
+
+    fn try_lock(&self) -> Result<Option<disk::Lock>, RoleError> {
+        let path = self.layout.run_file(self.kind, "lock");
+        disk::Lock::acquire(&path).map_err(RoleError::file(&path))
+    }
+
+    fn take_place(&self, lock: disk::Lock) -> Result<(), RoleError> {
+        self.succession.hold(lock);
+        RoleFailure::remove(&self.layout.failure(self.kind)).ok();
+        let pid = self.layout.run_file(self.kind, "pid");
+        let text = std::process::id().to_string();
+        disk::write(&pid, text.as_bytes(), 0o600).map_err(RoleError::file(&pid))
     }
 
     /// The data directory.
@@ -102,36 +149,28 @@ impl Role {
             return Ok(kept);
         }
         let listener = listen::bind(key, address, last(&Endpoints::read(&self.layout)))?;
+        systemd::store(&listener);
         if let Ok(ours) = listener.try_clone() {
             self.listeners.keep(address, ours);
         }
         Ok(listener)
     }
 
-    /// Runs the role's work until it ends, by itself or after a shutdown.
+    /// Runs the role's work until it ends, by itself, after a shutdown or relieved.
     pub fn run(
-        self,
+        mut self,
         threads: usize,
         work: impl AsyncFnOnce(&Self) -> Result<(), RoleError>,
     ) -> Result<(), RoleError> {
         let runtime = runtime(threads)?;
+        let before = self.before.take();
         let outcome = runtime.block_on(async {
             let listener = control_socket::listen(&self.layout, self.kind)?;
-            let status = self.status();
-            let control = control_socket::serve(
-                listener,
-                status,
-                self.ready.subscribe(),
-                self.listeners.clone(),
-                self.shutdown.clone(),
-            );
-            let control = tokio::spawn(control);
+            let control = tokio::spawn(control_socket::serve(listener, self.control()));
             let signals = tokio::spawn(end_on_signals(self.shutdown.clone()));
-            let closing = (self.listeners.clone(), self.shutdown.clone());
-            let closing = tokio::spawn(async move {
-                closing.1.cancelled().await;
-                closing.0.keep_only(&[]);
-            });
+            let closing = tokio::spawn(close(self.listeners.clone(), self.shutdown.clone()));
+            let (succession, shutdown) = (self.succession.clone(), self.shutdown.clone());
+            tokio::spawn(async move { succession.follow(before, &shutdown).await });
             tracing::info!(pid = std::process::id(), "berth {} {VERSION} starts", self.kind);
             let outcome = work(&self).await;
             self.shutdown.cancel();
@@ -145,19 +184,33 @@ impl Role {
         outcome
     }
 
+    fn control(&self) -> Control {
+        Control {
+            status: self.status(),
+            ready: self.ready.subscribe(),
+            listeners: self.listeners.clone(),
+            succession: (self.kind == RoleKind::Router).then(|| self.succession.clone()),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+
     fn status(&self) -> Status {
         Status {
             pid: std::process::id().cast_signed(),
             version: VERSION.to_owned(),
             configuration: self.configuration.clone(),
             ready: false,
+            relieved: false,
             server: self.server.clone(),
         }
     }
 
-    /// Leaves nothing that looks like a running process.
+    /// Leaves nothing that looks like a running process; what lies there is the next one's where this one was relieved.
     fn leave(&self) {
         tracing::info!("berth {} has ended", self.kind);
+        if self.succession.relieved.is_cancelled() {
+            return;
+        }
         for extension in ["sock", "pid"] {
             std::fs::remove_file(self.layout.run_file(self.kind, extension)).ok();
         }
@@ -196,6 +249,12 @@ fn runtime(threads: usize) -> Result<Runtime, RoleError> {
         .enable_all()
         .build()
         .map_err(RoleError::step(Step::StartRuntime))
+}
+
+/// Closes what it listens on when it is asked to end: it accepts nothing more, and nobody does after it.
+async fn close(listeners: Listeners, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    listeners.keep_only(&[]);
 }
 
 async fn end_on_signals(shutdown: CancellationToken) {

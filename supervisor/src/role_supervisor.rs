@@ -17,7 +17,7 @@ use crate::listeners::Listeners;
 use crate::process::{self, Process};
 use crate::role_command::{RoleCommand, is_this_program};
 use crate::role_kind::RoleKind;
-use crate::{join_token, role, sentences};
+use crate::{join_token, role, sentences, systemd};
 
 /// How often a role that has been started is asked whether it is ready.
 const ASK: Duration = Duration::from_millis(10);
@@ -45,6 +45,8 @@ pub(crate) struct RoleSupervisor {
     /// The reason that people were told last.
     told: Option<String>,
     was_ready: bool,
+    /// The process that the one that runs relieves, until that is ready.
+    before: Option<Process>,
 }
 
 /// Why a process is not watched any longer.
@@ -64,8 +66,17 @@ impl RoleSupervisor {
         server: watch::Receiver<Seen>,
         listeners: Listeners,
     ) -> Self {
-        let (join_token, told, was_ready) = (None, None, false);
-        Self { role, command, seen, server, listeners, join_token, told, was_ready }
+        Self {
+            role,
+            command,
+            seen,
+            server,
+            listeners,
+            join_token: None,
+            told: None,
+            was_ready: false,
+            before: None,
+        }
     }
 
     /// Keeps the role running until `stop`, then ends it.
@@ -117,8 +128,10 @@ impl RoleSupervisor {
         }
     }
 
-    /// Adopts a role that runs as it should, else starts one.
+    /// Adopts a role that runs as it should, else starts one. A router relieves the one that runs, so that somebody
+    /// accepts and answers all the time.
     async fn start(&mut self) -> Result<Process, RoleError> {
+        self.before = None;
         if let Some(status) = self.status().await {
             self.take_over_listeners().await;
             if self.agrees(&status) {
@@ -127,13 +140,19 @@ impl RoleSupervisor {
                 return Ok(process);
             }
             terminal::note(&sentences::replacing(self.role, status.pid));
+            if self.role == RoleKind::Router && (status.ready || status.relieved) {
+                self.before = Some(Process::watch(self.role, status.pid)?);
+            }
         }
-        process::make_room(&self.command.layout, self.role).await?;
+        if self.before.is_none() {
+            process::make_room(&self.command.layout, self.role).await?;
+        }
         self.listen()?;
         if join_token::is_needed(&self.command, self.role) {
             self.find_join_token().await?;
         }
-        let process = Process::spawn(self.role, &self.command, self.join_token.as_deref())?;
+        let token = self.join_token.as_deref();
+        let process = Process::spawn(self.role, &self.command, token, self.before.is_some())?;
         tracing::debug!(pid = process.pid(), "started the {}", self.role);
         Ok(process)
     }
@@ -160,13 +179,16 @@ impl RoleSupervisor {
             return Ok(());
         }
         let last = Endpoints::read(&self.command.layout).router;
-        self.listeners.keep(wanted, listen::bind("router.listen", wanted, last)?);
+        let listener = listen::bind("router.listen", wanted, last)?;
+        systemd::store(&listener);
+        self.listeners.keep(wanted, listener);
         Ok(())
     }
 
     /// Whether a running role is one that this program would start: the same program with the same configuration.
     fn agrees(&self, status: &Status) -> bool {
-        status.version == role::VERSION
+        !status.relieved
+            && status.version == role::VERSION
             && status.configuration == role::configuration(self.role, &self.command.config)
             && is_this_program(status.pid)
     }
@@ -184,7 +206,8 @@ impl RoleSupervisor {
     /// Watches a running role until it has ended.
     async fn watch(&mut self, process: &mut Process) -> WatchEnd {
         loop {
-            let status = self.status().await;
+            // While one process relieves another, it is that one that answers.
+            let status = self.status().await.filter(|status| status.pid == process.pid());
             let ready = status.as_ref().is_some_and(|status| status.ready);
             if status.is_some_and(|status| self.server_moved(&status)) {
                 return WatchEnd::ServerMoved;
@@ -192,8 +215,12 @@ impl RoleSupervisor {
             if ready && !self.seen.borrow().ready {
                 self.was_ready = true;
                 self.told = None;
+                if let Some(before) = self.before.take() {
+                    tokio::spawn(before.outlive());
+                }
                 if self.role == RoleKind::Router {
-                    self.listeners.keep_only(&[self.command.config.router.listen]);
+                    self.listeners.forget_all_but(&[self.command.config.router.listen]);
+                    systemd::close_others();
                 }
                 self.seen.send_replace(Seen { ready: true, failure: None });
             }

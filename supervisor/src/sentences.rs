@@ -134,6 +134,9 @@ fn cannot(step: Step) -> String {
         Step::WriteFirstStart => "the first start cannot be written".to_owned(),
         Step::RunAgent => "the agent cannot run".to_owned(),
         Step::RunRouter => "the router cannot run".to_owned(),
+        Step::Reload => {
+            "cannot take up the program and configuration that are there now".to_owned()
+        }
         Step::StartBackground => "cannot start `berth up`".to_owned(),
         Step::StartRole(role) => format!("cannot start the {role}"),
         Step::WatchRole(role) => format!("cannot watch the {role}"),
@@ -161,6 +164,17 @@ pub(crate) fn ready(took: Duration) -> String {
 
 pub(crate) fn ending() -> String {
     say("ending router, agent and server; containers go on".to_owned())
+}
+
+pub(crate) fn reloading() -> String {
+    say("taking up the program and configuration that are there now".to_owned())
+}
+
+/// The program or configuration that is there now does not work.
+pub(crate) fn not_reloading(why: &str) -> String {
+    say(format!(
+        "asked to take up another program or configuration, but it does not work: {why}; going on as before"
+    ))
 }
 
 pub(crate) fn keeping(role: RoleKind, pid: i32) -> String {

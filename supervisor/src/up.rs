@@ -13,6 +13,7 @@ use crate::control_socket;
 use crate::error::{RoleError, Step};
 use crate::layout::Layout;
 use crate::local_api;
+use crate::reload;
 use crate::role::Role;
 use crate::role_command::RoleCommand;
 use crate::role_kind::RoleKind;
@@ -50,7 +51,21 @@ pub fn run(up: Up, config: &Config, flags: &Flags) -> Result<(), RoleError> {
         let marker = layout.down_marker();
         disk::write(&marker, b"", 0o600).map_err(RoleError::file(&marker))?;
     }
-    role.run(1, async |role| supervise(role, config, flags).await)
+    let mut reload = false;
+    role.run(1, async |role| {
+        reload = supervise(role, config, flags).await? == Ended::ForReload;
+        Ok(())
+    })?;
+    if reload { Err(reload::exec()) } else { Ok(()) }
+}
+
+/// Why the supervisor has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// It was asked to, and has ended the roles.
+    WithRoles,
+    /// To go on as another program; the roles run.
+    ForReload,
 }
 
 /// A `berth down` that was interrupted has left Berth running, with what runs on it suspended: then nothing needs to be
@@ -80,7 +95,7 @@ async fn resume(layout: &Layout, config: &Config) -> Result<(), RoleError> {
     client.resume_installation().await.map(drop).map_err(RoleError::step(Step::Resume))
 }
 
-async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<(), RoleError> {
+async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<Ended, RoleError> {
     let mut watch = Stopwatch::default();
     let summary = Summary::begin(config);
     terminal::note(&sentences::starting(&config.data_dir));
@@ -97,9 +112,25 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<(), Role
         summary.print(false);
         terminal::note(&sentences::ready(watch.lap()));
         up.ready.send_replace(true);
-        up.shutdown.cancelled().await;
+        if until_reload(up, &command).await {
+            terminal::note(&sentences::reloading());
+            return Ok(Ended::ForReload);
+        }
         terminal::note(&sentences::ending());
     }
     supervisor.end().await;
-    started
+    started.map(|()| Ended::WithRoles)
+}
+
+/// Returns when it is to go on as another program, with true, or to end.
+async fn until_reload(up: &Role, command: &RoleCommand) -> bool {
+    loop {
+        tokio::select! {
+            () = up.shutdown.cancelled() => return false,
+            () = reload::asked() => {}
+        }
+        if reload::works(command).await {
+            return true;
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! kill -9 of every process: requests and containers go on, and the state converges.
 
-use crate::harness::load::Load;
+use crate::harness::load::{KeepAlive, Load};
 use crate::harness::{Berth, docker, http, until};
 
 fn deployed(replicas: &str) -> Berth {
@@ -114,5 +114,90 @@ fn a_container_that_dies_while_the_server_is_away_is_replaced_when_it_is_back() 
     });
     berth.settles("hello");
     load.all_answered();
+    berth.down();
+}
+
+#[test]
+fn a_socket_that_systemd_keeps_outlives_up_and_router() {
+    let mut berth = Berth::idle(&[]);
+    let path = berth.home().join("notify");
+    let notify = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    berth.start_as_unit(None, &path);
+    let address = berth.router().strip_prefix("http://").expect("without TLS").to_owned();
+    let (said, kept) = said_to_systemd(&notify);
+    assert_eq!(said, format!("FDSTOREREMOVE=1\nFDNAME={}\n", address.replace(':', "_")));
+    assert!(kept.is_none());
+    let (said, kept) = said_to_systemd(&notify);
+    assert_eq!(said, format!("FDSTORE=1\nFDNAME={}\n", address.replace(':', "_")));
+
+    let router = berth.pid("router").expect("the router runs");
+    berth.kill_up();
+    crate::harness::kill(router);
+    let url = berth.router();
+    let waits = std::thread::spawn(move || http::get(&url));
+    berth.start_as_unit(Some(kept.expect("the socket")), &path);
+    let answer = waits.join().expect("no panic").expect("it waited and was not refused");
+    assert_eq!(answer.status, 404, "there is no service yet");
+    assert_eq!(berth.router(), format!("http://{address}"));
+    berth.down();
+}
+
+/// The next thing that was said, and the socket that came with it.
+fn said_to_systemd(
+    notify: &std::os::unix::net::UnixDatagram,
+) -> (String, Option<std::os::fd::OwnedFd>) {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+    let mut text = [0; 1_024];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let pieces = &mut [std::io::IoSliceMut::new(&mut text)];
+    let got = rustix::net::recvmsg(notify, pieces, &mut control, RecvFlags::CMSG_CLOEXEC);
+    let bytes = got.expect("something was said").bytes;
+    let socket = control.drain().find_map(|message| {
+        let RecvAncillaryMessage::ScmRights(mut sockets) = message else { return None };
+        sockets.next()
+    });
+    (String::from_utf8_lossy(&text[..bytes]).into_owned(), socket)
+}
+
+#[test]
+fn another_program_or_configuration_takes_over_and_loses_no_request() {
+    let config = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    let path = config.path().to_str().expect("a path of ASCII").to_owned();
+    let write = |level: &str| {
+        let text = format!("[log]\nlevel = \"{level}\"\n");
+        disk::write(config.path(), text.as_bytes(), 0o600).expect("it is written");
+    };
+    write("info");
+    let berth = Berth::up_with(&[("BERTH_CONFIG", &path)]);
+    docker::login(&berth);
+    docker::push(&berth, "hello", "1", "none");
+    berth.run(&["deploy", "hello", "--replicas", "2"]).ok();
+    let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST"]);
+    let keeps = KeepAlive::start(&berth.router(), "hello.localhost");
+    let up = berth.pid("up").expect("`up` runs");
+    let takes_over = || {
+        let router = berth.pid("router");
+        berth.signal_up(rustix::process::Signal::HUP);
+        until("another router runs", || berth.pid("router").is_some_and(|pid| Some(pid) != router));
+        load.goes_on(50);
+        until("berth is ready again", || berth.is_ready());
+    };
+    for level in ["debug", "info", "debug"] {
+        write(level);
+        takes_over();
+    }
+    assert_eq!(berth.pid("up"), Some(up), "it goes on under its process id");
+    // What does not work is not taken up.
+    let router = berth.pid("router");
+    write("not a level at all=");
+    berth.signal_up(rustix::process::Signal::HUP);
+    until("it is refused", || berth.said_by_up().contains("going on as before"));
+    load.goes_on(50);
+    assert_eq!(berth.pid("router"), router);
+    write("debug");
+    load.all_answered();
+    keeps.all_answered();
+    berth.settles("hello");
     berth.down();
 }

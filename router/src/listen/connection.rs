@@ -8,10 +8,10 @@ use pingora_core::apps::HttpServerApp as _;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
-use tokio_util::sync::CancellationToken;
 
 use super::guarded_stream::GuardedStream;
 use super::head::{self, Body, Head, HeadError};
+use crate::generation::{Closing, Grace};
 use crate::proxy::{Proxy, TUNNEL_IDLE_TIMEOUT};
 use crate::{pages, request_id};
 
@@ -25,11 +25,14 @@ const MAX_REQUESTS: u32 = 10_000;
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long the unread rest of a request body is drained for, so that the connection can be reused.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long after the begin of shutdown an idle connection still takes a request, so that a request that was
-/// already under way is not lost.
-const KEEPALIVE_GRACE: Duration = Duration::from_millis(500);
-/// How long after the begin of shutdown tunnels may end by themselves.
-const TUNNEL_GRACE: Duration = Duration::from_secs(2);
+/// How long an idle connection still takes a request once the router closes, so that a request that was already under way
+/// is not lost. The answer says that the connection is closed; where the next process serves, a client that uses it often
+/// hears that before it is cut.
+const KEEPALIVE_GRACE: Grace =
+    Grace { ended: Duration::from_millis(500), relieved: Duration::from_secs(5) };
+/// How long tunnels may end by themselves once the router closes.
+const TUNNEL_GRACE: Grace =
+    Grace { ended: Duration::from_secs(2), relieved: Duration::from_secs(29) };
 /// How long writing a final response and closing may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -40,8 +43,8 @@ pub(super) struct Server {
     pub(super) app: Arc<HttpProxy<Proxy>>,
     /// Whether shutdown has begun, in pingora's form.
     pub(super) watch: ShutdownWatch,
-    /// Shutdown has begun.
-    pub(super) closing: CancellationToken,
+    /// How the router closes.
+    pub(super) closing: Closing,
 }
 
 /// What came next on a connection.
@@ -75,7 +78,7 @@ impl Server {
             let first = tokio::select! {
                 biased;
                 first = tokio::time::timeout(IDLE_TIMEOUT, stream.more()) => first,
-                () = after(&self.closing, KEEPALIVE_GRACE) => return Next::End,
+                () = self.closing.after(KEEPALIVE_GRACE) => return Next::End,
             };
             if !matches!(first, Ok(Ok(true))) {
                 return Next::End;
@@ -110,7 +113,7 @@ impl Server {
         let back = if is_tunnel {
             tokio::select! {
                 back = served => back,
-                () = after(&self.closing, TUNNEL_GRACE) => None,
+                () = self.closing.after(TUNNEL_GRACE) => None,
             }
         } else {
             served.await
@@ -142,9 +145,4 @@ async fn reject(stream: GuardedStream, error: &HeadError) {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::trace!(%error, "the client had already closed"),
     }
-}
-
-async fn after(closing: &CancellationToken, grace: Duration) {
-    closing.cancelled().await;
-    tokio::time::sleep(grace).await;
 }

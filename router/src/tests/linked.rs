@@ -130,6 +130,7 @@ struct Whole {
 fn whole(dir: &Path, plane: &Plane, join_token: Option<String>) -> Whole {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
     let config = crate::Config {
         dir: dir.to_owned(),
         server: plane.address.to_string(),
@@ -137,10 +138,10 @@ fn whole(dir: &Path, plane: &Plane, join_token: Option<String>) -> Whole {
         name: "edge".to_owned(),
         version: "0.0.0".to_owned(),
         listener,
+        generation: crate::Generation { ended: shutdown.clone(), ..Default::default() },
     };
     let (ready, is_ready) = watch::channel(false);
-    let shutdown = CancellationToken::new();
-    let running = crate::run(config, Arc::new(Fixed), ready, shutdown.clone());
+    let running = crate::run(config, Arc::new(Fixed), ready);
     let running = AbortOnDropHandle::new(tokio::spawn(running));
     Whole { address, ready: is_ready, shutdown, running }
 }

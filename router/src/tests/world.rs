@@ -12,11 +12,11 @@ use model::{
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::{Answer, send};
 use super::within::within;
+use crate::generation::Generation;
 use crate::serve::{self, LinkChannels};
 
 /// A router, and the test's end of its link.
@@ -26,7 +26,7 @@ pub(super) struct World {
     pub(super) ready: watch::Receiver<bool>,
     views: watch::Sender<Option<Stamped<RouterView>>>,
     reports: watch::Receiver<RouterReport>,
-    shutdown: CancellationToken,
+    pub(super) generation: Generation,
     running: AbortOnDropHandle<()>,
     revision: u64,
 }
@@ -35,17 +35,29 @@ impl World {
     /// Starts a router on a directory.
     pub(super) async fn start(dir: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let world = Self::after(dir, listener.into_std().unwrap());
+        world.generation.alone.cancel();
+        world
+    }
+
+    /// Starts a router on a directory and a listener that another has let go, but may still have requests in flight.
+    pub(super) fn after(dir: &Path, listener: std::net::TcpListener) -> Self {
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let (views, view) = watch::channel(None);
         let (report, reports) = watch::channel(RouterReport::default());
         let (ready_end, ready) = watch::channel(false);
-        let shutdown = CancellationToken::new();
+        let generation = Generation::default();
         let here = link::host::identity().unwrap();
         let channels = LinkChannels { view, report };
-        let running =
-            serve::run(dir.to_owned(), listener, here, channels, ready_end, shutdown.clone());
+        let (dir, own) = (dir.to_owned(), generation.clone());
+        let running = async move {
+            let closing = own.closing();
+            serve::run(dir, listener, here, channels, ready_end, closing, &own).await;
+        };
         let running = AbortOnDropHandle::new(tokio::spawn(running));
-        Self { address, ready, views, reports, shutdown, running, revision: 0 }
+        Self { address, ready, views, reports, generation, running, revision: 0 }
     }
 
     /// Sends a view, and waits until it is applied.
@@ -104,12 +116,17 @@ impl World {
 
     /// Begins to end it.
     pub(super) fn begin_end(&self) {
-        self.shutdown.cancel();
+        self.generation.ended.cancel();
+    }
+
+    /// Waits until it has ended by itself.
+    pub(super) async fn ended(self) {
+        within("the end of the router", self.running).await.unwrap();
     }
 
     /// Ends it.
     pub(super) async fn stop(self) {
-        self.shutdown.cancel();
+        self.generation.ended.cancel();
         within("the end of the router", self.running).await.unwrap();
     }
 }

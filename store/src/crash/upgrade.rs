@@ -73,7 +73,7 @@ impl Expected {
 
 #[tokio::test]
 async fn an_upgrade_that_loses_the_power_anywhere_goes_on_and_ends_the_same() {
-    let dir = fixture();
+    let dir = fixture(1);
     let bytes = std::fs::read(dir.path().join(FILE)).unwrap();
     let expected = Expected::of(dir.path()).await;
     let platter = Platter::holding(bytes);
@@ -190,11 +190,11 @@ fn an_upgrade_that_is_killed_anywhere_goes_on_and_ends_the_same() {
     if let Some(dir) = std::env::var_os(DIRECTORY) {
         return runtime.block_on(upgrade_until_killed(Path::new(&dir)));
     }
-    let expected = runtime.block_on(async { Expected::of(fixture().path()).await });
+    let expected = runtime.block_on(async { Expected::of(fixture(1).path()).await });
     let every = if variable("BERTH_TEST_FULL").is_some() { 1 } else { 7 };
     let mut kills = 0;
     for lines in (1..).step_by(every) {
-        let dir = fixture();
+        let dir = fixture(1);
         if !upgrade_and_kill(dir.path(), lines).unwrap_or_else(|why| panic!("{lines}: {why}")) {
             break;
         }

@@ -5,14 +5,21 @@ use std::path::Path;
 
 use super::*;
 use crate::format::FILE;
-use crate::format::{self, Format, Found};
+use crate::format::{self, Found};
 use crate::lead;
 use crate::migration::Pace;
 
-/// A server's directory as the commit before formats had numbers left it: see the fixture's README.
-pub(crate) fn fixture() -> tempfile::TempDir {
-    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/format-1/data.tar.gz");
-    let archive = std::fs::File::open(archive).expect("the fixture is in the repository");
+/// The formats that there were, each with a fixture of the last commit that wrote it.
+const OLDER: [u32; 2] = [1, 2];
+
+fn in_fixture(number: u32, file: &str) -> std::fs::File {
+    let path = format!("{}/../tests/fixtures/format-{number}/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::File::open(path).expect("the fixture is in the repository")
+}
+
+/// A server's directory with a store of that format: see the fixture's README.
+pub(crate) fn fixture(number: u32) -> tempfile::TempDir {
+    let archive = in_fixture(number, "data.tar.gz");
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     for entry in tar::Archive::new(flate2::read::GzDecoder::new(archive)).entries().expect("tar") {
         let mut entry = entry.expect("an entry");
@@ -59,10 +66,16 @@ fn without_format(pairs: Vec<Pair>) -> Vec<Pair> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
-    let dir = fixture();
+    for number in OLDER {
+        is_upgraded_and_kept(number).await;
+    }
+}
+
+async fn is_upgraded_and_kept(number: u32) {
+    let dir = fixture(number);
     let old = open(dir.path());
     let (before, counts) = (pairs(&old).await, counts::count(&old).await.unwrap());
-    assert!(matches!(format::read(&old).await, Ok(Found::Older(Format { number: 1, .. }))));
+    assert!(matches!(format::read(&old).await, Ok(Found::Older(found)) if found.number == number));
     drop(old);
 
     let store = Store::open(dir.path()).unwrap();
@@ -76,9 +89,10 @@ async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
     let text = texts(&store.state());
     store.close().await;
 
-    assert_eq!(names(dir.path()), [FILE, "store.redb.before-2"]);
-    let copy = RedbKv::open(&dir.path().join("store.redb.before-2")).unwrap();
-    assert_eq!(pairs(&copy).await, before);
+    let copy = format!("{FILE}.before-{}", number + 1);
+    assert_eq!(names(dir.path()), [FILE, copy.as_str()]);
+    let kept = RedbKv::open(&dir.path().join(&copy)).unwrap();
+    assert_eq!(pairs(&kept).await, before);
     let new = open(dir.path());
     assert_eq!(format::read(&new).await, Ok(Found::Current));
     let now = counts::count(&new).await.unwrap();
@@ -90,21 +104,20 @@ async fn an_old_store_is_upgraded_when_it_is_opened_and_kept_as_it_was() {
     let beside = |pairs: &[Pair]| -> Vec<Pair> {
         pairs.iter().filter(|(key, _)| !rewritten(key)).cloned().collect()
     };
+    let before = without_format(before);
     assert_eq!(beside(&after), beside(&before), "what has not changed its form is as it was");
     drop(new);
 
     let again = Store::open(dir.path()).unwrap();
     assert_eq!((again.epoch().0, texts(&again.state())), (epoch.0 + 1, text));
     again.close().await;
-    assert_eq!(names(dir.path()), [FILE, "store.redb.before-2"], "it is not upgraded twice");
+    assert_eq!(names(dir.path()), [FILE, copy.as_str()], "it is not upgraded twice");
 }
 
 /// What the program that made the fixture counted in it.
-fn counted(of: &str) -> BTreeMap<String, u64> {
-    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/format-1/counts.json");
-    let text = std::fs::read(text).expect("the fixture is in the repository");
+fn counted(number: u32, of: &str) -> BTreeMap<String, u64> {
     let mut all: BTreeMap<String, BTreeMap<String, u64>> =
-        serde_json::from_slice(&text).expect("it is JSON");
+        serde_json::from_reader(in_fixture(number, "counts.json")).expect("it is JSON");
     all.remove(of).unwrap_or_default()
 }
 
@@ -124,7 +137,14 @@ fn word(value: impl serde::Serialize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_store_holds_what_the_old_program_counted() {
-    let dir = fixture();
+    for number in OLDER {
+        holds_what_was_counted(number).await;
+    }
+}
+
+async fn holds_what_was_counted(number: u32) {
+    let dir = fixture(number);
+    let counted = |of: &str| counted(number, of);
     let store = Store::open(dir.path()).unwrap();
     let state = store.state();
     let kind = |key: &model::RowKey| key.to_string().split('/').next().map(ToOwned::to_owned);
@@ -171,7 +191,7 @@ async fn an_old_store_holds_what_the_old_program_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_engine_and_every_pace_come_to_the_same_rows() {
-    let dir = fixture();
+    let dir = fixture(1);
     let old = open(dir.path());
     let (slow, fast) = (in_memory(&old).await, in_memory(&old).await);
     drop(old);
@@ -189,7 +209,7 @@ async fn every_engine_and_every_pace_come_to_the_same_rows() {
 async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     let begun = r#"{"number":3,"writtenBy":"0.7.0","upgrade":{"to":4,"counts":{}}}"#;
     for (row, found) in [(r#"{"number":9,"writtenBy":"0.7.0","more":[1]}"#, 9), (begun, 4)] {
-        let dir = fixture();
+        let dir = fixture(1);
         let kv = open(dir.path());
         let epoch = kv.campaign().await.unwrap();
         let row = Write::Put { key: key::FORMAT.to_vec(), value: row.into() };
@@ -290,7 +310,7 @@ impl Kv for FullKv {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_be_copied_is_not_touched() {
-    let old = in_memory(&open(fixture().path())).await;
+    let old = in_memory(&open(fixture(1).path())).await;
     let full = FullKv(Arc::into_inner(old).expect("nobody else has it"));
     let before = (pairs(&full).await, full.revision().await);
     let error = lead::take(&full, "/data", SMALL).await.unwrap_err();

@@ -2,6 +2,7 @@
 //! `docker` commands against it, and requests through its router. Whatever a test leaves, even by a panic, is taken away.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -48,10 +49,27 @@ impl Berth {
 
     /// Starts `berth up` and waits until it is ready.
     pub(crate) fn start(&mut self) {
+        self.start_by(self.berth(&["up"]));
+    }
+
+    /// Starts `berth up` with a listening socket and a place to tell what to keep, as systemd does
+    /// (`sd_listen_fds`(3), `sd_notify`(3)), and waits until it is ready.
+    pub(crate) fn start_as_unit(&mut self, listener: Option<OwnedFd>, notify: &Path) {
+        let mut command = Command::new("bash");
+        command.args(["-c", r#"[ -n "$LISTEN_FDS" ] && exec 3<&0; LISTEN_PID=$$ exec "$0" up"#]);
+        command.arg(env!("CARGO_BIN_EXE_berth")).env("NOTIFY_SOCKET", notify);
+        self.configure(&mut command);
+        match listener {
+            Some(listener) => command.env("LISTEN_FDS", "1").stdin(listener),
+            None => command.env_remove("LISTEN_FDS"),
+        };
+        self.start_by(command);
+    }
+
+    fn start_by(&mut self, mut command: Command) {
         let log = self.home.path().join("up.log");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
-        let up = self
-            .berth(&["up"])
+        let up = command
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
             .spawn()
@@ -78,10 +96,15 @@ impl Berth {
 
     fn berth(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
-        command.args(arguments).env("BERTH_DATA_DIR", self.data()).stdin(Stdio::null());
+        command.args(arguments);
+        self.configure(&mut command);
+        command
+    }
+
+    fn configure(&self, command: &mut Command) {
+        command.env("BERTH_DATA_DIR", self.data()).stdin(Stdio::null());
         command.envs(self.settings.iter().map(|(key, value)| (key, value)));
         command.env_remove("BERTH_URL").env_remove("BERTH_TOKEN");
-        command
     }
 
     /// Runs `berth ARGUMENTS`.
@@ -193,6 +216,17 @@ impl Berth {
         let mut up = self.up.take().expect("up runs");
         up.kill().expect("our own child can be killed");
         up.wait().expect("our own child ends");
+    }
+
+    /// Sends a signal to `berth up`.
+    pub(crate) fn signal_up(&self, which: rustix::process::Signal) {
+        let up = self.up.as_ref().expect("up runs").id();
+        signal(i32::try_from(up).expect("pids are small"), which);
+    }
+
+    /// All that `berth up` has said so far.
+    pub(crate) fn said_by_up(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("up.log")).expect("a log")
     }
 
     /// Ends `berth up` with SIGTERM: roles end, containers stay.

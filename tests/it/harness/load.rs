@@ -1,5 +1,8 @@
-//! Requests of several methods without a pause, each checked, until the test has seen enough.
+//! Requests without a pause, each checked, until the test has seen enough: of several methods on connections of their own, or
+//! many on one connection.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -81,5 +84,67 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Requests one after another on a connection that is kept as long as the other side says nothing else.
+#[derive(Debug)]
+pub(crate) struct KeepAlive {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<io::Result<u64>>,
+}
+
+impl KeepAlive {
+    /// Begins to send them.
+    pub(crate) fn start(router: &str, host: &str) -> Self {
+        let address = router.strip_prefix("http://").expect("without TLS").to_owned();
+        let request = format!("GET /?millis=5 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let (mut sent, mut kept) = (0, None);
+            while !stopped.load(Ordering::SeqCst) {
+                let mut stream: TcpStream = match kept.take() {
+                    Some(stream) => stream,
+                    None => TcpStream::connect(&address)?,
+                };
+                stream.write_all(request.as_bytes())?;
+                let head = answered(&mut stream)?;
+                sent += 1;
+                if !head.contains("\r\nconnection: close") {
+                    kept = Some(stream);
+                }
+            }
+            Ok(sent)
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends them; panics if any was not answered.
+    #[track_caller]
+    pub(crate) fn all_answered(self) -> u64 {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().expect("no sender panics").expect("every request is answered")
+    }
+}
+
+/// The head of an answer in small letters, once its body is read too.
+fn answered(stream: &mut TcpStream) -> io::Result<String> {
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4_096]);
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.and_then(|text| text.parse().ok()).unwrap_or(0);
+            if body.len() >= length {
+                let is_good = head.starts_with("http/1.1 200");
+                return if is_good { Ok(head) } else { Err(io::Error::other(text)) };
+            }
+        }
+        match stream.read(&mut piece)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => bytes.extend_from_slice(&piece[..read]),
+        }
     }
 }

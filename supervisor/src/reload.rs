@@ -1,0 +1,50 @@
+//! SIGHUP to `berth up`: it becomes the program and takes up the configuration that are there now, under the same process id.
+//! Roles that agree with them go on, others are replaced. What does not work is not taken up.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use crate::error::{RoleError, Step};
+use crate::role_command::RoleCommand;
+use crate::sentences;
+
+/// Returns when somebody asks for it. Where a person sits at the terminal, SIGHUP says that the terminal is gone.
+pub(crate) async fn asked() {
+    if rustix::termios::isatty(std::io::stdin()) {
+        return std::future::pending().await;
+    }
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            hangup.recv().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP ends this process");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Whether program and configuration work, as far as that can be told before they are taken up.
+pub(crate) async fn works(with: &RoleCommand) -> bool {
+    let mut check = tokio::process::Command::new(invoked().get_program());
+    check.args(["config", "check"]).args(&with.arguments).stdin(Stdio::null());
+    let why = match check.output().await {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    terminal::note(&sentences::not_reloading(&why));
+    false
+}
+
+/// Becomes the program; returns only where that fails.
+pub(crate) fn exec() -> RoleError {
+    let mut command = invoked();
+    command.args(std::env::args_os().skip(1));
+    RoleError::step(Step::Reload)(command.exec())
+}
+
+/// The program by the name that this one was invoked with: there may lie another one by now.
+fn invoked() -> Command {
+    Command::new(std::env::args_os().next().unwrap_or_else(|| "/proc/self/exe".into()))
+}
