@@ -16,7 +16,7 @@ use demo::sample::{self, Sample};
 use roles::{agent, router, server};
 use supervisor::down::Consent;
 use supervisor::role::leave_failure;
-use supervisor::{FailureKind, RoleError, RoleKind, Step, down, install, up};
+use supervisor::{FailureKind, Layout, RoleError, RoleKind, Step, down, install, up};
 
 mod arguments;
 mod connection;
@@ -115,8 +115,10 @@ fn role(
     if how.supervised {
         // In a session of its own, so that the terminal's signals reach the supervisor alone.
         rustix::process::setsid().ok();
+        logging::start_in(&Layout::new(&config.data_dir).log(role), &config.log);
+    } else {
+        logging::start(&config.log, config.color);
     }
-    logging::start(&config.log, config.color);
     let outcome = leave_failure(role, config, run(config));
     if let (true, Err(error)) = (how.supervised, &outcome) {
         tracing::error!("{}", error.sentence());

@@ -28,11 +28,10 @@ pub(crate) fn start(config: &Config, flags: &Flags) -> Result<(), RoleError> {
         return Err(role::already_runs(layout, ROLE));
     }
     RoleFailure::remove(&layout.failure(ROLE)).ok();
-    let log = with.log_file(ROLE)?;
     let mut command = std::process::Command::new(&with.program);
     command.args(["up", "--background"]).args(&with.arguments);
-    let stderr = log.try_clone().map_err(RoleError::file(&layout.log(ROLE)))?;
-    command.stdin(Stdio::null()).stdout(log).stderr(stderr);
+    let (stdout, stderr) = with.streams(ROLE);
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     let mut child = command.spawn().map_err(RoleError::step(Step::StartBackground))?;
     let watch = Stopwatch::default();
     while !is_ready(layout) {

@@ -66,7 +66,7 @@ impl Layout {
     }
 
     /// The log file of a role.
-    pub(crate) fn log(&self, role: RoleKind) -> PathBuf {
+    pub fn log(&self, role: RoleKind) -> PathBuf {
         self.logs().join(format!("{role}.log"))
     }
 

@@ -39,7 +39,6 @@ impl Process {
         token: Option<&str>,
         relieves: bool,
     ) -> Result<Self, RoleError> {
-        let log = with.log_file(role)?;
         let mut command = tokio::process::Command::new(&with.program);
         command.arg(role.name()).arg("--supervised").args(&with.arguments);
         if relieves {
@@ -53,8 +52,8 @@ impl Process {
         if let Some(token) = token {
             command.env("BERTH_JOIN_TOKEN", token);
         }
-        let stderr = log.try_clone().map_err(RoleError::file(&with.layout.log(role)))?;
-        let command = command.stdin(Stdio::null()).stdout(log).stderr(stderr);
+        let (stdout, stderr) = with.streams(role);
+        let command = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         RoleFailure::remove(&with.layout.failure(role)).ok();
         let child = command.spawn().map_err(RoleError::step(Step::StartRole(role)))?;
         let pid = child.id().map_or(0, u32::cast_signed);

@@ -4,6 +4,7 @@
 //! A role runs on its own runtime. SIGTERM, SIGINT and the control socket all lead to the same shutdown; why it failed is
 //! left in a file for whoever started it.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -120,7 +121,17 @@ impl Role {
         RoleFailure::remove(&self.layout.failure(self.kind)).ok();
         let pid = self.layout.run_file(self.kind, "pid");
         let text = std::process::id().to_string();
-        disk::write(&pid, text.as_bytes(), 0o600).map_err(RoleError::file(&pid))
+        if let Err(error) = disk::write(&pid, text.as_bytes(), 0o600) {
+            // No room on the disk: better none than one of a process that is gone. The control socket says it too.
+            tracing::warn!(%error, "cannot write `{}`", pid.display());
+            match std::fs::remove_file(&pid) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(RoleError::file(&pid)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The data directory.

@@ -1,17 +1,14 @@
 //! How the processes of roles are started: this program again, with the configuration of this one.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use config::{Config, Flags};
 
-use crate::error::RoleError;
 use crate::layout::Layout;
+use crate::log_file;
 use crate::role_kind::RoleKind;
-
-/// A log file that has grown longer than this is set aside before a role starts.
-const LONG_LOG: u64 = 16 * 1024 * 1024;
 
 /// What every role of a data directory is started with.
 #[derive(Debug)]
@@ -35,14 +32,14 @@ impl RoleCommand {
         }
     }
 
-    /// The log file of a role, to write at its end.
-    pub(crate) fn log_file(&self, role: RoleKind) -> Result<File, RoleError> {
-        let path = self.layout.log(role);
-        if std::fs::metadata(&path).is_ok_and(|log| log.len() > LONG_LOG) {
-            std::fs::rename(&path, path.with_extension("log.1")).map_err(RoleError::file(&path))?;
-        }
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        file.map_err(RoleError::file(&path))
+    /// Where a role's standard streams go: its log file, which it writes itself otherwise. Nowhere, if that cannot be opened.
+    pub(crate) fn streams(&self, role: RoleKind) -> (Stdio, Stdio) {
+        let file = log_file::open(&self.layout.log(role));
+        let both = file.and_then(|file| Ok((file.try_clone()?.into(), file.into())));
+        both.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the {role} has no log file");
+            (Stdio::null(), Stdio::null())
+        })
     }
 }
 

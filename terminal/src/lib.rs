@@ -1,5 +1,4 @@
 //! The only place that prints: data on stdout, progress and problems on stderr, so that `-o json` can be piped.
-#![expect(clippy::print_stderr, reason = "commands talk to people and pipes here")]
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -74,14 +73,14 @@ pub fn raw(bytes: &[u8]) -> bool {
     out.write_all(bytes).and_then(|()| out.flush()).is_ok()
 }
 
-/// Tells a person something that is no data.
+/// Tells a person something that is no data. Where nobody reads it, nothing else fails.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    writeln!(std::io::stderr().lock(), "{text}").ok();
 }
 
 /// Says what went wrong.
 pub fn problem(text: &str) {
-    eprintln!("error: {text}");
+    note(&format!("error: {text}"));
 }
 
 /// Asks on a terminal; None where there is nobody to ask.
@@ -89,7 +88,7 @@ pub fn ask(question: &str) -> Option<bool> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
-    eprint!("{question} [y/N] ");
+    write!(std::io::stderr().lock(), "{question} [y/N] ").ok();
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).ok()?;
     Some(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -13,6 +13,7 @@ mod docker_old_data;
 mod docker_registry;
 mod docker_routing;
 mod docker_tasks;
+mod faults;
 mod harness;
 mod old_data;
 mod openapi;

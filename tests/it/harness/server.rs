@@ -1,5 +1,6 @@
 //! A `berth server` alone: without router, agent and Docker.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -21,8 +22,19 @@ impl Server {
     pub(crate) fn start() -> Self {
         let home = tempfile::Builder::new().prefix("berth-it-").tempdir().expect("a directory");
         let log = std::fs::File::create(home.path().join("server.log")).expect("a log");
+        Self::start_with(home, log.into())
+    }
+
+    /// The same where it logs much to that.
+    pub(crate) fn start_logging_to(log: OwnedFd) -> Self {
+        let home = tempfile::Builder::new().prefix("berth-it-").tempdir().expect("a directory");
+        Self::start_with(home, log)
+    }
+
+    fn start_with(home: TempDir, log: OwnedFd) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
         command.arg("server").env("BERTH_DATA_DIR", home.path().join("data"));
+        command.env("BERTH_LOG_LEVEL", "trace");
         for listener in ["REGISTRY", "ADMIN", "LINK"] {
             command.env(format!("BERTH_{listener}_LISTEN"), "127.0.0.1:0");
         }
@@ -47,6 +59,11 @@ impl Server {
     /// `http://host:port` of the admin API.
     pub(crate) fn admin(&self) -> String {
         self.address().expect("it has listened")
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.process.try_wait().expect("our own child").is_none()
     }
 
     /// The administrator's token.
