@@ -40,6 +40,7 @@ mod owner;
 mod reconciler;
 mod report;
 mod sentences;
+mod signal;
 mod spec;
 mod start_error;
 mod task_runner;

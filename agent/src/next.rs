@@ -11,6 +11,7 @@ use model::{AssignedContainer, AssignedTask, StopCause, Stopped, TaskStatus, Tim
 use crate::exit::Exit;
 use crate::op::{Network, Op};
 use crate::sentences;
+use crate::signal;
 use crate::task_state::{Container, ContainerState, Image, StopProgress, TaskFailure, TaskState};
 
 /// How long after SIGKILL a container that still runs gets it again.
@@ -148,7 +149,8 @@ fn bring_up(
                 None => Network::Own,
                 Some(owner) => Network::Of(owner.state.id()?.clone()),
             };
-            Some(Op::Create { container, image: image.clone(), network })
+            let stop_signal = signal::to_stop(current.stop_signal.as_deref());
+            Some(Op::Create { container, image: image.clone(), network, stop_signal })
         }
         ContainerState::Created { id } => Some(Op::Start { container, id: id.clone() }),
         ContainerState::Exited { id, exit } if is_restarted(one, exit) => {
@@ -175,14 +177,14 @@ fn stop(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Vec<Op> {
         let ContainerState::Running { id, stop, .. } = &container.state else { return None };
         let (container_name, id) = (one.name.clone(), id.clone());
         match stop {
-            None => {
-                let signal = container.stop_signal.clone().unwrap_or_else(|| "SIGTERM".to_owned());
-                Some(Op::Terminate { container: container_name, id, signal })
-            }
             Some(stop) if deadline(one, *stop) <= now => {
                 Some(Op::Kill { container: container_name, id })
             }
-            Some(_) => None,
+            None | Some(StopProgress::Unsent(_)) => {
+                let signal = signal::to_stop(container.stop_signal.as_deref());
+                Some(Op::Terminate { container: container_name, id, signal })
+            }
+            Some(StopProgress::Signalled(_) | StopProgress::Killed(_)) => None,
         }
     });
     ends.chain(all().filter_map(|(one, container)| tail(one, &container.state))).collect()
@@ -191,7 +193,9 @@ fn stop(task: &AssignedTask, state: &TaskState, now: Timestamp) -> Vec<Op> {
 /// When a container that got its stop signal gets SIGKILL, or gets it again.
 fn deadline(one: &AssignedContainer, stop: StopProgress) -> Timestamp {
     match stop {
-        StopProgress::Signalled(at) => at.plus(Duration::from_secs(one.stop_timeout_secs.into())),
+        StopProgress::Unsent(at) | StopProgress::Signalled(at) => {
+            at.plus(Duration::from_secs(one.stop_timeout_secs.into()))
+        }
         StopProgress::Killed(at) => at.plus(KILL_REPEAT),
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Op {
         image: ImageId,
         /// Its network.
         network: Network,
+        /// The signal that stops it. Docker sends no signal at all to a container whose image names none that there is.
+        stop_signal: String,
     },
     /// Start it, for the first time or again.
     Start {

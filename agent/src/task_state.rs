@@ -94,6 +94,8 @@ pub(crate) enum ContainerState {
 /// How far stopping a running container has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopProgress {
+    /// Its stop signal has been tried since this time, and Docker has not sent it.
+    Unsent(Timestamp),
     /// It got its stop signal at this time.
     Signalled(Timestamp),
     /// It got SIGKILL at this time.
@@ -318,6 +320,13 @@ impl TaskState {
 
     fn apply_error(&mut self, op: &Op, error: OpError, now: Timestamp) {
         let Some(container) = self.containers.get_mut(op.container()) else { return };
+        if let (Op::Terminate { id: asked, .. }, ContainerState::Running { id, stop }) =
+            (op, &mut container.state)
+            && asked == id
+        {
+            // Whatever Docker says to a signal, its time runs from the first attempt on: SIGKILL comes at its end.
+            stop.get_or_insert(StopProgress::Unsent(now));
+        }
         match error {
             OpError::Retry(reason) | OpError::NetworkMissing(reason) => {
                 self.retry_later(op, reason, now);

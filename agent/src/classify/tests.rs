@@ -15,7 +15,8 @@ fn start_op() -> Op {
 }
 
 fn create_op() -> Op {
-    Op::Create { container: name("main"), image: "i".into(), network: Network::Own }
+    let stop_signal = "SIGTERM".to_owned();
+    Op::Create { container: name("main"), image: "i".into(), network: Network::Own, stop_signal }
 }
 
 fn fatal(error: OpError) -> Stopped {

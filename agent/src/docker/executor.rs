@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
     CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, RestartContainerOptions,
     StartContainerOptions,
 };
 use model::{
-    AssignedContainer, AssignedTask, ContainerId, ContainerName, ImageId, Platform, StopCause,
-    Stopped,
+    AssignedContainer, AssignedTask, ContainerId, ContainerName, Platform, StopCause, Stopped,
 };
 use tokio::sync::Semaphore;
 
@@ -23,7 +23,7 @@ use crate::limits;
 use crate::log_store::LogStore;
 use crate::mirror::Mirror;
 use crate::next;
-use crate::op::{Done, Network, Op};
+use crate::op::{Done, Op};
 use crate::owner::Owner;
 use crate::sentences;
 use crate::spec;
@@ -84,8 +84,14 @@ impl Executor {
                 let found = self.engine.find(&self.mirror, &container.image, &self.platform);
                 found.await.map(Done::Found)
             }
-            Op::Create { image, network, .. } => {
-                self.create(task, container, image, network, published_on).await
+            Op::Create { image, network, stop_signal, .. } => {
+                let parent = self.bound(task).await;
+                let limits = limits::limits(task, container, parent, self.host_memory);
+                let owner = &self.owner;
+                let body =
+                    spec::body(owner, task, container, image, network, published_on, &limits);
+                let stop_signal = Some(stop_signal.clone());
+                self.create(task, container, ContainerCreateBody { stop_signal, ..body }).await
             }
             Op::Start { id, .. } => {
                 self.bound(task).await;
@@ -134,13 +140,8 @@ impl Executor {
         &self,
         task: &AssignedTask,
         container: &AssignedContainer,
-        image: &ImageId,
-        network: &Network,
-        published_on: IpAddr,
+        body: ContainerCreateBody,
     ) -> Result<Done, DockerError> {
-        let parent = self.bound(task).await;
-        let limits = limits::limits(task, container, parent, self.host_memory);
-        let body = spec::body(&self.owner, task, container, image, network, published_on, &limits);
         let options = CreateContainerOptions {
             name: Some(self.owner.container(task.id, &container.name)),
             ..CreateContainerOptions::default()

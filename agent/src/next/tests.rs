@@ -248,6 +248,27 @@ fn stopping_is_a_signal_then_patience_then_a_kill() {
 }
 
 #[test]
+fn a_signal_that_docker_does_not_send_is_tried_until_the_kill_is_due() {
+    let mut scenario = Scenario::running(task());
+    scenario.task.wanted = Wanted::Stop;
+    let refused = |scenario: &mut Scenario| {
+        let op = next(&scenario.task, &scenario.state, scenario.now).expect("it is stopped");
+        assert!(matches!(op, Op::Terminate { .. }), "{op}");
+        let error = OpError::Stale("Docker says no".to_owned());
+        scenario.state.op_ended(&op, Err(error), scenario.now);
+        scenario.see("main", ObservedState::Running);
+    };
+    refused(&mut scenario);
+    assert_eq!(scenario.op(), "nothing", "not at once again");
+    scenario.now = at(20);
+    refused(&mut scenario);
+    scenario.now = at(40);
+    assert_eq!(scenario.go(), "kill container `main`", "thirty seconds after the first attempt");
+    scenario.exit("main", 137, 41);
+    assert_eq!(scenario.all(), ["read the log of container `main`"]);
+}
+
+#[test]
 fn the_signal_is_the_one_that_the_image_names() {
     let mut scenario = Scenario::running(task());
     scenario.task.wanted = Wanted::Stop;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use model::{Digest, PinnedImage};
 use oci_spec::image::{
-    Arch, Descriptor, ImageConfiguration, ImageManifestBuilder, MediaType, Os, RootFs,
+    Arch, Config, Descriptor, ImageConfiguration, ImageManifestBuilder, MediaType, Os, RootFs,
     SCHEMA_VERSION,
 };
 use sha2::{Digest as _, Sha256};
@@ -63,12 +63,22 @@ pub(crate) struct Registry {
 impl Registry {
     /// With an image of a shell that differs from that of every other test.
     pub(crate) async fn start() -> Self {
+        Self::with_image(None).await
+    }
+
+    /// The same with an image that names this as its stop signal.
+    pub(crate) async fn with_image(stop_signal: Option<&str>) -> Self {
         let layer = layer();
         let mut root = RootFs::default();
         root.set_diff_ids(vec![digest(&layer).to_string()]);
         let architecture = if cfg!(target_arch = "aarch64") { Arch::ARM64 } else { Arch::Amd64 };
         let mut config = ImageConfiguration::default();
         config.set_architecture(architecture).set_os(Os::Linux).set_rootfs(root);
+        if let Some(signal) = stop_signal {
+            let mut inner = Config::default();
+            inner.set_stop_signal(Some(signal.to_owned()));
+            config.set_config(Some(inner));
+        }
         let config = serde_json::to_vec(&config).unwrap();
         let described = |media_type: MediaType, bytes: &[u8]| {
             let digest: oci_spec::image::Digest = digest(bytes).to_string().parse().unwrap();

@@ -86,7 +86,7 @@ struct World {
     /// Its containers do not heed signals.
     is_deaf: bool,
     made: u32,
-    /// When a container was first asked to stop.
+    /// When a container was first asked to stop, or was to be.
     asked: BTreeMap<ContainerId, Timestamp>,
 }
 
@@ -111,9 +111,13 @@ impl World {
         names[n % names.len()].clone()
     }
 
-    fn next(&self) -> Option<Op> {
+    fn next(&mut self) -> Option<Op> {
         let op = next(&self.scenario.task, &self.scenario.state, self.scenario.now)?;
         self.check(&op);
+        if let Op::Terminate { id, .. } = &op {
+            // Whether Docker does it or not, its time to end runs.
+            self.asked.entry(id.clone()).or_insert(self.scenario.now);
+        }
         Some(op)
     }
 
@@ -220,7 +224,6 @@ impl World {
         if real.state != ObservedState::Running {
             return Err(OpError::Stale("it does not run".to_owned()));
         }
-        self.asked.entry(real.id.clone()).or_insert(now);
         real.is_signalled = !self.is_deaf;
         if kill {
             real.state = exited(137, real.since, now);
