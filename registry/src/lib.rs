@@ -93,8 +93,9 @@ impl Registry {
     /// Makes the directories, and removes the uploads that earlier lives left unfinished. Blocks.
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let Config { reader, control, dir, clock, service } = config;
-        let files = Files::open(&dir)
-            .map_err(|source| OpenError { dir: dir.display().to_string(), source })?;
+        let failed = |source| OpenError { dir: dir.display().to_string(), source };
+        let files = Files::open(&dir).map_err(failed)?;
+        let tokens = Tokens::open(&dir).map_err(failed)?;
         let shared = Shared {
             reader,
             control,
@@ -102,7 +103,7 @@ impl Registry {
             clock,
             // It stands in quotes in a header.
             service: service.replace(|c: char| !c.is_ascii_graphic() || c == '"' || c == '\\', "-"),
-            tokens: Tokens::default(),
+            tokens,
             uploads: Uploads::default(),
             digests: Locks::default(),
             repositories: Locks::default(),

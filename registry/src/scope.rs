@@ -2,6 +2,7 @@
 //! What is granted is the intersection of what is asked and what the principal may; asking too much fails nothing.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use access::{Action, Resource, ResourceKind, authorize};
@@ -9,6 +10,13 @@ use model::{Principal, RepositoryName, State};
 
 /// Scopes that one token holds at most; more are not granted.
 const MOST: usize = 32;
+
+/// What can be asked for on a repository; `*` is all of it.
+const VERBS: [(&str, Action); 3] = [
+    ("pull", Action::RepositoryPull),
+    ("push", Action::RepositoryPush),
+    ("delete", Action::RepositoryDelete),
+];
 
 /// What a token may be used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +46,23 @@ impl FromStr for Scope {
     }
 }
 
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Repository(name, actions) = self else {
+            return f.write_str("registry:catalog:*");
+        };
+        let verbs = VERBS.iter().filter(|(_, action)| actions.contains(action));
+        let verbs: Vec<&str> = verbs.map(|(verb, _)| *verb).collect();
+        write!(f, "repository:{name}:{}", verbs.join(","))
+    }
+}
+
 fn actions(verbs: &str) -> BTreeSet<Action> {
-    let of = |verb| match verb {
-        "pull" => [Action::RepositoryPull].as_slice(),
-        "push" => &[Action::RepositoryPush],
-        "delete" => &[Action::RepositoryDelete],
-        "*" => &[Action::RepositoryPull, Action::RepositoryPush, Action::RepositoryDelete],
-        _ => &[],
+    let of = |asked| {
+        let is_meant = move |verb: &str| asked == "*" || asked == verb;
+        VERBS.into_iter().filter(move |(verb, _)| is_meant(verb)).map(|(_, action)| action)
     };
-    verbs.split(',').flat_map(of).copied().collect()
+    verbs.split(',').flat_map(of).collect()
 }
 
 /// What of `asked` the principal may. Each text may hold several scopes, separated by spaces.
@@ -137,6 +153,13 @@ mod tests {
         let many: Vec<String> = (0..100).map(|n| format!("repository:r{n}:pull")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(granted(&admin(), &many).len(), MOST);
+    }
+
+    #[test]
+    fn a_scope_reads_back_what_it_writes() {
+        for text in ["registry:catalog:*", "repository:a/b:pull,push,delete", "repository:a:push"] {
+            assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

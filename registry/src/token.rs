@@ -1,7 +1,6 @@
-//! The token flow of registry clients (distribution spec, token authentication). Access tokens are random, valid for five
-//! minutes, and kept in memory only as hashes: after a restart each client fetches a new one. `docker login` stores a refresh
-//! token, a durable credential whose only use is to be exchanged for access tokens. Neither holds data, so that there is
-//! nothing to forge.
+//! The token flow of registry clients (distribution spec, token authentication). Access tokens are sealed, so that they need no
+//! row and outlive a restart, and valid for five minutes. `docker login` stores a refresh token, a random and durable credential
+//! whose only use is to be exchanged for access tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +30,10 @@ use crate::scope;
 
 /// How long a refresh token of `docker login` is valid.
 const REFRESH_LIFE: Duration = Duration::from_hours(365 * 24);
-/// Refresh tokens of one principal at most; a new one replaces the oldest.
-const MOST_LOGINS: usize = 50;
+/// Refresh tokens of one principal at most, a machine each; a new one replaces the oldest.
+const MOST_LOGINS: usize = 10_000;
+/// Expired and surplus refresh tokens that go with a new one at most.
+const MOST_SWEPT: usize = 50;
 /// Bytes of a form at most.
 const MOST_FORM_BYTES: usize = 64 << 10;
 
@@ -104,7 +105,7 @@ async fn grant(shared: &Shared, asked: &Asked, caller: &Caller) -> Result<Respon
     let Asked { proven, parameters, offline } = asked;
     let (state, now) = (shared.reader.state(), shared.clock.now());
     let scopes = scope::grant(&state, &proven.principal, parameters.all("scope"));
-    let token = shared.tokens.issue(proven, scopes, now);
+    let token = shared.tokens.issue(proven, &scopes, now);
     let mut reply = json!({
         "token": token,
         "access_token": token,
@@ -135,13 +136,9 @@ async fn remember(
     let logins = state.credentials().filter(|credential| {
         credential.kind == CredentialKind::RegistryRefresh && credential.principal == *principal
     });
-    let (over, live): (Vec<_>, Vec<_>) =
-        logins.partition(|login| login.expires_at.is_some_and(|end| end <= now));
-    // Ids are in the order of time, so the oldest come first.
-    let many = live.len().saturating_sub(MOST_LOGINS - 1);
-    let ended = over.iter().chain(live.iter().take(many)).take(MOST_LOGINS);
+    let ended = surplus(logins, MOST_LOGINS - 1, now);
     let mut changes: Vec<Change> =
-        ended.map(|login| Change::from(AccessChange::RevokeCredential(login.id))).collect();
+        ended.into_iter().map(|id| AccessChange::RevokeCredential(id).into()).collect();
     changes.push(
         AccessChange::CreateCredential(Credential {
             id: CredentialId::new(now, random),
@@ -162,4 +159,43 @@ async fn remember(
     let write = Write { changes, ..Write::new(Operation::LogIn, own, now) };
     shared.control.commit(caller, write).await?;
     Ok(secret.text)
+}
+
+/// Logins that are over, and of the others the oldest that are more than `kept`: ids are in the order of time.
+fn surplus<'a>(
+    logins: impl Iterator<Item = &'a Credential>,
+    kept: usize,
+    now: Timestamp,
+) -> Vec<CredentialId> {
+    let (over, live): (Vec<_>, Vec<_>) =
+        logins.partition(|login| login.expires_at.is_some_and(|end| end <= now));
+    let many = live.len().saturating_sub(kept);
+    let ended = over.iter().chain(live.iter().take(many)).take(MOST_SWEPT);
+    ended.map(|login| login.id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Digest;
+
+    use super::*;
+
+    #[test]
+    fn logins_do_not_grow_without_end_and_those_that_are_over_go_first() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let login = |number: u8| Credential {
+            id: CredentialId::new(at(number.into()), [number; 10]),
+            kind: CredentialKind::RegistryRefresh,
+            principal: Principal::User("admin".to_owned()),
+            hash: Digest::Sha256([number; 32]),
+            created_at: at(number.into()),
+            expires_at: Some(at(if number == 3 { 50 } else { 1_000 })),
+        };
+        let all: Vec<Credential> = (1..=200).map(login).collect();
+        let gone = |count: usize, kept| surplus(all[..count].iter(), kept, at(60));
+        assert_eq!(gone(5, 4), [all[2].id]);
+        assert_eq!(gone(5, 3), [all[2].id, all[0].id]);
+        assert_eq!(gone(5, 9), [all[2].id]);
+        assert_eq!(gone(200, 3).len(), MOST_SWEPT);
+    }
 }

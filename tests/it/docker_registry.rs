@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Berth, docker, http};
+use crate::harness::{Berth, docker, http, until};
 
 #[test]
 fn docker_pulls_back_what_it_pushed() {
@@ -193,4 +193,25 @@ fn descriptor(media_type: MediaType, content: &str) -> Descriptor {
     let digest = model::Digest::Sha256(Sha256::digest(content).into());
     let digest: Digest = digest.to_string().parse().expect("both know SHA-256");
     Descriptor::new(media_type, content.len() as u64, digest)
+}
+
+#[test]
+fn a_push_in_flight_survives_the_end_of_the_server() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    let image = docker::import_random(&berth, "big", 48 << 20);
+    std::thread::scope(|scope| {
+        let pushing = scope.spawn(|| docker::run(&berth, &["push", &image]));
+        let uploads = berth.data().join("server/registry/uploads");
+        until("bytes of a layer have come", || {
+            let files = std::fs::read_dir(&uploads).into_iter().flatten().flatten();
+            files.filter_map(|file| file.metadata().ok()).any(|file| file.len() > 1 << 20)
+        });
+        berth.kill("server");
+        pushing.join().expect("no panic").ok();
+    });
+    docker::run(&berth, &["image", "rm", &image]).ok();
+    docker::run(&berth, &["pull", &image]).ok();
+    docker::run(&berth, &["image", "rm", &image]).ok();
+    berth.down();
 }

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use rand::Rng as _;
+
 pub(crate) use super::containers::{
     containers, inspect, kill, kill_if_it_runs, remove_all, remove_images,
 };
@@ -52,6 +54,21 @@ pub(crate) fn load(berth: &Berth, repository: &str, version: &str, more: &[&str]
         .expect("the berth binary starts");
     assert!(archive.status.success(), "{}", String::from_utf8_lossy(&archive.stderr));
     run_with_input(berth, &["load", "--quiet"], &archive.stdout).ok();
+    reference
+}
+
+/// Makes an image of one layer with a file of so many random bytes; returns its name.
+pub(crate) fn import_random(berth: &Berth, repository: &str, bytes: usize) -> String {
+    let reference = format!("{}/{repository}:latest", berth.registry());
+    let mut random = vec![0; bytes];
+    rand::rng().fill_bytes(&mut random);
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(random.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "random", random.as_slice()).expect("it is in memory");
+    let archive = tar.into_inner().expect("it is in memory");
+    run_with_input(berth, &["import", "-", &reference], &archive).ok();
     reference
 }
 

@@ -71,6 +71,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("rcgen", &["link"]),
     ("redb", &["store"]),
     ("reqwest", &["agent", "api", "demo", "link"]),
+    ("ring", &["registry"]),
     ("rpds", &["model"]),
     (
         "rustix",
