@@ -69,7 +69,7 @@ pub(crate) enum Command {
     #[command(flatten)]
     Client(cli::Command),
     /// Run the server: registry, admin API, scheduler, link.
-    Server(Supervised),
+    Server(Launch),
     /// Run the agent of this host: joins once, then runs tasks.
     Agent(Peer),
     /// Run a router: joins once, then serves traffic. Or ask about routers
@@ -199,10 +199,13 @@ fn faults() -> impl clap::builder::TypedValueParser<Value = Fault> {
 
 /// How a role was started.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Supervised {
+pub(crate) struct Launch {
     /// Started by `berth up`: in a session of its own.
     #[arg(long, hide = true)]
     pub(crate) supervised: bool,
+    /// The token to join with comes on standard input.
+    #[arg(long, hide = true)]
+    pub(crate) join_token_on_stdin: bool,
     /// Take over from the process that has the role.
     #[arg(long, hide = true)]
     pub(crate) relieve: bool,
@@ -218,7 +221,7 @@ pub(crate) struct Peer {
     #[arg(long, value_name = "TOKEN")]
     join_token: Option<String>,
     #[command(flatten)]
-    pub(crate) supervised: Supervised,
+    pub(crate) launch: Launch,
 }
 
 /// `berth router`, and `berth router ls`.

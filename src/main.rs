@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use config::Config;
 
-use arguments::{Command, ConfigCommand, SampleArchive, Supervised};
+use arguments::{Command, ConfigCommand, Launch, SampleArchive};
 use cli::exit::Exit;
 use cli::output::{self, Format};
 use demo::Ending;
@@ -90,10 +90,10 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
             ended(format, install::run(install, config))
         }
         Command::Server(how) => role(RoleKind::Server, how, config, server::run),
-        Command::Agent(peer) => role(RoleKind::Agent, peer.supervised, config, agent::run),
+        Command::Agent(peer) => role(RoleKind::Agent, peer.launch, config, agent::run),
         Command::Router(router) => match router.command {
             None => {
-                let how = router.peer.supervised;
+                let how = router.peer.launch;
                 role(RoleKind::Router, how, config, |config| router::run(config, how.relieve))
             }
             Some(noun) => client(cli::Command::Router(noun), format, config),
@@ -108,7 +108,7 @@ fn run(command: Command, format: Format, config: &Config, flags: &config::Flags)
 /// Runs a role in this process, until it is asked to end; leaves why it ended for a supervisor, wherever it failed.
 fn role(
     role: RoleKind,
-    how: Supervised,
+    how: Launch,
     config: &Config,
     run: impl FnOnce(&Config) -> Result<(), RoleError>,
 ) -> ExitCode {
@@ -119,7 +119,12 @@ fn role(
     } else {
         logging::start(&config.log, config.color);
     }
-    let outcome = leave_failure(role, config, run(config));
+    let mut config = config.clone();
+    if how.join_token_on_stdin {
+        let token = std::io::read_to_string(std::io::stdin());
+        config.join_token = token.ok().filter(|token| !token.is_empty());
+    }
+    let outcome = leave_failure(role, &config, run(&config));
     if let (true, Err(error)) = (how.supervised, &outcome) {
         tracing::error!("{}", error.sentence());
         return exit(error).into();

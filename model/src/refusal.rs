@@ -243,6 +243,8 @@ pub enum InvalidRouting {
     HealthCheckPath(String),
     /// A fixed response that is neither success nor a failure.
     FixedResponse(u16),
+    /// A fixed response with a content type that has control characters, which would end its header, or a body with NUL.
+    FixedResponseText,
     /// A rule's priority out of its range.
     Priority(u16),
     /// More hosts and paths than a rule may have.

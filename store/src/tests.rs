@@ -343,6 +343,20 @@ async fn close_waits_for_what_was_handed_in_and_lets_nothing_more_in() {
 }
 
 #[tokio::test]
+async fn a_store_is_its_owners_alone() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE);
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    Store::open(dir.path()).unwrap().close().await;
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    Store::open(dir.path()).unwrap().close().await;
+    assert_eq!(mode(), 0o600, "an older one as well");
+}
+
+#[tokio::test]
 async fn a_store_that_was_closed_opens_again_under_a_new_epoch() {
     let dir = tempfile::tempdir().unwrap();
     let mut epochs = Vec::new();

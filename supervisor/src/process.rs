@@ -1,5 +1,6 @@
 //! Processes of roles: started in a session of their own with a log file, or found running and watched all the same.
 
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
@@ -46,14 +47,17 @@ impl Process {
         }
         // Few threads allocate at once; an arena for each would only keep memory.
         command.env("MALLOC_ARENA_MAX", "2");
-        if with.config.link.server.is_none() {
-            command.env_remove("BERTH_JOIN_TOKEN");
-        }
-        if let Some(token) = token {
-            command.env("BERTH_JOIN_TOKEN", token);
-        }
+        // A process shows its environment for as long as it runs, and the token is needed once.
+        command.env_remove("BERTH_JOIN_TOKEN");
+        let stdin = match token {
+            Some(token) => {
+                command.arg("--join-token-on-stdin");
+                piped(token).map_err(RoleError::step(Step::StartRole(role)))?
+            }
+            None => Stdio::null(),
+        };
         let (stdout, stderr) = with.streams(role);
-        let command = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let command = command.stdin(stdin).stdout(stdout).stderr(stderr);
         RoleFailure::remove(&with.layout.failure(role)).ok();
         let child = command.spawn().map_err(RoleError::step(Step::StartRole(role)))?;
         let pid = child.id().map_or(0, u32::cast_signed);
@@ -124,6 +128,13 @@ impl Process {
         // One that has ended in between needs no signal.
         rustix::process::pidfd_send_signal(self.handle.get_ref(), signal).ok();
     }
+}
+
+/// Standard input that holds a short text.
+fn piped(text: &str) -> io::Result<Stdio> {
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all(text.as_bytes())?;
+    Ok(reader.into())
 }
 
 /// Makes room for a role: ends a process that has its place, whatever state that is in.

@@ -151,7 +151,9 @@ impl RoleSupervisor {
         if join_token::is_needed(&self.command, self.role) {
             self.find_join_token().await?;
         }
-        let token = self.join_token.as_deref();
+        let configured = self.command.config.join_token.as_deref();
+        let token = configured.or(self.join_token.as_deref());
+        let token = token.filter(|_| join_token::is_needed(&self.command, self.role));
         let process = Process::spawn(self.role, &self.command, token, self.before.is_some())?;
         tracing::debug!(pid = process.pid(), "started the {}", self.role);
         Ok(process)

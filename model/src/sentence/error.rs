@@ -236,6 +236,10 @@ fn invalid_routing(invalid: &InvalidRouting) -> String {
         InvalidRouting::FixedResponse(status) => {
             format!("a fixed response has status {status}; use 2xx, 4xx or 5xx")
         }
+        InvalidRouting::FixedResponseText => {
+            "a fixed response has no control characters in its content type and no NUL in its body"
+                .to_owned()
+        }
         InvalidRouting::Priority(priority) => {
             format!("rule priority {priority} is out of range; use 1 to 50000")
         }

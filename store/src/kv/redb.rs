@@ -6,6 +6,8 @@
 //! until it is opened again.
 
 use std::fmt;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,6 +66,8 @@ impl RedbKv {
             drop(Self::on(builder().create(&beside).map_err(failed)?, None)?);
             disk::rename(&beside, path).map_err(failed)?;
         }
+        // Also of a store that was made when its directory alone kept others out.
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         Self::on(builder().open(path).map_err(failed)?, Some(path.to_owned()))
     }
 

@@ -88,6 +88,11 @@ impl Write<'_> {
             {
                 return Err(InvalidRouting::FixedResponse(*status).into());
             }
+            Action::FixedResponse { status: _, content_type, body }
+                if content_type.chars().any(char::is_control) || body.contains('\0') =>
+            {
+                return Err(InvalidRouting::FixedResponseText.into());
+            }
             Action::Forward { .. } | Action::FixedResponse { .. } => {}
         }
         if let Some(priority) = rule.priority.filter(|p| !(1..=LAST_PRIORITY).contains(p)) {

@@ -279,6 +279,13 @@ fn two_rules_cannot_claim_the_same_requests() {
     let zero = Rule { priority: Some(0), ..rule(11) };
     let refusal = refused(&mut state, RoutingChange::CreateRule(zero));
     assert_eq!(refusal, InvalidRouting::Priority(0).into());
+    for (content_type, body) in [("text/html\r\nX-Own: 1", ""), ("text/\0", ""), ("", "a\0b")] {
+        let (content_type, body) = (content_type.to_owned(), body.to_owned());
+        let action = Action::FixedResponse { status: 503, content_type, body };
+        let split = Rule { action, ..rule(11) };
+        let refusal = refused(&mut state, RoutingChange::CreateRule(split));
+        assert_eq!(refusal, InvalidRouting::FixedResponseText.into());
+    }
     let mut many = rule(11);
     many.conditions.path_pattern = (0..20).map(|n| format!("/{n}")).collect();
     let refusal = refused(&mut state, RoutingChange::CreateRule(many));
