@@ -84,11 +84,13 @@ fn digest(text: &str) -> Result<Digest, RouteError> {
     digest.map_err(|error| RouteError::Digest(error.to_string()))
 }
 
+/// A tag has no colon, a digest has one; what is encoded without need is no other thing.
 fn reference(text: &str) -> Result<Reference, RouteError> {
-    if text.contains([':', '%']) {
+    let decoded = percent_decode_str(text).decode_utf8_lossy();
+    if decoded.contains(':') {
         return digest(text).map(Reference::Digest);
     }
-    text.parse::<TagName>().map(Reference::Tag).map_err(RouteError::Tag)
+    decoded.parse::<TagName>().map(Reference::Tag).map_err(RouteError::Tag)
 }
 
 impl RouteError {
@@ -166,6 +168,7 @@ mod tests {
         check("/v2/", Route::Base);
         check("/v2/_catalog", Route::Catalog);
         check("/v2/token", Route::Token);
+        check("/v2/a/manifests/v%31", Route::Manifest(name("a"), tag("v1")));
         check("/v2/token/manifests/x", Route::Manifest(name("token"), tag("x")));
         check("/v2/a/b/tags/list", Route::Tags(name("a/b")));
         check("/v2/a/tags/list/tags/list", Route::Tags(name("a/tags/list")));
@@ -205,6 +208,7 @@ mod tests {
         ] {
             assert!(Route::parse(path).is_err(), "{path}");
         }
+        assert!(matches!(Route::parse("/v2/a/manifests/a%2Bb"), Err(RouteError::Tag(_))));
         let long = format!("/v2/{}/manifests/x", "a".repeat(256));
         assert!(matches!(Route::parse(&long), Err(RouteError::Name(_))));
     }

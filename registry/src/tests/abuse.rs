@@ -83,7 +83,9 @@ async fn names_digests_and_paths_outside_their_grammar_are_refused() {
             "DIGEST_INVALID",
         ),
         ("/v2/a/blobs/uploads/..%2f..%2fx", 404, "BLOB_UPLOAD_UNKNOWN"),
-        ("/v2/a/manifests/..%2fx", 400, "DIGEST_INVALID"),
+        // As every tag that cannot be.
+        ("/v2/a/manifests/..%2fx", 404, "MANIFEST_UNKNOWN"),
+        ("/v2/a/manifests/sha256%3A..%2fx", 400, "DIGEST_INVALID"),
         ("/v2/_oci/ext/discover", 404, "UNSUPPORTED"),
         ("/v2/a/_oci/ext/discover", 404, "UNSUPPORTED"),
         ("/v2/a", 404, "UNSUPPORTED"),
