@@ -4,21 +4,33 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::error::{RoleError, Step};
 use crate::role_command::RoleCommand;
 use crate::sentences;
 
-/// Returns when somebody asks for it. Where a person sits at the terminal, SIGHUP says that the terminal is gone.
-pub(crate) async fn asked() {
-    if rustix::termios::isatty(std::io::stdin()) {
-        return std::future::pending().await;
-    }
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
-        Ok(mut hangup) => {
-            hangup.recv().await;
+/// Hears SIGHUP, from its making on.
+#[derive(Debug)]
+pub(crate) struct Requests(Option<Signal>);
+
+impl Requests {
+    /// Where a person sits at the terminal, SIGHUP says that the terminal is gone, and ends the process as ever.
+    pub(crate) fn listen() -> Self {
+        if rustix::termios::isatty(std::io::stdin()) {
+            return Self(None);
         }
-        Err(error) => {
-            tracing::warn!(%error, "SIGHUP ends this process");
+        let hangup = signal(SignalKind::hangup());
+        Self(hangup.inspect_err(|error| tracing::warn!(%error, "SIGHUP ends this process")).ok())
+    }
+
+    /// Returns when somebody asks for it.
+    pub(crate) async fn next(&mut self) {
+        let heard = match &mut self.0 {
+            Some(hangup) => hangup.recv().await,
+            None => None,
+        };
+        if heard.is_none() {
             std::future::pending::<()>().await;
         }
     }

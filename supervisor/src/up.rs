@@ -97,6 +97,7 @@ async fn resume(layout: &Layout, config: &Config) -> Result<(), RoleError> {
 
 async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<Ended, RoleError> {
     let mut watch = Stopwatch::default();
+    let requests = reload::Requests::listen();
     let summary = Summary::begin(config);
     terminal::note(&sentences::starting(&config.data_dir));
     let command = Arc::new(RoleCommand::new(config, flags));
@@ -112,7 +113,7 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<Ended, R
         summary.print(false);
         terminal::note(&sentences::ready(watch.lap()));
         up.ready.send_replace(true);
-        if until_reload(up, &command).await {
+        if until_reload(up, &command, requests).await {
             terminal::note(&sentences::reloading());
             return Ok(Ended::ForReload);
         }
@@ -123,11 +124,11 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<Ended, R
 }
 
 /// Returns when it is to go on as another program, with true, or to end.
-async fn until_reload(up: &Role, command: &RoleCommand) -> bool {
+async fn until_reload(up: &Role, command: &RoleCommand, mut requests: reload::Requests) -> bool {
     loop {
         tokio::select! {
             () = up.shutdown.cancelled() => return false,
-            () = reload::asked() => {}
+            () = requests.next() => {}
         }
         if reload::works(command).await {
             return true;
