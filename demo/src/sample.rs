@@ -82,14 +82,21 @@ impl Fault {
     }
 }
 
+impl Sample {
+    fn announce(&self) {
+        tracing::info!("sample application, version {}", self.version);
+    }
+}
+
 /// Runs it until SIGTERM; requests in flight are answered first.
 pub fn run(sample: Sample) -> ExitCode {
-    tracing::info!("sample application, version {}", sample.version);
     if sample.fault == Fault::Exits {
+        sample.announce();
         tracing::error!("version {} is broken on purpose: it exits at once", sample.version);
         return ExitCode::from(1);
     }
     if sample.fault == Fault::Loud {
+        sample.announce();
         tracing::error!("version {}: the root cause", sample.version);
         (1..=LOUD_LINES).for_each(|line| tracing::error!("line {line}"));
         return ExitCode::from(1);
@@ -109,6 +116,8 @@ pub fn run(sample: Sample) -> ExitCode {
 
 async fn serve(sample: Sample) -> std::io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
+    // Whoever has read this may send the signal.
+    sample.announce();
     if sample.fault == Fault::Slow {
         tokio::select! {
             () = tokio::time::sleep(SLOW_START) => {}

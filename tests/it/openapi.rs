@@ -85,7 +85,8 @@ fn requests(examples: u32, phases: &str) {
     schemathesis.current_dir(server.home()).arg("--no-color").arg("run").arg(document(&server));
     schemathesis.args(["--url", &server.admin(), "--checks", CHECKS, "--phases", phases]);
     schemathesis.args(["--header", &format!("Authorization: {}", authorization(&server))]);
-    schemathesis.args(["--max-examples", &examples.to_string(), "--seed", "1", "--workers", "2"]);
+    // One worker: CPython 3.11 fails to compile Python on several threads (python/cpython#106905).
+    schemathesis.args(["--max-examples", &examples.to_string(), "--seed", "1", "--workers", "1"]);
     schemathesis.args(["--continue-on-failure", "--request-timeout", "20", "--no-shrink"]);
     let judged = schemathesis.output().expect("schemathesis is installed");
     let said = String::from_utf8_lossy(&judged.stdout) + String::from_utf8_lossy(&judged.stderr);
