@@ -152,12 +152,7 @@ async fn a_client_that_hangs_up_while_it_waits_ends_its_request_at_the_target() 
     world.show_healthy(view.clone(), &[task(1)]).await;
     let mut client = Client::new(world.address).await;
     client.write("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
-    within("the request to arrive", async {
-        while origin.served() == 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    origin.is_asked().await;
     world.show(draining(view, task(1))).await;
     drop(client);
     world.until("it to end", |report| report.targets[0].seen.in_flight == 0).await;

@@ -18,12 +18,7 @@ async fn a_draining_target_has_drained_only_after_its_last_request() {
     let address = world.address;
     let request = "GET /slow HTTP/1.1\r\nHost: a.test\r\n\r\n";
     let slow = tokio::spawn(async move { send(address, request).await });
-    within("the request to arrive", async {
-        while old.served() == 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    old.is_asked().await;
     let both = vec![target(task(1), old.address), target(task(2), new.address)];
     let view = draining(forward(&["a.test"], vec![group(1, both)]), task(1));
     world.show_healthy(view, &[task(2)]).await;
@@ -56,12 +51,7 @@ async fn a_target_that_is_gone_from_the_table_is_reported_until_nothing_is_in_fl
     let address = world.address;
     let request = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
     let slow = tokio::spawn(async move { send(address, request).await });
-    within("the request to arrive", async {
-        while origin.served() == 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    origin.is_asked().await;
     world.show(RouterView::default()).await;
     let seen = world.seen(task(1)).expect("it is still reported").seen;
     assert_eq!((seen.draining, seen.in_flight), (true, 1));

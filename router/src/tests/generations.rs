@@ -18,12 +18,7 @@ async fn the_next_router_serves_while_the_one_before_ends_what_is_in_flight() {
     let address = before.address;
     let request = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     let slow = tokio::spawn(async move { send(address, request).await });
-    within("the request to arrive", async {
-        while origin.served() == 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    origin.is_asked().await;
 
     before.generation.relieved.cancel();
     within("link and table to be let go", before.generation.let_go.cancelled()).await;

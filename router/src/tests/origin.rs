@@ -10,6 +10,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::within::within;
+
 /// What it does with a request.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
@@ -90,6 +92,16 @@ impl Origin {
     /// How many requests it got, health checks aside.
     pub(super) fn served(&self) -> usize {
         self.shared.served.load(Ordering::SeqCst)
+    }
+
+    /// Returns when a request has arrived that is no check.
+    pub(super) async fn is_asked(&self) {
+        within("the request to arrive", async {
+            while self.served() == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// Ends it with all its connections; its port refuses from now on.

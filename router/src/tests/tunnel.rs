@@ -67,12 +67,7 @@ async fn the_end_of_a_router_lets_requests_end_and_cuts_tunnels() {
     says(&mut open, "hello").await;
     let mut client = Client::new(world.address).await;
     client.write("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n").await;
-    within("the request to arrive", async {
-        while slow.served() == 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    slow.is_asked().await;
     let mut idle = Client::new(world.address).await;
     assert_eq!(idle.get("c.test", "/").await.unwrap().status, 404);
     idle.write("GET / HTTP/1.1\r\n").await;
