@@ -17,7 +17,7 @@ pub(crate) fn start(log: &Log, color: bool) {
 
 /// Starts logging to a file. A panic is written there too.
 pub(crate) fn start_in(file: &Path, log: &Log) {
-    start_on(Mutex::new(LogFile::new(file)), log, false);
+    start_on(Mutex::new(LogFile::new(file, log.format)), log, false);
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!("{panic}\n{}", std::backtrace::Backtrace::capture());
     }));

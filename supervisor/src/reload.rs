@@ -4,9 +4,11 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use config::{Config, Flags};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::{RoleError, Step};
+use crate::listen;
 use crate::role_command::RoleCommand;
 use crate::sentences;
 
@@ -37,16 +39,43 @@ impl Requests {
 }
 
 /// Whether program and configuration work, as far as that can be told before they are taken up.
-pub(crate) async fn works(with: &RoleCommand) -> bool {
+pub(crate) async fn works(with: &RoleCommand, flags: &Flags) -> bool {
+    let why = match check(with).await {
+        Ok(()) => taken(&with.config, flags).map(|error| error.sentence()),
+        Err(why) => Some(why),
+    };
+    if let Some(why) = &why {
+        terminal::note(&sentences::not_reloading(why));
+    }
+    why.is_none()
+}
+
+/// Asks the program that is there now what it says to the configuration.
+async fn check(with: &RoleCommand) -> Result<(), String> {
     let mut check = tokio::process::Command::new(invoked().get_program());
     check.args(["config", "check"]).args(&with.arguments).stdin(Stdio::null());
-    let why = match check.output().await {
-        Ok(output) if output.status.success() => return true,
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
+    match check.output().await {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Why one of the addresses that are new in the configuration cannot be listened on.
+fn taken(now: &Config, flags: &Flags) -> Option<RoleError> {
+    // What only the other program can read, it has read.
+    let next = config::load(flags).ok()?;
+    let addresses = |of: &Config| {
+        [
+            ("registry.listen", of.registry_listen),
+            ("admin.listen", of.admin_listen),
+            ("link.listen", of.link.listen),
+            ("router.listen", of.router.listen),
+        ]
     };
-    terminal::note(&sentences::not_reloading(&why));
-    false
+    let known = addresses(now);
+    let mut new = addresses(&next).into_iter().filter(|one| !known.contains(one));
+    new.find_map(|(key, address)| listen::bind(key, address, None).err())
 }
 
 /// Becomes the program; returns only where that fails.

@@ -52,7 +52,7 @@ pub struct Role {
     pub shutdown: CancellationToken,
     /// Whether it does its work.
     pub ready: watch::Sender<bool>,
-    /// What it listens on and passes on to another process; closed when it is asked to end.
+    /// What it listens on and passes on to another process; closed when it is asked to end or relieved.
     pub listeners: Listeners,
     /// How this process stands to the ones before and after it.
     pub succession: Succession,
@@ -179,8 +179,10 @@ impl Role {
             let listener = control_socket::listen(&self.layout, self.kind)?;
             let control = tokio::spawn(control_socket::serve(listener, self.control()));
             let signals = tokio::spawn(end_on_signals(self.shutdown.clone()));
-            let closing = tokio::spawn(close(self.listeners.clone(), self.shutdown.clone()));
             let (succession, shutdown) = (self.succession.clone(), self.shutdown.clone());
+            let relieved = succession.relieved.clone();
+            let closing = close(self.listeners.clone(), shutdown.clone(), relieved);
+            let closing = tokio::spawn(closing);
             tokio::spawn(async move { succession.follow(before, &shutdown).await });
             tracing::info!(pid = std::process::id(), "berth {} {VERSION} starts", self.kind);
             let outcome = work(&self).await;
@@ -262,9 +264,13 @@ fn runtime(threads: usize) -> Result<Runtime, RoleError> {
         .map_err(RoleError::step(Step::StartRuntime))
 }
 
-/// Closes what it listens on when it is asked to end: it accepts nothing more, and nobody does after it.
-async fn close(listeners: Listeners, shutdown: CancellationToken) {
-    shutdown.cancelled().await;
+/// Closes what it listens on once it accepts nothing more: a socket that nobody accepts from would take connections and never
+/// answer.
+async fn close(listeners: Listeners, shutdown: CancellationToken, relieved: CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = relieved.cancelled() => {}
+    }
     listeners.keep_only(&[]);
 }
 

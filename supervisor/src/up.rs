@@ -113,7 +113,7 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<Ended, R
         summary.print(false);
         terminal::note(&sentences::ready(watch.lap()));
         up.ready.send_replace(true);
-        if until_reload(up, &command, requests).await {
+        if until_reload(up, &command, flags, requests).await {
             terminal::note(&sentences::reloading());
             return Ok(Ended::ForReload);
         }
@@ -124,13 +124,18 @@ async fn supervise(up: &Role, config: &Config, flags: &Flags) -> Result<Ended, R
 }
 
 /// Returns when it is to go on as another program, with true, or to end.
-async fn until_reload(up: &Role, command: &RoleCommand, mut requests: reload::Requests) -> bool {
+async fn until_reload(
+    up: &Role,
+    command: &RoleCommand,
+    flags: &Flags,
+    mut requests: reload::Requests,
+) -> bool {
     loop {
         tokio::select! {
             () = up.shutdown.cancelled() => return false,
             () = requests.next() => {}
         }
-        if reload::works(command).await {
+        if reload::works(command, flags).await {
             return true;
         }
     }

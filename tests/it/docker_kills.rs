@@ -160,44 +160,80 @@ fn said_to_systemd(
     (String::from_utf8_lossy(&text[..bytes]).into_owned(), socket)
 }
 
+/// The configuration file of an installation, which the test changes while it runs.
+struct Configured {
+    file: tempfile::NamedTempFile,
+    router: String,
+}
+
+impl Configured {
+    fn up() -> (Self, Berth) {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+        let configured = Self { file, router: "127.0.0.1:0".to_owned() };
+        configured.write("info");
+        let path = configured.file.path().to_str().expect("a path of ASCII").to_owned();
+        let berth = Berth::up_with(&[("BERTH_CONFIG", &path), ("BERTH_ROUTER_LISTEN", "")]);
+        (configured, berth)
+    }
+
+    fn write(&self, level: &str) {
+        let text = format!("[log]\nlevel = \"{level}\"\n[router]\nlisten = \"{}\"\n", self.router);
+        disk::write(self.file.path(), text.as_bytes(), 0o600).expect("it is written");
+    }
+}
+
+/// Has `berth up` take up the configuration, and waits for another router.
+fn takes_over(berth: &Berth) {
+    let router = berth.pid("router");
+    berth.signal_up(rustix::process::Signal::HUP);
+    until("another router runs", || berth.pid("router").is_some_and(|pid| Some(pid) != router));
+    until("berth is ready again", || berth.is_ready());
+}
+
 #[test]
 fn another_program_or_configuration_takes_over_and_loses_no_request() {
-    let config = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
-    let path = config.path().to_str().expect("a path of ASCII").to_owned();
-    let write = |level: &str| {
-        let text = format!("[log]\nlevel = \"{level}\"\n");
-        disk::write(config.path(), text.as_bytes(), 0o600).expect("it is written");
-    };
-    write("info");
-    let berth = Berth::up_with(&[("BERTH_CONFIG", &path)]);
+    let (configured, berth) = Configured::up();
     docker::login(&berth);
     docker::push(&berth, "hello", "1", "none");
     berth.run(&["deploy", "hello", "--replicas", "2"]).ok();
     let load = Load::start(&berth.router(), "hello.localhost", &["GET", "POST"]);
     let keeps = KeepAlive::start(&berth.router(), "hello.localhost");
     let up = berth.pid("up").expect("`up` runs");
-    let takes_over = || {
-        let router = berth.pid("router");
-        berth.signal_up(rustix::process::Signal::HUP);
-        until("another router runs", || berth.pid("router").is_some_and(|pid| Some(pid) != router));
-        load.goes_on(50);
-        until("berth is ready again", || berth.is_ready());
-    };
     for level in ["debug", "info", "debug"] {
-        write(level);
-        takes_over();
+        configured.write(level);
+        takes_over(&berth);
+        load.goes_on(50);
     }
     assert_eq!(berth.pid("up"), Some(up), "it goes on under its process id");
-    // What does not work is not taken up.
-    let router = berth.pid("router");
-    write("not a level at all=");
-    berth.signal_up(rustix::process::Signal::HUP);
-    until("it is refused", || berth.said_by_up().contains("going on as before"));
-    load.goes_on(50);
-    assert_eq!(berth.pid("router"), router);
-    write("debug");
     load.all_answered();
     keeps.all_answered();
     berth.settles("hello");
+    berth.down();
+}
+
+#[test]
+fn what_cannot_be_taken_up_changes_nothing_and_an_address_that_is_left_refuses() {
+    let (mut configured, berth) = Configured::up();
+    let pids = ["server", "agent", "router"].map(|role| berth.pid(role));
+    let refusals = || berth.said_by_up().matches("going on as before").count();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken_at = taken.local_addr().expect("it is bound").to_string();
+    for (refused, router) in [(1, "nowhere"), (2, taken_at.as_str())] {
+        router.clone_into(&mut configured.router);
+        configured.write("info");
+        berth.signal_up(rustix::process::Signal::HUP);
+        until("it is refused", || refusals() == refused);
+        assert_eq!(["server", "agent", "router"].map(|role| berth.pid(role)), pids);
+        assert_eq!(http::get(&berth.router()).expect("it answers").status, 404);
+    }
+    drop(taken);
+    let before = berth.router();
+    configured.write("info");
+    takes_over(&berth);
+    assert_eq!(berth.router(), format!("http://{taken_at}"));
+    assert_eq!(http::get(&berth.router()).expect("it answers").status, 404);
+    until("the address before refuses", || {
+        http::get(&before).is_err_and(|why| why.kind() == std::io::ErrorKind::ConnectionRefused)
+    });
     berth.down();
 }

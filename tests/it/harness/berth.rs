@@ -2,7 +2,9 @@
 //! `docker` commands against it, and requests through its router. Whatever a test leaves, even by a panic, is taken away.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -15,6 +17,13 @@ use super::process::{Paused, kill, signal};
 use super::said::Said;
 use super::wait::until;
 use super::{containers, http};
+
+/// What a role says of itself on its control socket.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct Control {
+    pub(crate) pid: i32,
+    pub(crate) ready: bool,
+}
 
 /// An installation under test.
 #[derive(Debug)]
@@ -194,6 +203,13 @@ impl Berth {
     pub(crate) fn pid(&self, role: &str) -> Option<i32> {
         let text = std::fs::read_to_string(self.data().join(format!("run/{role}.pid"))).ok()?;
         text.trim().parse().ok()
+    }
+
+    /// What a role says of itself; None when nobody answers.
+    pub(crate) fn control(&self, role: &str) -> Option<Control> {
+        let mut socket = UnixStream::connect(self.data().join(format!("run/{role}.sock"))).ok()?;
+        socket.write_all(b"status\n").ok()?;
+        serde_json::from_reader(socket).ok()
     }
 
     /// Stops a role in its tracks.
