@@ -47,7 +47,8 @@ pub enum Error {
     Host(#[source] std::io::Error),
 }
 
-/// Runs a router until it is to end or is relieved: from the table on its disk at once, from the server's as soon as that is there.
+/// Runs a router until it is to end or is relieved: from the table on its disk at once, from the server's as soon as that is
+/// there.
 ///
 /// `ready` becomes true once it accepts with a table.
 pub async fn run(
@@ -71,9 +72,9 @@ pub async fn run(
     let channels = LinkChannels { view, report };
     let serving =
         serve::run(config.dir, listener, here, channels, ready, closing.clone(), &generation);
-    let linking = connect(client, hello, clock, views, reports, closing.begun.clone());
     let linking = async {
-        let ended = linking.await;
+        let begun = closing.begun.clone();
+        let ended = connect(client, hello, clock, views, reports, begun).await;
         closing.begun.cancel();
         ended
     };

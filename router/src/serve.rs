@@ -91,28 +91,26 @@ impl TableUpdater {
         self.notify();
     }
 
-    /// Follows the views until shutdown.
+    /// Follows the views until shutdown. A table that is being written then is written first: once this returns, another
+    /// process may write its own.
     async fn run(mut self, mut views: watch::Receiver<Option<Stamped<RouterView>>>) {
-        let shutdown = self.shutdown.clone();
-        let follow = async {
-            loop {
-                let view = views.borrow_and_update().clone();
-                let is_cached = match view {
-                    Some(view) => self.take(view).await,
-                    None => true,
-                };
-                if is_cached {
-                    if views.changed().await.is_err() {
-                        return std::future::pending().await;
-                    }
-                } else {
+        while !self.shutdown.is_cancelled() {
+            let view = views.borrow_and_update().clone();
+            let is_cached = match view {
+                Some(view) => self.take(view).await,
+                None => true,
+            };
+            let next = async {
+                if !is_cached {
                     tokio::time::sleep(WRITE_AGAIN).await;
+                } else if views.changed().await.is_err() {
+                    std::future::pending::<()>().await;
                 }
+            };
+            tokio::select! {
+                () = next => {}
+                () = self.shutdown.cancelled() => {}
             }
-        };
-        tokio::select! {
-            () = follow => {}
-            () = shutdown.cancelled() => {}
         }
     }
 
