@@ -32,6 +32,8 @@ impl fmt::Debug for Admin {
 pub struct Readiness {
     /// Each part, and why it is not ready where it is not.
     pub parts: Vec<(&'static str, Result<(), String>)>,
+    /// What somebody should see to, though every part is ready.
+    pub warnings: Vec<String>,
 }
 
 impl Readiness {

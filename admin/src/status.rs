@@ -19,14 +19,15 @@ pub(crate) async fn get(
     who.execute(&api, GetStatus).await.map(Json)
 }
 
-/// 200 once every part is ready; names each part either way.
+/// 200 once every part is ready; names each part either way, and what somebody should see to.
 pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, String) {
     let readiness = api.ready.borrow().clone();
     let lines = readiness.parts.iter().map(|(part, state)| match state {
         Ok(()) => format!("[+]{part} ok\n"),
         Err(why) => format!("[-]{part} {why}\n"),
     });
-    let text: String = lines.collect();
+    let warnings = readiness.warnings.iter().map(|warning| format!("[!]{warning}\n"));
+    let text: String = lines.chain(warnings).collect();
     if readiness.all() {
         (StatusCode::OK, text + "ready\n")
     } else {

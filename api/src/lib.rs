@@ -47,7 +47,7 @@ pub use service_problem::ServiceProblem;
 pub use service_revision::{
     RevisionAspect, RevisionImage, RevisionLoadBalancer, RevisionOutcome, ServiceRevision,
 };
-pub use status::Status;
+pub use status::{RegistryDisk, Status};
 pub use task::{
     Container, HealthStatus, ListTasksQuery, LogsQuery, NetworkBinding, RunTaskRequest,
     RunTaskResponse, StopTaskRequest, Task,

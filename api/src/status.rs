@@ -28,10 +28,27 @@ pub struct Status {
     pub router_url: Option<String>,
     /// `host:port` that agents and routers dial.
     pub link_address: String,
+    /// The disk of the registry; null until it was measured.
+    #[serde(default)]
+    pub registry_disk: Option<RegistryDisk>,
     /// All instances.
     pub instances: Vec<Instance>,
     /// All routers.
     pub routers: Vec<Router>,
     /// All services, without their events.
     pub services: Vec<Service>,
+}
+
+/// The file system of the registry's images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryDisk {
+    /// Its size in MiB.
+    pub total_mib: u64,
+    /// What is free, in MiB.
+    pub free_mib: u64,
+    /// What pushes leave free, in MiB.
+    pub low_water_mib: u64,
+    /// Whether less than that is free, so that pushes are refused with 507.
+    pub is_low: bool,
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use api::client::CallError;
 use api::{
-    Deployment, Disk, InferredValue, LeftOutField, Router, Service, ServiceEvent, ServiceProblem,
-    Task,
+    Deployment, Disk, InferredValue, LeftOutField, RegistryDisk, Router, Service, ServiceEvent,
+    ServiceProblem, Task,
 };
 use model::sentence::say;
 use model::{
@@ -242,6 +242,17 @@ pub(crate) fn disk_nearly_full(instance: &str, disk: &Disk) -> String {
          system df` shows",
         size(disk.free_mib << 20),
         size(disk.total_mib << 20)
+    )
+}
+
+/// A registry that takes no pushes.
+pub(crate) fn registry_disk_low(disk: &RegistryDisk) -> String {
+    sentence!(
+        "the registry takes no pushes: {} of {} are free on its disk, and pushes leave {} free (`registry.low_water`). \
+         Make room; what runs and pulls goes on",
+        size(disk.free_mib << 20),
+        size(disk.total_mib << 20),
+        size(disk.low_water_mib << 20)
     )
 }
 

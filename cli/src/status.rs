@@ -37,7 +37,9 @@ fn problems(status: &Status) -> Vec<String> {
     let not_ready = (!status.ready).then(sentence::not_ready);
     let no_instance = status.instances.is_empty().then(sentence::no_instance);
     let lost = status.routers.iter().filter(|router| router.lease == Lease::Lost);
-    let whole = not_ready.into_iter().chain(no_instance);
+    let low = status.registry_disk.filter(|disk| disk.is_low);
+    let low = low.map(|disk| sentence::registry_disk_low(&disk));
+    let whole = not_ready.into_iter().chain(no_instance).chain(low);
     whole
         .chain(status.instances.iter().flat_map(of_instance))
         .chain(lost.map(sentence::router_lost))

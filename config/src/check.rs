@@ -20,6 +20,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
     let log_format = sources.get("log.format");
     let log_level = log_level(sources);
     let registry_listen = loopback(sources, "registry.listen");
+    let registry_low_water = optional(sources, "registry.low_water");
     let admin_listen = loopback(sources, "admin.listen");
     let link = link(sources);
     let router_listen = sources.get::<SocketAddr>("router.listen");
@@ -40,6 +41,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
         file: sources.file.clone(),
         log: Log { format: log_format?.0, level: log_level? },
         registry_listen: registry_listen?,
+        registry_low_water,
         admin_listen: admin_listen?,
         link: link?,
         router: Router { listen: router_listen?.0, name: router_name },

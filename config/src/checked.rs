@@ -30,6 +30,8 @@ pub struct Config {
     pub log: Log,
     /// The registry's address: on loopback.
     pub registry_listen: SocketAddr,
+    /// MiB that pushes leave free on the registry's disk; a part of it unless it is set.
+    pub registry_low_water: Option<u64>,
     /// The admin API's address: on loopback.
     pub admin_listen: SocketAddr,
     /// Where agents and routers dial in; mutual TLS, so it may be any address.

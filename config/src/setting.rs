@@ -38,6 +38,11 @@ const fn secret(key: &'static str, about: &'static str) -> Setting {
 pub const SETTINGS: &[Setting] = &[
     setting("data_dir", None, "where all data lies"),
     setting("registry.listen", Some("127.0.0.1:5000"), "address of the registry"),
+    setting(
+        "registry.low_water",
+        None,
+        "MiB of disk that pushes leave free; 5 % of the disk, 1024 at most",
+    ),
     setting("router.listen", Some("0.0.0.0:8080"), "address of the router, HTTP"),
     setting("router.name", None, "what people call the router; the host's name"),
     setting("admin.listen", Some("127.0.0.1:7070"), "address of the admin API"),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use access::{Resource, authorize};
+use api::RegistryDisk;
 use model::{
     Epoch, History, HistoryPlace, LeaseTimes, Observed, Region, State, StateRevision, Timestamp,
 };
@@ -54,6 +55,8 @@ pub struct View<'a> {
     pub router_port: u16,
     /// Whether the server is ready.
     pub is_ready: bool,
+    /// The disk of the registry, once it was measured.
+    pub registry_disk: Option<RegistryDisk>,
     /// The time.
     pub now: Timestamp,
 }

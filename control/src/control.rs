@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use access::Resource;
+use api::RegistryDisk;
 use futures_util::future::{BoxFuture, join_all};
 use model::{
     AuditOutcome, Batch, Change, Clock, CommitError, History, HistoryPlace, HistoryQuery, Observed,
@@ -33,6 +34,11 @@ pub trait Backend: Send + Sync {
 
     /// Whether the server is ready.
     fn is_ready(&self) -> bool;
+
+    /// The disk of the registry, once it was measured.
+    fn registry_disk(&self) -> Option<RegistryDisk> {
+        None
+    }
 
     /// Commits a batch; the answer is State as the batch left it, once that is on disk and published. A refusal too is
     /// answered only once what it relies on is published.
@@ -225,7 +231,9 @@ impl Control {
         now: Timestamp,
     ) -> View<'a> {
         let (router_port, is_ready) = (self.backend.router_port(), self.backend.is_ready());
-        View { caller, state, observed, past, setup: &self.setup, router_port, is_ready, now }
+        let registry_disk = self.backend.registry_disk();
+        let setup = &self.setup;
+        View { caller, state, observed, past, setup, router_port, is_ready, registry_disk, now }
     }
 
     /// The history that the request asks for.

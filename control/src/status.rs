@@ -37,6 +37,7 @@ fn status(view: &View<'_>) -> Status {
         registry_address: setup.registry_address.clone(),
         router_url: (port != 0).then(|| format!("http://localhost:{port}")),
         link_address: setup.link_address.clone(),
+        registry_disk: view.registry_disk,
         instances: state.instances().map(describe_instance).collect(),
         routers: state.routers().map(describe_router).collect(),
         services: state.services().filter_map(|one| service(view, one)).collect(),

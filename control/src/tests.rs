@@ -115,6 +115,10 @@ impl Backend for Server {
         true
     }
 
+    fn registry_disk(&self) -> Option<api::RegistryDisk> {
+        Some(api::RegistryDisk { total_mib: 100, free_mib: 4, low_water_mib: 5, is_low: true })
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<State, CommitError>> {
         ready(self.lock().commit(batch)).boxed()
     }

@@ -2,7 +2,8 @@
 //! what was reported as written is there.
 //!
 //! The price is two `fsync`s per write, of the file and of its directory, so this is for small files that matter; big
-//! ones are written by their owners, who end with [`rename`].
+//! ones are written by their owners, who end with [`rename`]. Small ones are written on a full disk too, where
+//! [`keep_reserve`] held room back for them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,9 +11,19 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod reserve;
+mod room;
+
+pub use reserve::{keep_reserve, with_reserve};
+pub use room::{Room, is_full};
+
 /// Writes `bytes` as the file's whole content: a temporary file beside it, `fsync`, rename, `fsync` of the directory.
 /// The file has exactly `mode`. On an error the file is as it was before.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    with_reserve(path, bytes.len() as u64, || replace(path, bytes, mode))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let temporary = beside(path)?;
     let written = write_new(&temporary, bytes, mode).and_then(|()| rename(&temporary, path));
     if written.is_err() {

@@ -38,6 +38,11 @@ pub(crate) struct RegistryError {
 }
 
 impl RegistryError {
+    /// Whether the disk has no room.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        matches!(*self.kind, ErrorKind::DiskFull)
+    }
+
     #[must_use]
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -46,8 +51,8 @@ impl RegistryError {
 
     /// An error of the disk. The client cannot mend it, so the cause goes to the log; only a full disk is named.
     pub(crate) fn disk(what: &'static str, error: &io::Error) -> Self {
-        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            tracing::error!(%error, "the registry's disk is full: {what}");
+        if disk::is_full(error) {
+            tracing::warn!(%error, "the registry's disk has no room: {what}");
             return ErrorKind::DiskFull.into();
         }
         tracing::error!(%error, "the registry's files failed: {what}");

@@ -104,10 +104,10 @@ pub(crate) enum ErrorKind {
     #[error("`Content-Length` and `Content-Range` disagree")]
     LengthsDisagree,
     /// The body ended early; answered with the code of what it was for.
-    #[error("the body ended early, so nothing of it counts: {cause}")]
+    #[error("the body ended early: {cause}")]
     BodyCut { code: ErrorCode, cause: String },
     /// The client sent nothing for too long.
-    #[error("nothing came for a minute, so nothing of the body counts; send it again")]
+    #[error("nothing came of the body for a minute; send it again")]
     BodyTimeout { code: ErrorCode },
     #[error("the form is larger than 64 KiB")]
     FormTooLarge,
@@ -124,7 +124,9 @@ pub(crate) enum ErrorKind {
     /// Another request changed the same thing meanwhile.
     #[error("{0}")]
     Conflict(String),
-    #[error("the registry's disk is full; add space, then push again")]
+    #[error(
+        "the registry's disk is full, or has less left than `registry.low_water` keeps free; make room, then push again"
+    )]
     DiskFull,
     /// What failed on disk; the cause is logged.
     #[error("the registry failed: {0}; see the server's log")]

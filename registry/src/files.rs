@@ -9,15 +9,18 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use disk::Room;
 use model::Digest;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::route::UploadId;
 
+pub(crate) mod disk_room;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod step;
 
+use disk_room::DiskRoom;
 use step::Step;
 
 /// Bytes that are read at once.
@@ -27,20 +30,26 @@ const READ_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Files {
     dir: PathBuf,
+    low_water: Option<u64>,
     #[cfg(test)]
     pub(crate) faults: std::sync::Arc<faults::Faults>,
 }
 
 impl Files {
-    /// Creates the directories, and removes uploads that earlier runs left unfinished.
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    /// Creates the directories, and removes uploads that earlier runs left unfinished: that first, since nothing else may
+    /// have room before.
+    pub(crate) fn open(dir: &Path, low_water: Option<u64>) -> io::Result<Self> {
         let files = Self {
             dir: dir.to_owned(),
+            low_water,
             #[cfg(test)]
             faults: std::sync::Arc::default(),
         };
         disk::create_dir(dir, 0o700)?;
         disk::create_dir(&files.uploads(), 0o700)?;
+        for entry in fs::read_dir(files.uploads())? {
+            fs::remove_file(entry?.path())?;
+        }
         for algorithm in ["sha256", "sha512"] {
             let blobs = dir.join("blobs").join(algorithm);
             disk::create_dir(&blobs, 0o700)?;
@@ -53,9 +62,6 @@ impl Files {
                 }
             }
             disk::sync_dir(&blobs)?;
-        }
-        for entry in fs::read_dir(files.uploads())? {
-            fs::remove_file(entry?.path())?;
         }
         Ok(files)
     }
@@ -73,24 +79,44 @@ impl Files {
         self.dir.join("blobs").join(digest.algorithm()).join(&hex[..2]).join(&hex)
     }
 
+    /// The room of the disk, and where it ends for pushes.
+    pub(crate) fn room(&self) -> io::Result<DiskRoom> {
+        #[cfg(test)]
+        if let Some(room) = self.faults.room() {
+            return Ok(room);
+        }
+        Ok(DiskRoom::new(Room::of(&self.dir)?, self.low_water))
+    }
+
+    /// Fails where so many bytes more would leave less than the low-water mark.
+    pub(crate) fn check_room(&self, more: u64) -> io::Result<()> {
+        let room = self.room()?;
+        if room.free < room.low_water.saturating_add(more) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
     /// An empty file for an upload.
-    pub(crate) fn create(&self, id: UploadId) -> io::Result<File> {
+    pub(crate) fn create(&self, id: UploadId) -> io::Result<UploadFile> {
         self.step(Step::Create)?;
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.upload(id))
+        let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
+        Ok(UploadFile { file: options.open(self.upload(id))?, kept: 0, is_longer: false })
     }
 
     /// The file of an upload, cut to its first `length` bytes and ready to take the next one: what was written after the
     /// last acknowledged byte is gone.
-    pub(crate) fn resume(&self, id: UploadId, length: u64) -> io::Result<File> {
+    pub(crate) fn resume(&self, id: UploadId, length: u64) -> io::Result<UploadFile> {
         let mut file = OpenOptions::new().write(true).open(self.upload(id))?;
         file.set_len(length)?;
         file.seek(SeekFrom::Start(length))?;
-        Ok(file)
+        Ok(UploadFile { file, kept: length, is_longer: false })
     }
 
-    pub(crate) fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&self, to: &mut UploadFile, bytes: &[u8]) -> io::Result<()> {
+        to.is_longer = true;
         self.step(Step::Write)?;
-        file.write_all(bytes)
+        to.file.write_all(bytes)
     }
 
     /// Removes the file of an upload; it may be gone already.
@@ -169,6 +195,31 @@ impl Files {
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests fail here")]
     fn step(&self, _: Step) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The file of an upload that is written to. What is not kept when this is dropped is cut off, and its room is free.
+#[derive(Debug)]
+pub(crate) struct UploadFile {
+    file: File,
+    kept: u64,
+    is_longer: bool,
+}
+
+impl UploadFile {
+    /// Keeps its first `length` bytes, which are all that are written.
+    pub(crate) fn keep(&mut self, length: u64) {
+        (self.kept, self.is_longer) = (length, false);
+    }
+}
+
+impl Drop for UploadFile {
+    fn drop(&mut self) {
+        if self.is_longer
+            && let Err(error) = self.file.set_len(self.kept)
+        {
+            tracing::warn!(%error, "an upload cannot be cut to what counts of it");
+        }
     }
 }
 

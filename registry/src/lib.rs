@@ -46,6 +46,7 @@ mod token;
 mod upload;
 
 pub(crate) use blocking::blocking;
+pub use files::disk_room::DiskRoom;
 pub(crate) use shared::Shared;
 
 #[cfg(test)]
@@ -60,6 +61,8 @@ pub struct Config {
     pub control: Control,
     /// A directory of the registry's own, for blobs and uploads.
     pub dir: PathBuf,
+    /// Bytes of its disk that pushes leave free; by default a twentieth of it, 1 GiB at most.
+    pub low_water: Option<u64>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What the registry calls itself to clients that ask for tokens.
@@ -92,9 +95,9 @@ pub struct Registry {
 impl Registry {
     /// Makes the directories, and removes the uploads that earlier lives left unfinished. Blocks.
     pub fn open(config: Config) -> Result<Self, OpenError> {
-        let Config { reader, control, dir, clock, service } = config;
+        let Config { reader, control, dir, low_water, clock, service } = config;
         let failed = |source| OpenError { dir: dir.display().to_string(), source };
-        let files = Files::open(&dir).map_err(failed)?;
+        let files = Files::open(&dir, low_water).map_err(failed)?;
         let tokens = Tokens::open(&dir).map_err(failed)?;
         let shared = Shared {
             reader,
@@ -109,6 +112,18 @@ impl Registry {
             repositories: Locks::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The room of its disk. Blocks.
+    pub fn room(&self) -> io::Result<DiskRoom> {
+        self.shared.files.room()
+    }
+
+    /// Ends uploads that lie idle for too long, which is shorter while pushes are refused for want of room. To be called
+    /// every few seconds.
+    pub async fn end_idle_uploads(&self) {
+        // What failed is in the log, and the next call tries again.
+        upload::serve::end_idle(&self.shared).await.ok();
     }
 
     /// Serves `/v2/`. Where a request's extensions hold a [`model::Principal`], that is the caller; else the request's

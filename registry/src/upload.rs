@@ -1,6 +1,6 @@
 //! Open uploads: each belongs to one repository and one principal, and is unknown to any other. They are in memory beside
 //! their files; a restart ends them, and clients start again. Only acknowledged bytes count: a chunk that fails leaves the
-//! upload as it was before.
+//! upload as it was before, and a stream that is cut leaves what came of it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -21,6 +21,8 @@ pub(crate) mod serve;
 const IDLE: Duration = Duration::from_hours(1);
 /// How long it may be idle while the number of uploads is at its limit: killed clients lock others out no longer than this.
 const IDLE_IF_FULL: Duration = Duration::from_mins(1);
+/// How long it may be idle while pushes are refused for want of room: longer than a client is between two chunks.
+const IDLE_IF_NO_ROOM: Duration = Duration::from_secs(10);
 /// Uploads that one principal may have open.
 const MOST_PER_PRINCIPAL: usize = 256;
 /// Uploads that may be open in all.
@@ -85,6 +87,14 @@ impl Uploads {
             ended.extend(open.extract_if(|_, upload| is_over(upload)).map(|(id, _)| id));
         }
         ended
+    }
+
+    /// Ends all that were idle for too long, whoever began them; `soon` where the disk has no room for others.
+    pub(crate) fn end_all_idle(&self, soon: bool, now: Timestamp) -> Vec<UploadId> {
+        let longest = if soon { IDLE_IF_NO_ROOM } else { IDLE };
+        let mut open = self.open();
+        let idle = open.extract_if(|_, upload| upload.is_idle(longest, now));
+        idle.map(|(id, _)| id).collect()
     }
 
     /// Opens one.

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 mod backend;
+mod disk_room;
 mod first_start;
 mod logs;
 mod planning;
@@ -95,17 +96,23 @@ impl Server {
             .map_err(RoleError::step(Step::OpenAuthority))?;
         let observed = watch::Sender::new(Observed::new(clock.now()));
         let streams = link::server::Streams::default();
-        let ready_parts = readiness::watch(store.watch(), observed.subscribe());
+        let disk = watch::Sender::new(None);
+        let ready_parts = readiness::watch(readiness::Sources {
+            state: store.watch(),
+            observed: observed.subscribe(),
+            disk: disk.subscribe(),
+        });
         let backend = backend::ServerBackend {
             store: store.clone(),
             observed: observed.subscribe(),
             readiness: ready_parts.clone(),
+            disk: disk.subscribe(),
             layout: layout.clone(),
             router_port: config.router.listen.port(),
         };
         let setup = setup(config, &endpoints, &authority, store.epoch());
         let control = backend.into_control(&clock, setup);
-        let registry = registry(store.reader(), &control, &dir, &clock)?;
+        let registry = registry(store.reader(), &control, &dir, config, &clock)?;
         let admin = admin::Admin {
             control,
             logs: Arc::new(logs::FromAgents(streams.clone())),
@@ -133,6 +140,8 @@ impl Server {
 
         let mut parts = JoinSet::new();
         parts.spawn(planning);
+        let data_dir = layout.root().to_owned();
+        parts.spawn(disk_room::run(registry.clone(), data_dir, disk, shutdown.clone()));
         let link_listener = listen::tokio(listeners.link)?;
         let link = link.serve(link_listener, shutdown.clone());
         parts.spawn(async move {
@@ -194,12 +203,14 @@ fn registry(
     reader: store::Reader,
     control: &Control,
     dir: &Path,
+    config: &Config,
     clock: &Arc<dyn Clock>,
 ) -> Result<registry::Registry, RoleError> {
     let registry = registry::Registry::open(registry::Config {
         reader,
         control: control.clone(),
         dir: dir.join("registry"),
+        low_water: config.registry_low_water.map(|mebibytes| mebibytes << 20),
         clock: Arc::clone(clock),
         service: "berth".to_owned(),
     });

@@ -445,3 +445,22 @@ async fn live(store: &Store, expected: &mut State, batch: Vec<Change>) -> Option
     }
     Some(())
 }
+
+#[test]
+fn an_empty_file_is_not_taken_for_a_new_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.redb");
+    std::fs::File::create(&path).unwrap();
+    assert!(RedbKv::open(&path).is_err());
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[test]
+fn a_store_that_is_open_is_not_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.redb");
+    let held = RedbKv::open(&path).unwrap();
+    assert!(RedbKv::open(&path).is_err());
+    drop(held);
+    RedbKv::open(&path).unwrap();
+}

@@ -17,10 +17,14 @@ impl Layout {
         Self { root: root.to_owned() }
     }
 
-    /// Makes the directories that every role needs; a directory of Berth is its owner's alone.
+    /// Makes the directories that every role needs, and holds room back for its small files; a directory of Berth is its
+    /// owner's alone.
     pub fn create(&self) -> Result<(), RoleError> {
         for dir in [self.root.clone(), self.run(), self.logs()] {
             disk::create_dir(&dir, 0o700).map_err(RoleError::file(&dir))?;
+        }
+        if let Err(error) = disk::keep_reserve(&self.root) {
+            tracing::warn!(%error, "no room is held back in `{}`", self.root.display());
         }
         Ok(())
     }

@@ -296,7 +296,8 @@ struct Restarts {
 }
 
 impl Restarts {
-    const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
+    /// At its longest it is short enough that a role is back within 10 s of what it waits for, as room on the disk.
+    const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
     /// A role that ran for this long was fine.
     const FINE: Duration = Duration::from_secs(20);
 

@@ -35,6 +35,10 @@ impl Backend for TestServer {
         self.ready.borrow().all()
     }
 
+    fn registry_disk(&self) -> Option<api::RegistryDisk> {
+        Some(api::RegistryDisk { total_mib: 100, free_mib: 4, low_water_mib: 5, is_low: true })
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<State, CommitError>> {
         Box::pin(self.store.commit(batch))
     }

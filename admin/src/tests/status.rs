@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn status_shows_everything_at_once() {
     let world = World::with_hello().await;
-    world.ready.send_replace(Readiness { parts: vec![("store", Ok(()))] });
+    world.ready.send_replace(Readiness { parts: vec![("store", Ok(()))], warnings: Vec::new() });
     let status = world.get("/status").await.ok();
     assert_eq!((&status["version"], &status["ready"]), (&"1.2.3".into(), &true.into()));
     assert_eq!(status["installation"], world.state().installation().unwrap().to_string());
@@ -13,6 +13,7 @@ async fn status_shows_everything_at_once() {
     assert_eq!(status["registryAddress"], "localhost:5000");
     assert_eq!(status["routerUrl"], "http://localhost:8080");
     assert_eq!(status["linkAddress"], "127.0.0.1:7071");
+    assert_eq!(status["registryDisk"]["isLow"], true);
     assert_eq!(status["instances"][0]["name"], "host-1");
     assert_eq!(status["services"][0]["url"], "http://hello.localhost:8080");
     assert_eq!(status["routers"], json!([]));
@@ -29,6 +30,7 @@ async fn ready_means_every_part_is_and_says_which_is_not() {
     assert_eq!(readyz().await, (503, "not ready\n".to_owned()), "nothing is known yet");
     let parts = |router: Result<(), String>| Readiness {
         parts: vec![("store", Ok(())), ("router", router)],
+        warnings: Vec::new(),
     };
     world.ready.send_replace(parts(Err("has not joined".to_owned())));
     assert_eq!(
@@ -37,6 +39,11 @@ async fn ready_means_every_part_is_and_says_which_is_not() {
     );
     world.ready.send_replace(parts(Ok(())));
     assert_eq!(readyz().await, (200, "[+]store ok\n[+]router ok\nready\n".to_owned()));
+
+    let low = vec!["the disk is low".to_owned()];
+    world.ready.send_replace(Readiness { warnings: low, ..parts(Ok(())) });
+    let text = "[+]store ok\n[+]router ok\n[!]the disk is low\nready\n".to_owned();
+    assert_eq!(readyz().await, (200, text), "it serves all the same");
 }
 
 #[tokio::test]

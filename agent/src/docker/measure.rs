@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bollard::models::ContainerStatsResponse;
 use bollard::query_parameters::StatsOptions;
+use disk::Room;
 use futures_util::StreamExt as _;
 use model::observed::DiskSeen;
 use model::{ContainerId, TaskId};
@@ -85,7 +86,6 @@ fn is_at_process_limit(stats: &ContainerStatsResponse) -> bool {
 }
 
 fn disk(path: &Path) -> Option<DiskSeen> {
-    let seen = rustix::fs::statvfs(path).ok()?;
-    let mebibytes = |blocks: u64| blocks.saturating_mul(seen.f_frsize) / MEBIBYTE;
-    Some(DiskSeen { total_mib: mebibytes(seen.f_blocks), free_mib: mebibytes(seen.f_bavail) })
+    let room = Room::of(path).ok()?;
+    Some(DiskSeen { total_mib: room.total / MEBIBYTE, free_mib: room.free / MEBIBYTE })
 }

@@ -75,6 +75,7 @@ impl World {
             setup,
             router_port,
             is_ready,
+            registry_disk: None,
             now,
         };
         let decision = request.decide(&Context { view, fill: &fill })?;
@@ -202,6 +203,7 @@ fn taken<R: Request>(world: &World, request: &R) -> Vec<String> {
         setup: world.control.setup(),
         router_port: 0,
         is_ready: true,
+        registry_disk: None,
         now: NOW,
     };
     let permissions = request.permissions(&view).unwrap();

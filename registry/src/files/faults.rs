@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use super::disk_room::DiskRoom;
 use super::step::Step;
 
 #[derive(Debug, Default)]
@@ -11,6 +12,7 @@ pub(crate) struct Faults(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     failing: Option<(Step, io::ErrorKind)>,
+    room: Option<DiskRoom>,
     journal: Vec<String>,
 }
 
@@ -24,9 +26,19 @@ impl Faults {
         self.inner().failing = Some((step, kind));
     }
 
-    /// Nothing fails any more.
+    /// Nothing fails any more, and the disk has the room that it has.
     pub(crate) fn heal(&self) {
-        self.inner().failing = None;
+        let mut inner = self.inner();
+        (inner.failing, inner.room) = (None, None);
+    }
+
+    /// From now on the disk has so many bytes left.
+    pub(crate) fn leave(&self, free: u64, low_water: u64) {
+        self.inner().room = Some(DiskRoom { total: 1 << 40, free, low_water });
+    }
+
+    pub(super) fn room(&self) -> Option<DiskRoom> {
+        self.inner().room
     }
 
     /// Notes what happened elsewhere, in order with the steps.

@@ -280,7 +280,9 @@ async fn settle(
     let files = Arc::clone(&context.shared.files);
     let write = move || {
         let mut file = files.create(id)?;
-        files.write(&mut file, &bytes)
+        files.write(&mut file, &bytes)?;
+        file.keep(size);
+        Ok(())
     };
     let mut settled = blocking("a manifest cannot be written", write).await;
     if settled.is_ok() {

@@ -83,17 +83,81 @@ async fn a_failed_sync_ends_the_upload_and_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_failed_write_leaves_the_upload_where_it_was_acknowledged() {
+async fn a_failed_write_leaves_the_upload_where_it_was_acknowledged_and_takes_no_room() {
+    let world = World::new().await;
+    let location = world.upload("a").await;
+    world.request("PATCH", &location).body(b"abc").send().await.expect(StatusCode::ACCEPTED);
+    world.faults().fail(Step::Write, io::ErrorKind::Other);
+    let failed = world.request("PATCH", &location).body(b"def").send().await;
+    failed.refused(500, "UNKNOWN");
+    world.faults().heal();
+    assert_eq!(world.get(&location).send().await.header("range"), "0-2");
+    let put = format!("{location}?digest={}", files::sha256(b"abcdef"));
+    world.request("PUT", &put).body(b"def").send().await.expect(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn an_upload_that_the_disk_has_no_room_for_ends_and_gives_its_room_back() {
     let world = World::new().await;
     let location = world.upload("a").await;
     world.request("PATCH", &location).body(b"abc").send().await.expect(StatusCode::ACCEPTED);
     world.faults().fail(Step::Write, io::ErrorKind::StorageFull);
     let full = world.request("PATCH", &location).body(b"def").send().await;
     full.refused(507, "UNAVAILABLE");
+    assert_eq!(world.uploads_on_disk(), 0);
+    world.get(&location).send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
     world.faults().heal();
-    assert_eq!(world.get(&location).send().await.header("range"), "0-2");
-    let put = format!("{location}?digest={}", files::sha256(b"abcdef"));
-    world.request("PUT", &put).body(b"def").send().await.expect(StatusCode::CREATED);
+    world.blob("a", b"abcdef").await;
+}
+
+#[tokio::test]
+async fn under_the_low_water_mark_pushes_are_refused_and_all_else_goes_on() {
+    let world = World::new().await;
+    let manifest = world.image("a", "v1", b"layer").await;
+    let location = world.upload("a").await;
+    let halfway = world.upload("a").await;
+    world.request("PATCH", &halfway).body(b"abc").send().await.expect(StatusCode::ACCEPTED);
+    world.faults().leave(1_002, 1_000);
+    // One that says that it does not fit is refused before it comes; one that does not say it, where it ends to fit.
+    let patch = || world.request("PATCH", &location);
+    patch().header("content-range", "0-2").body(b"abc").send().await.refused(507, "UNAVAILABLE");
+    let location = world.upload("a").await;
+    let stream = vec![Ok(&b"ab"[..]), Ok(&b"c"[..])];
+    let stream = world.request("PATCH", &location).stream(stream);
+    stream.send().await.refused(507, "UNAVAILABLE");
+
+    world.faults().leave(999, 1_000);
+    let start = world.request("POST", "/v2/a/blobs/uploads/").send().await;
+    start.refused(507, "UNAVAILABLE");
+    world.get("/v2/a/manifests/v1").send().await.expect(StatusCode::OK);
+    let layer = format!("/v2/a/blobs/{}", files::sha256(b"layer"));
+    assert_eq!(&world.get(&layer).send().await.expect(StatusCode::OK).body[..], b"layer");
+    world.manifest("a", "v2", OCI_IMAGE, &manifest).await.expect(StatusCode::CREATED);
+    let mount = format!("/v2/b/blobs/uploads/?mount={}&from=a", files::sha256(b"layer"));
+    world.request("POST", &mount).send().await.expect(StatusCode::CREATED);
+    world.request("DELETE", "/v2/a/manifests/v2").send().await.expect(StatusCode::ACCEPTED);
+
+    // What lies there half done goes soon.
+    world.registry.end_idle_uploads().await;
+    assert_eq!(world.uploads_on_disk(), 1, "its client may be about to go on");
+    world.pass(10);
+    world.registry.end_idle_uploads().await;
+    assert_eq!(world.uploads_on_disk(), 0);
+    world.faults().heal();
+    world.blob("a", b"abc").await;
+}
+
+#[tokio::test]
+async fn an_upload_that_lies_idle_ends_by_itself() {
+    let world = World::new().await;
+    let location = world.upload("a").await;
+    world.pass(3_599);
+    world.registry.end_idle_uploads().await;
+    world.get(&location).send().await.expect(StatusCode::NO_CONTENT);
+    world.pass(3_600);
+    world.registry.end_idle_uploads().await;
+    world.get(&location).send().await.refused(404, "BLOB_UPLOAD_UNKNOWN");
+    assert_eq!(world.uploads_on_disk(), 0);
 }
 
 #[tokio::test]

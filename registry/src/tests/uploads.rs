@@ -137,28 +137,38 @@ async fn a_body_of_another_length_than_it_says_counts_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_off_leaves_the_upload_as_it_was() {
+async fn a_chunk_that_is_cut_off_leaves_the_upload_as_it_was_and_takes_no_room() {
     let world = World::new().await;
     let location = world.upload("a").await;
     world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
     let cut = || vec![Ok(&b"lost"[..]), Err(io::ErrorKind::ConnectionReset.into())];
-    world
-        .request("PATCH", &location)
-        .stream(cut())
-        .send()
-        .await
-        .refused(400, "BLOB_UPLOAD_INVALID");
-    let put = world.request("PUT", &finish(&location, b"abclost")).stream(cut());
-    put.send().await.refused(400, "BLOB_UPLOAD_INVALID");
-    assert_eq!(world.get(&location).send().await.header("range"), "0-2");
+    for (method, uri) in [("PATCH", location.clone()), ("PUT", finish(&location, b"abclost"))] {
+        let chunk = world.request(method, &uri).header("content-range", "3-9").stream(cut());
+        chunk.send().await.refused(400, "BLOB_UPLOAD_INVALID");
+        assert_eq!(world.get(&location).send().await.header("range"), "0-2");
+        assert_eq!(std::fs::metadata(world.upload_file(&location)).unwrap().len(), 3);
+    }
     world.request("PUT", &finish(&location, b"abc")).send().await.expect(CREATED);
 }
 
 #[tokio::test]
-async fn a_request_that_is_dropped_half_way_leaves_the_upload_as_it_was() {
+async fn a_stream_that_is_cut_off_keeps_what_came_and_goes_on_there() {
     let world = World::new().await;
     let location = world.upload("a").await;
-    world.request("PATCH", &location).body(b"abc").send().await.expect(ACCEPTED);
+    let cut = || vec![Ok(&b"came"[..]), Err(io::ErrorKind::ConnectionReset.into())];
+    let stream = world.request("PATCH", &location).stream(cut());
+    stream.send().await.refused(400, "BLOB_UPLOAD_INVALID");
+    assert_eq!(world.get(&location).send().await.header("range"), "0-3");
+    let put = world.request("PUT", &finish(&location, b"camecame")).stream(cut());
+    put.send().await.refused(400, "BLOB_UPLOAD_INVALID");
+    assert_eq!(world.get(&location).send().await.header("range"), "0-7");
+    world.request("PUT", &finish(&location, b"camecame")).send().await.expect(CREATED);
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_goes_away_keeps_what_came_and_goes_on_there() {
+    let world = World::new().await;
+    let location = world.upload("a").await;
     let large = bytes::Bytes::from(vec![7; 1 << 20]);
     let endless = futures_util::stream::unfold(0, move |sent| {
         let large = large.clone();
@@ -181,18 +191,20 @@ async fn a_request_that_is_dropped_half_way_leaves_the_upload_as_it_was() {
         _ = sending.as_mut() => unreachable!("the body does not end"),
         () = arrived => {}
     }
-    // While it is written to, nobody else may; when its client has gone, the next one begins where it was acknowledged.
-    world.request("PATCH", &location).body(b"x").send().await.refused(416, "BLOB_UPLOAD_INVALID");
-    sending
-        .set(world.request("PATCH", &location).header("content-range", "3-5").body(b"def").send());
+    // While it is written to, nobody else may; when its client has gone, the next one begins behind what was written.
+    let next = || world.request("PATCH", &location).body(b"x").send();
+    next().await.refused(416, "BLOB_UPLOAD_INVALID");
+    sending.set(next());
     let mut reply = sending.as_mut().await;
     while reply.status == StatusCode::RANGE_NOT_SATISFIABLE {
         tokio::task::yield_now().await;
-        let again = world.request("PATCH", &location).header("content-range", "3-5").body(b"def");
-        reply = again.send().await;
+        reply = next().await;
     }
-    assert_eq!(reply.expect(ACCEPTED).header("range"), "0-5");
-    world.request("PUT", &finish(&location, b"abcdef")).send().await.expect(CREATED);
+    let range = reply.expect(ACCEPTED).header("range");
+    let last: usize = range.strip_prefix("0-").unwrap().parse().unwrap();
+    assert!((3 << 20..=4 << 20).contains(&last), "{last}");
+    let bytes = [vec![7; last], b"x".to_vec()].concat();
+    world.request("PUT", &finish(&location, &bytes)).send().await.expect(CREATED);
 }
 
 #[tokio::test]

@@ -168,6 +168,7 @@ fn open(store: &Store, dir: &TempDir, clock: &Arc<TestClock>) -> Registry {
         reader: store.reader(),
         control: control(store, Arc::<TestClock>::clone(clock)),
         dir: dir.path().join("registry"),
+        low_water: Some(1),
         clock: Arc::<TestClock>::clone(clock),
         service: "berth".to_owned(),
     };

@@ -3,8 +3,10 @@
 //!
 //! The writer owns the upload's lock and is passed from buffer to buffer with it. So even after a cancelled request the next
 //! one starts only when no write is under way any more, and it starts at the last acknowledged byte.
+//!
+//! A body of a length that was said counts as a whole or not at all; of a stream, each buffer counts once it is written, so
+//! that a client whose stream was cut goes on where it ended. What does not count gives its room back at once.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,7 +22,7 @@ use super::{Progress, Upload};
 use crate::body;
 use crate::error::RegistryError;
 use crate::error_kind::ErrorKind;
-use crate::files::Files;
+use crate::files::{Files, UploadFile};
 
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 256 << 10;
@@ -29,26 +31,39 @@ const MOST_BYTES: u64 = 64 << 30;
 
 struct Writer {
     files: Arc<Files>,
-    file: File,
+    upload: Arc<Upload>,
+    file: UploadFile,
     acknowledged: OwnedMutexGuard<Progress>,
     written: Progress,
+    /// Whether each buffer counts by itself.
+    is_stream: bool,
 }
 
 impl Writer {
     fn write(mut self, pieces: &[Bytes]) -> io::Result<Self> {
+        self.files.check_room(pieces.iter().map(|piece| piece.len() as u64).sum())?;
         for piece in pieces {
             self.written.sha256.update(piece);
             self.files.write(&mut self.file, piece)?;
             self.written.length += piece.len() as u64;
         }
+        if self.is_stream {
+            self.acknowledge();
+        }
         Ok(self)
+    }
+
+    fn acknowledge(&mut self) {
+        self.file.keep(self.written.length);
+        self.upload.acknowledged.store(self.written.length, Ordering::Release);
+        self.acknowledged.clone_from(&self.written);
     }
 }
 
 /// Appends `body`, whose length should be `expected`, and acknowledges it. The returned guard still excludes other writers.
 pub(crate) async fn append(
     files: &Arc<Files>,
-    upload: &Upload,
+    upload: &Arc<Upload>,
     acknowledged: OwnedMutexGuard<Progress>,
     body: Body,
     expected: Option<u64>,
@@ -58,22 +73,26 @@ pub(crate) async fn append(
     if expected.is_some_and(|expected| expected > room) {
         return Err(ErrorKind::BlobTooLarge.into());
     }
-    let (id, files) = (upload.id, Arc::clone(files));
+    let (upload, files) = (Arc::clone(upload), Arc::clone(files));
     let writing = tokio::task::spawn_blocking(move || {
-        let file = files.resume(id, before)?;
+        files.check_room(expected.unwrap_or(0))?;
+        let file = files.resume(upload.id, before)?;
         let written = acknowledged.clone();
-        Ok(Writer { files, file, acknowledged, written })
+        Ok(Writer { files, upload, file, acknowledged, written, is_stream: expected.is_none() })
     });
-    let (writer, received) = receive(writing, body, expected.unwrap_or(room)).await?;
-    let received = received?;
-    match expected {
-        None if received > room => return Err(ErrorKind::BlobTooLarge.into()),
-        Some(expected) if expected != received => return Err(ErrorKind::WrongLength.into()),
-        None | Some(_) => {}
+    let (mut writer, received) = receive(writing, body, expected.unwrap_or(room)).await?;
+    let checked = received.and_then(|received| match expected {
+        None if received > room => Err(ErrorKind::BlobTooLarge.into()),
+        Some(expected) if expected != received => Err(ErrorKind::WrongLength.into()),
+        None | Some(_) => Ok(()),
+    });
+    if let Err(error) = checked {
+        // Cuts the file to what counts.
+        tokio::task::spawn_blocking(move || drop(writer)).await.ok();
+        return Err(error);
     }
-    let Writer { files: _, file: _, mut acknowledged, written } = writer;
-    upload.acknowledged.store(written.length, Ordering::Release);
-    *acknowledged = written;
+    writer.acknowledge();
+    let Writer { acknowledged, .. } = writer;
     Ok(acknowledged)
 }
 

@@ -16,9 +16,11 @@ use super::receive::append;
 use super::{Progress, Upload};
 use crate::error::RegistryError;
 use crate::error_kind::{ChunkError, ErrorKind};
+use crate::files::Files;
 use crate::header::value;
 use crate::request_context::RequestContext;
 use crate::route::UploadId;
+use crate::shared::Shared;
 use crate::{blob, blocking, mount, range, rows};
 
 /// `POST /v2/N/blobs/uploads/`: a mount, a whole blob, or the start of an upload.
@@ -58,24 +60,40 @@ async fn open(
 ) -> Result<Arc<Upload>, RegistryError> {
     let uploads = &context.shared.uploads;
     let idle = uploads.end_idle(&context.caller.principal, context.now);
-    if !idle.is_empty() {
-        let files = Arc::clone(&context.shared.files);
-        let discarded = blocking("idle uploads cannot be removed", move || {
-            for id in idle {
-                files.discard(id);
-            }
-            Ok(())
-        });
-        discarded.await?;
-    }
+    discard(&context.shared.files, idle).await?;
     let upload = uploads.start(repository, &context.caller.principal, context.now)?;
     let (id, files) = (upload.id, Arc::clone(&context.shared.files));
-    let created = blocking("an upload cannot be started", move || files.create(id).map(drop));
+    let created = blocking("an upload cannot be started", move || {
+        files.check_room(0)?;
+        files.create(id).map(drop)
+    });
     if let Err(error) = created.await {
         uploads.end(id);
         return Err(error);
     }
     Ok(upload)
+}
+
+/// Ends uploads that lie idle; soon where the disk has no room for pushes.
+pub(crate) async fn end_idle(shared: &Shared) -> Result<(), RegistryError> {
+    let files = Arc::clone(&shared.files);
+    let room = blocking("the room of the disk cannot be read", move || files.room()).await?;
+    let idle = shared.uploads.end_all_idle(room.is_low(), shared.clock.now());
+    discard(&shared.files, idle).await
+}
+
+async fn discard(files: &Arc<Files>, idle: Vec<UploadId>) -> Result<(), RegistryError> {
+    if idle.is_empty() {
+        return Ok(());
+    }
+    let files = Arc::clone(files);
+    let discarded = blocking("idle uploads cannot be removed", move || {
+        for id in idle {
+            files.discard(id);
+        }
+        Ok(())
+    });
+    discarded.await
 }
 
 /// `PATCH`: the next chunk, or a stream of any length.
@@ -86,7 +104,7 @@ pub(crate) async fn patch(
     body: Body,
 ) -> Result<Response, RegistryError> {
     let upload = context.shared.uploads.find(id, repository, &context.caller.principal)?;
-    let progress = write(context, &upload, body).await?;
+    let progress = write_or_end(context, &upload, body).await?;
     drop(progress);
     status(&upload, StatusCode::ACCEPTED)
 }
@@ -100,7 +118,7 @@ pub(crate) async fn put(
 ) -> Result<Response, RegistryError> {
     let upload = context.shared.uploads.find(id, repository, &context.caller.principal)?;
     let digest = digest(context.query.first("digest"))?;
-    let progress = write(context, &upload, body).await?;
+    let progress = write_or_end(context, &upload, body).await?;
     finish(context, &upload, progress, digest).await
 }
 
@@ -133,10 +151,23 @@ fn digest(text: Option<&str>) -> Result<Digest, RegistryError> {
     Ok(digest.map_err(|error| ErrorKind::InvalidDigest(error.to_string()))?)
 }
 
+/// Appends the body. An upload that the disk has no room for ends, so that its room is there for others.
+async fn write_or_end(
+    context: &RequestContext,
+    upload: &Arc<Upload>,
+    body: Body,
+) -> Result<OwnedMutexGuard<Progress>, RegistryError> {
+    let written = write(context, upload, body).await;
+    if written.as_ref().is_err_and(RegistryError::is_disk_full) {
+        end(context, upload).await?;
+    }
+    written
+}
+
 /// Appends the body: a chunk with a `Content-Range` must be the next one.
 async fn write(
     context: &RequestContext,
-    upload: &Upload,
+    upload: &Arc<Upload>,
     body: Body,
 ) -> Result<OwnedMutexGuard<Progress>, RegistryError> {
     let Ok(progress) = Arc::clone(&upload.progress).try_lock_owned() else {

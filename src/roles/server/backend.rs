@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::RegistryDisk;
 use control::{Backend, Control, Setup};
 use futures_util::future::BoxFuture;
 use model::{Batch, Clock, CommitError, History, HistoryPlace, HistoryQuery, Observed, State};
@@ -16,6 +17,7 @@ pub(crate) struct ServerBackend {
     pub(crate) store: Store,
     pub(crate) observed: watch::Receiver<Observed>,
     pub(crate) readiness: watch::Receiver<admin::Readiness>,
+    pub(crate) disk: watch::Receiver<Option<RegistryDisk>>,
     pub(crate) layout: Layout,
     /// The port that the router is told to listen on; zero where it chooses by itself.
     pub(crate) router_port: u16,
@@ -45,6 +47,10 @@ impl Backend for ServerBackend {
 
     fn is_ready(&self) -> bool {
         self.readiness.borrow().all()
+    }
+
+    fn registry_disk(&self) -> Option<RegistryDisk> {
+        *self.disk.borrow()
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<State, CommitError>> {

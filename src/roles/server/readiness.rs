@@ -1,27 +1,49 @@
 //! Whether Berth can take a push, run it and serve it: what `/readyz` answers.
 
 use admin::Readiness;
+use api::RegistryDisk;
 use model::{Observed, State};
 use tokio::sync::watch;
 
-/// Follows state and observations for as long as anybody looks.
-pub(crate) fn watch(
-    mut state: watch::Receiver<State>,
-    mut observed: watch::Receiver<Observed>,
-) -> watch::Receiver<Readiness> {
-    let current = readiness(&state.borrow_and_update(), &observed.borrow_and_update());
-    let (sender, receiver) = watch::channel(current);
+use super::disk_room;
+
+/// What it depends on.
+pub(crate) struct Sources {
+    pub(crate) state: watch::Receiver<State>,
+    pub(crate) observed: watch::Receiver<Observed>,
+    pub(crate) disk: watch::Receiver<Option<RegistryDisk>>,
+}
+
+impl Sources {
+    fn look(&mut self) -> Readiness {
+        let (state, observed) = (self.state.borrow_and_update(), self.observed.borrow_and_update());
+        readiness(&state, &observed, self.disk.borrow_and_update().as_ref())
+    }
+
+    /// Waits for news; false when there can be none any more.
+    async fn changed(&mut self) -> bool {
+        let changed = tokio::select! {
+            changed = self.state.changed() => changed,
+            changed = self.observed.changed() => changed,
+            changed = self.disk.changed() => changed,
+        };
+        changed.is_ok()
+    }
+}
+
+/// Follows them for as long as anybody looks.
+pub(crate) fn watch(mut sources: Sources) -> watch::Receiver<Readiness> {
+    let (sender, receiver) = watch::channel(sources.look());
     tokio::spawn(async move {
         loop {
-            let changed = tokio::select! {
-                changed = state.changed() => changed,
-                changed = observed.changed() => changed,
+            let goes_on = tokio::select! {
+                goes_on = sources.changed() => goes_on,
                 () = sender.closed() => return,
             };
-            if changed.is_err() {
+            if !goes_on {
                 return;
             }
-            let next = readiness(&state.borrow_and_update(), &observed.borrow_and_update());
+            let next = sources.look();
             sender.send_if_modified(|known| {
                 let news = *known != next;
                 *known = next;
@@ -32,8 +54,9 @@ pub(crate) fn watch(
     receiver
 }
 
-/// The registry is ready as soon as the server is; router and instance once one of each is there.
-fn readiness(state: &State, observed: &Observed) -> Readiness {
+/// The registry is ready as soon as the server is, on a full disk too, where it serves what it has; router and instance once
+/// one of each is there.
+fn readiness(state: &State, observed: &Observed, disk: Option<&RegistryDisk>) -> Readiness {
     let serves = |id| {
         observed
             .routers
@@ -50,7 +73,11 @@ fn readiness(state: &State, observed: &Observed) -> Readiness {
     } else {
         Err("no instance is connected; see the agent's log, and whether Docker runs".to_owned())
     };
-    Readiness { parts: vec![("registry", Ok(())), ("router", router), ("instance", instance)] }
+    let low = disk.filter(|disk| disk.is_low);
+    Readiness {
+        parts: vec![("registry", Ok(())), ("router", router), ("instance", instance)],
+        warnings: low.map(disk_room::sentence).into_iter().collect(),
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +96,12 @@ mod tests {
         known.apply(&Change::from(RouterChange::Register(router)), now).unwrap();
         let state = watch::Sender::new(known);
         let observed = watch::Sender::new(Observed::new(now));
-        let mut ready = watch(state.subscribe(), observed.subscribe());
+        let disk = watch::Sender::new(None);
+        let mut ready = watch(Sources {
+            state: state.subscribe(),
+            observed: observed.subscribe(),
+            disk: disk.subscribe(),
+        });
         assert!(ready.borrow().parts[1].1.is_err());
 
         observed.send_modify(|seen| {
@@ -81,5 +113,9 @@ mod tests {
             seen.hear_router(id, false, now);
         });
         ready.wait_for(|ready| ready.parts[1].1.is_err()).await.unwrap();
+        let low = RegistryDisk { total_mib: 100, free_mib: 4, low_water_mib: 5, is_low: true };
+        disk.send_replace(Some(low));
+        let ready = ready.wait_for(|ready| !ready.warnings.is_empty()).await.unwrap();
+        assert!(ready.parts[0].1.is_ok(), "it serves what it has");
     }
 }

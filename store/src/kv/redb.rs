@@ -20,8 +20,10 @@ use super::ring::Ring;
 use super::{Committed, Kv, KvError, Pair, Range, Watch, Write, bounds, check_bounds, is_empty};
 
 mod copy;
+mod file;
 mod tables;
 
+use file::ReservedFile;
 use tables::{META, PAIRS, failed};
 
 const EPOCH: &str = "epoch";
@@ -63,20 +65,22 @@ impl RedbKv {
             if beside.try_exists().map_err(failed)? {
                 std::fs::remove_file(&beside).map_err(failed)?;
             }
-            drop(Self::on(builder().create(&beside).map_err(failed)?, None)?);
+            drop(Self::on(builder().create(&beside).map_err(failed)?)?);
             disk::rename(&beside, path).map_err(failed)?;
         }
         // Also of a store that was made when its directory alone kept others out.
         std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
-        Self::on(builder().open(path).map_err(failed)?, Some(path.to_owned()))
+        let file = ReservedFile::open(path)?;
+        let store = Self::on(builder().create_with_backend(file).map_err(failed)?)?;
+        Ok(Self { path: Some(path.to_owned()), ..store })
     }
 
     /// On another storage than a file: for tests of crashes and faults.
     pub fn on_backend(backend: impl StorageBackend) -> Result<Self, KvError> {
-        Self::on(builder().create_with_backend(backend).map_err(failed)?, None)
+        Self::on(builder().create_with_backend(backend).map_err(failed)?)
     }
 
-    fn on(database: Database, path: Option<PathBuf>) -> Result<Self, KvError> {
+    fn on(database: Database) -> Result<Self, KvError> {
         let write = database.begin_write().map_err(failed)?;
         write.open_table(PAIRS).map_err(failed)?;
         let revision = {
@@ -85,7 +89,7 @@ impl RedbKv {
         };
         write.commit().map_err(failed)?;
         let ring = Ring::new(revision, RING);
-        Ok(Self { database: Arc::new(database), path, committing: Arc::default(), ring })
+        Ok(Self { database: Arc::new(database), path: None, committing: Arc::default(), ring })
     }
 
     fn campaign_now(&self) -> Result<Epoch, KvError> {
