@@ -22,6 +22,8 @@ pub struct Config {
     pub cpu: Option<u64>,
     /// MiB of memory that the instance offers; what the host can spare where it is absent.
     pub memory: Option<u64>,
+    /// MiB that a container may write in its own file system.
+    pub container_disk: u64,
     /// Where published ports can be reached; the address that faces the server where it is absent.
     pub advertised_address: Option<IpAddr>,
     /// Where the image mirror listens; a free loopback port that is kept where it is absent.

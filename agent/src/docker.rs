@@ -69,6 +69,8 @@ pub(crate) struct EngineSetup {
     pub(crate) cgroup_version: String,
     /// Where its images and containers lie.
     pub(crate) root_dir: Option<String>,
+    /// How it stores them.
+    pub(crate) storage_driver: String,
 }
 
 /// The result of an inspection by a container's id or name.
@@ -137,6 +139,7 @@ impl Engine {
             cgroup_driver: said.cgroup_driver.map(|one| one.to_string()).unwrap_or_default(),
             cgroup_version: said.cgroup_version.map(|one| one.to_string()).unwrap_or_default(),
             root_dir: said.docker_root_dir,
+            storage_driver: said.driver.unwrap_or_default(),
         })
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use cgroup::Cgroups;
+use disk_limit::{DiskLimit, docker_bounds};
 use docker::{Engine, Executor};
 use host_info::HostInfo;
 use log_store::LogStore;
@@ -24,6 +25,7 @@ use reconciler::Reconciler;
 mod cgroup;
 mod classify;
 mod config;
+mod disk_limit;
 mod docker;
 mod docker_fault;
 mod error;
@@ -84,6 +86,11 @@ async fn start(
         Ok(cgroups) => (cgroups, None),
         Err(error) => (Cgroups::Absent, Some(sentences::divides_limits(&error))),
     };
+    let disk_limit = DiskLimit {
+        mebibytes: config.container_disk,
+        is_held_by_docker: docker_bounds(&setup.storage_driver, setup.root_dir.as_deref()),
+        measured_every: DiskLimit::EVERY,
+    };
     let host = HostInfo::read(&config, divides_limits, setup.root_dir).await?;
     let networks = engine.networks().await.map_err(|error| engine.unanswered(error))?;
     let hello = watch::Sender::new(host.hello(&about, host_info::used_subnets(&networks, None)));
@@ -114,6 +121,7 @@ async fn start(
     let owner = Owner { installation: instance.installation, instance: instance.id };
     let (platform, pulls) = (about.platform, docker::pull_limit());
     let (cgroups, host_memory) = (Arc::new(cgroups), host_info::total_memory());
-    let executor = Executor { engine, owner, mirror, platform, pulls, logs, cgroups, host_memory };
+    let executor =
+        Executor { engine, owner, mirror, platform, pulls, logs, cgroups, host_memory, disk_limit };
     Ok(Some(Reconciler::new(executor, clock, session, first.view, host, hello, ready)))
 }

@@ -24,6 +24,8 @@ pub(crate) struct Limits {
     pub(crate) memory: Option<u64>,
     /// Bytes that it is pushed back to when the host lacks memory.
     pub(crate) memory_reservation: Option<u64>,
+    /// MiB that it may write in its own file system, where Docker bounds that.
+    pub(crate) disk: Option<u64>,
     /// The control group of its task, which bounds all containers of it together.
     pub(crate) parent: Option<String>,
 }
@@ -59,6 +61,7 @@ pub(crate) fn limits(
         nano_cpus: cpu.map(|units| units.max(1).saturating_mul(NANOS_PER_UNIT)),
         memory: memory.map(bytes),
         memory_reservation: container.memory_reservation.map(bytes),
+        disk: None,
         parent,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use link::client::Session;
 use link::message::{Agent, AgentReport, Hello, SeenTask, Stream, StreamRequest};
-use model::{AgentView, Clock, ContainerName, Subnet, TaskId, Timestamp};
+use model::{AgentView, Clock, ContainerId, ContainerName, Subnet, TaskId, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -61,6 +61,8 @@ enum Input {
     Pulled(Result<Vec<String>, DockerError>),
     /// What the host and its containers use.
     Measured(Measured),
+    /// What containers have written in their own file systems, in bytes.
+    Written(Vec<(TaskId, ContainerId, u64)>),
     /// Facts for the greeting.
     Facts(Result<(EngineInfo, Networks), DockerError>),
     /// A resync is due.
@@ -88,6 +90,8 @@ pub(crate) struct Reconciler {
     facts: Poll,
     pulled_images: Poll,
     usage: Poll,
+    /// What containers have written; never due where Docker bounds that.
+    written: Poll,
     measured: Measured,
     image_gc: ImageGc,
     network: NetworkState,
@@ -107,6 +111,7 @@ impl Reconciler {
         ready: watch::Sender<bool>,
     ) -> Self {
         let now = clock.now();
+        let is_bounded = executor.disk_limit.is_held_by_docker;
         let mut reconciler = Self {
             executor,
             clock,
@@ -123,6 +128,7 @@ impl Reconciler {
             facts: Poll::Idle,
             pulled_images: Poll::Due(now.plus(IMAGE_GC_INTERVAL)),
             usage: Poll::Due(now),
+            written: if is_bounded { Poll::Idle } else { Poll::Due(now) },
             measured: Measured::default(),
             image_gc: ImageGc::default(),
             network: NetworkState::new(now),
@@ -198,6 +204,7 @@ impl Reconciler {
             Input::Facts(facts) => self.take_facts(facts, now),
             Input::Pulled(pulled) => self.take_pulled(pulled, now),
             Input::Measured(measured) => self.take_measured(measured, now),
+            Input::Written(written) => self.take_written(&written, now),
             Input::Tick => self.resync(now),
             Input::Nothing => {}
         }

@@ -66,6 +66,15 @@ pub(crate) fn process_limit(container: &ContainerName) -> String {
     )
 }
 
+/// A container has filled what it may have of the disk.
+pub(crate) fn wrote_too_much(container: &ContainerName, bytes: u64, most: u64) -> String {
+    sentence!(
+        "container `{container}` has written {} MiB in its own file system, and may write {most}: write less, remove what is \
+         not needed, or raise `agent.container_disk` on this instance",
+        bytes >> 20
+    )
+}
+
 /// The task's IP address is used already.
 pub(crate) fn address_in_use(task: &AssignedTask) -> String {
     sentence!(

@@ -82,6 +82,9 @@ fn host_config(
         // The same value forbids swap, which would otherwise double the limit.
         memory_swap: memory,
         pids_limit: Some(PIDS),
+        storage_opt: limits
+            .disk
+            .map(|size| HashMap::from([("size".to_owned(), format!("{size}M"))])),
         init: Some(true),
         privileged: Some(false),
         readonly_rootfs: Some(container.readonly_root_filesystem),

@@ -267,6 +267,14 @@ impl TaskState {
         self.fail(name, Stopped::new(StopCause::NameTaken, reason));
     }
 
+    /// Takes that a container has written more bytes in its own file system than the MiB that it may.
+    pub(crate) fn wrote_too_much(&mut self, id: &ContainerId, bytes: u64, most: u64) {
+        let found = self.containers.iter().find(|(_, one)| one.state.id() == Some(id));
+        let Some(name) = found.map(|(name, _)| name.clone()) else { return };
+        let reason = sentences::wrote_too_much(&name, bytes, most);
+        self.fail(&name, Stopped::new(StopCause::DiskLimit, reason));
+    }
+
     /// Takes the result of an Op.
     pub(crate) fn op_ended(&mut self, op: &Op, result: Result<Done, OpError>, now: Timestamp) {
         match result {

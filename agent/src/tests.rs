@@ -10,6 +10,8 @@ use model::{
 
 use crate::owner::Owner;
 
+mod docker_fixture;
+mod docker_limits;
 mod docker_real;
 mod registry;
 mod test_agent;

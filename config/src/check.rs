@@ -45,7 +45,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
         admin_listen: admin_listen?,
         link: link?,
         router: Router { listen: router_listen?.0, name: router_name },
-        agent,
+        agent: agent?,
         lease: lease?,
         port_range: port_range?.0,
         region: region?.0,
@@ -129,7 +129,7 @@ fn link(sources: &mut Sources) -> Option<Link> {
     })
 }
 
-fn agent(sources: &mut Sources) -> Agent {
+fn agent(sources: &mut Sources) -> Option<Agent> {
     let mirror = sources.values.contains_key("agent.mirror_listen");
     let docker_host = optional::<String>(sources, "agent.docker_host");
     let docker_host = docker_host.or_else(|| {
@@ -142,14 +142,16 @@ fn agent(sources: &mut Sources) -> Agent {
         let why = "other hosts cannot dial it; name the address of this host that they reach";
         unusable(sources, "agent.advertised_address", address, origin.clone(), why);
     }
-    Agent {
+    let container_disk = sources.get::<u64>("agent.container_disk");
+    Some(Agent {
         name: name(sources, "agent.name"),
         docker_host,
         cpu: optional(sources, "agent.cpu"),
         memory: optional(sources, "agent.memory"),
+        container_disk: container_disk?.0,
         advertised_address: advertised.map(|(address, _)| address),
         mirror_listen: if mirror { loopback(sources, "agent.mirror_listen") } else { None },
-    }
+    })
 }
 
 fn name(sources: &mut Sources, key: &'static str) -> String {

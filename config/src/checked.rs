@@ -105,6 +105,8 @@ pub struct Agent {
     pub cpu: Option<u64>,
     /// MiB of memory that the instance offers; what the host has unless it is set.
     pub memory: Option<u64>,
+    /// MiB that a container may write in its own file system.
+    pub container_disk: u64,
     /// Where the instance's published ports can be reached; the address that faces the server unless it is set.
     pub advertised_address: Option<IpAddr>,
     /// Where the image mirror listens: on loopback.

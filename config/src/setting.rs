@@ -53,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("agent.docker_host", None, "address of Docker; DOCKER_HOST or its usual socket"),
     setting("agent.cpu", None, "CPU units that the instance offers (1024 is a core)"),
     setting("agent.memory", None, "MiB of memory that the instance offers"),
+    setting(
+        "agent.container_disk",
+        Some("20480"),
+        "MiB that a container may write in its own file system",
+    ),
     setting("agent.advertised_address", None, "IP address of the instance's published ports"),
     setting("agent.mirror_listen", None, "address of the image mirror; a free port that is kept"),
     setting(

@@ -89,7 +89,7 @@ fn every_setting_can_come_from_the_environment() {
             "registry.listen" | "admin.listen" | "agent.mirror_listen" => "127.0.0.1:0",
             "router.listen" | "link.listen" => "0.0.0.0:0",
             "link.server" | "link.advertised_address" => "berth.example.com:7071",
-            "agent.cpu" | "agent.memory" | "registry.low_water" => "4096",
+            "agent.cpu" | "agent.memory" | "agent.container_disk" | "registry.low_water" => "4096",
             "agent.advertised_address" => "10.0.0.7",
             "lease.suspect_after" => "1s",
             "lease.disconnected_after" => "12s",

@@ -88,6 +88,8 @@ pub enum StopCause {
     CommandNotRun,
     /// An essential container went over its limit of memory.
     OutOfMemory,
+    /// A container wrote more in its own file system than it may.
+    DiskLimit,
     /// An essential container was removed, but not by Berth.
     ContainerRemoved,
     /// Its containers ended with Docker itself: its daemon or the host was restarted.
@@ -129,6 +131,7 @@ impl StopCause {
             Self::ContainerExited
             | Self::CommandNotRun
             | Self::OutOfMemory
+            | Self::DiskLimit
             | Self::ContainerRemoved => StopCode::EssentialContainerExited,
             Self::NeverHealthy
             | Self::TurnedUnhealthy

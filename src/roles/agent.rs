@@ -24,6 +24,7 @@ pub(crate) fn run(config: &Config) -> Result<(), RoleError> {
         docker_host: config.agent.docker_host.clone(),
         cpu: config.agent.cpu,
         memory: config.agent.memory,
+        container_disk: config.agent.container_disk,
         advertised_address: config.agent.advertised_address,
         mirror_listen: config.agent.mirror_listen,
     };

@@ -18,8 +18,9 @@ use super::image::PullError;
 use super::{Engine, is_missing, within};
 use crate::cgroup::Cgroups;
 use crate::classify;
+use crate::disk_limit::DiskLimit;
 use crate::error::{DockerError, OpError};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::log_store::LogStore;
 use crate::mirror::Mirror;
 use crate::next;
@@ -52,6 +53,8 @@ pub(crate) struct Executor {
     pub(crate) cgroups: Arc<Cgroups>,
     /// MiB of memory that the host has, where that is known.
     pub(crate) host_memory: Option<u64>,
+    /// What a container may write in its own file system.
+    pub(crate) disk_limit: DiskLimit,
 }
 
 /// Names the program that has a host port of the task, where it can be found.
@@ -87,6 +90,9 @@ impl Executor {
             Op::Create { image, network, stop_signal, .. } => {
                 let parent = self.bound(task).await;
                 let limits = limits::limits(task, container, parent, self.host_memory);
+                let disk = self.disk_limit;
+                let disk = disk.is_held_by_docker.then_some(disk.mebibytes);
+                let limits = Limits { disk, ..limits };
                 let owner = &self.owner;
                 let body =
                     spec::body(owner, task, container, image, network, published_on, &limits);

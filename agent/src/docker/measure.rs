@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::ContainerStatsResponse;
-use bollard::query_parameters::StatsOptions;
+use bollard::query_parameters::{InspectContainerOptions, StatsOptions};
 use disk::Room;
 use futures_util::StreamExt as _;
 use model::observed::DiskSeen;
@@ -17,6 +17,7 @@ use crate::host_info;
 use crate::spec::PIDS;
 
 const STATS: Duration = Duration::from_secs(10);
+const SIZE: Duration = Duration::from_mins(1);
 const MEBIBYTE: u64 = 1024 * 1024;
 /// What is free is told in steps of so many MiB: that a few pages come and go is no news.
 const STEP_MIB: u64 = 64;
@@ -61,6 +62,21 @@ impl Engine {
             tasks,
             at_process_limit,
         }
+    }
+
+    /// What each of these containers has written in its own file system, in bytes. Docker walks its files for that.
+    pub(crate) async fn written(
+        &self,
+        containers: Vec<(TaskId, ContainerId)>,
+    ) -> Vec<(TaskId, ContainerId, u64)> {
+        let mut all = Vec::new();
+        for (task, id) in containers {
+            let options = Some(InspectContainerOptions { size: true });
+            let seen = within(SIZE, self.docker.inspect_container(id.as_str(), options)).await;
+            let bytes = seen.ok().and_then(|seen| u64::try_from(seen.size_rw?).ok());
+            all.extend(bytes.map(|bytes| (task, id, bytes)));
+        }
+        all
     }
 
     async fn stats(&self, id: &ContainerId) -> Result<Option<ContainerStatsResponse>, DockerError> {

@@ -157,6 +157,11 @@ impl Reconciler {
             self.jobs
                 .spawn(async move { Input::Measured(engine.measure(docker_dir, running).await) });
         }
+        if self.written.is_due(now) {
+            self.written = Poll::InFlight;
+            let (engine, running) = (engine.clone(), self.running());
+            self.jobs.spawn(async move { Input::Written(engine.written(running).await) });
+        }
         if let Some(subnet) = self.subnet()
             && self.network.ready != Some(subnet)
             && (self.network.poll.is_due(now) || self.network.poll == Poll::Idle)
@@ -170,7 +175,14 @@ impl Reconciler {
 
     /// When polls are due that are not yet.
     pub(super) fn next_poll_at(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> + use<> {
-        let all = [self.list, self.facts, self.pulled_images, self.usage, self.network.poll];
+        let all = [
+            self.list,
+            self.facts,
+            self.pulled_images,
+            self.usage,
+            self.written,
+            self.network.poll,
+        ];
         all.into_iter().filter_map(move |poll| match poll {
             Poll::Due(at) if now < at => Some(at),
             Poll::Due(_) | Poll::InFlight | Poll::InFlightAndDue | Poll::Idle => None,
@@ -204,6 +216,19 @@ impl Reconciler {
             }
         }
         self.measured = measured;
+    }
+
+    /// Ends tasks that have written more than they may.
+    pub(super) fn take_written(&mut self, written: &[(TaskId, ContainerId, u64)], now: Timestamp) {
+        let limit = self.executor.disk_limit;
+        self.written = Poll::Due(now.plus(limit.measured_every));
+        let most = limit.mebibytes;
+        for (task, id, bytes) in written {
+            let is_over = *bytes > most.saturating_mul(1 << 20);
+            if let Some(runner) = self.tasks.get_mut(task).filter(|_| is_over) {
+                runner.state.wrote_too_much(id, *bytes, most);
+            }
+        }
     }
 
     fn running(&self) -> Vec<(TaskId, ContainerId)> {

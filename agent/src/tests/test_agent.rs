@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::http;
 use crate::Config;
 use crate::cgroup::Cgroups;
+use crate::disk_limit::{DiskLimit, docker_bounds};
 use crate::docker::{Engine, Executor, pull_limit};
 use crate::host_info::{self, HostInfo};
 use crate::log_store::LogStore;
@@ -84,6 +85,7 @@ impl TestAgent {
             docker_host: None,
             cpu: None,
             memory: None,
+            container_disk: 32,
             advertised_address: None,
             mirror_listen: None,
         };
@@ -117,6 +119,11 @@ impl TestAgent {
             logs: Arc::new(LogStore::new(logs.path())),
             cgroups: Arc::new(cgroups.unwrap_or(Cgroups::Absent)),
             host_memory: host_info::total_memory(),
+            disk_limit: DiskLimit {
+                mebibytes: config.container_disk,
+                is_held_by_docker: docker_bounds(&setup.storage_driver, host.docker_dir.as_deref()),
+                measured_every: Duration::from_secs(1),
+            },
         };
         let (ready, is_ready) = watch::channel(false);
         let reconciler =
