@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use listener::{Limits, Listener, Seldom};
 use model::{Clock, Epoch, Observed, State};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +38,7 @@ mod submit;
 mod subnet;
 mod writer;
 
+use accept::Tls;
 use shared::Shared;
 pub use streams::{StreamError, Streams};
 pub use submit::{Submit, SubmitError};
@@ -45,6 +46,9 @@ pub use submit::{Submit, SubmitError};
 /// The interval of beats either way, unless it is set otherwise. Three missed beats end a connection, which
 /// is less than it takes for a lease to become suspect.
 pub const BEAT: Duration = Duration::from_secs(3);
+
+/// What strangers and peers may take of the link. Many hosts may have one address, behind a NAT.
+const LIMITS: Limits = Limits { connections: 4_096, per_address: 2_048, ..Limits::DEFAULT };
 
 /// Why the link cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +114,16 @@ impl Server {
             tasks: TaskTracker::new(),
             sessions: sessions::Sessions::default(),
             subnets: subnet::SubnetAllocator::default(),
+            seldom: Seldom::default(),
         });
-        let app = routes::app(Arc::clone(&shared), mount);
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
-        accept::run(listener, acceptor, app, &shared.tasks, &shutdown).await;
+        let listener = Listener {
+            name: "link",
+            socket: listener,
+            app: routes::app(Arc::clone(&shared), mount),
+            prepare: Tls::new(tls),
+            limits: LIMITS,
+        };
+        listener.serve(&shared.tasks, &shutdown).await;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use config::Config;
 use control::{Control, Setup};
+use listener::{Limits, Listener, Plain};
 use model::{Clock, Epoch, Observed};
 use store::Store;
 use supervisor::endpoints::{Endpoints, dialable, for_others};
@@ -18,6 +19,7 @@ use supervisor::{FailureKind, Layout, RoleError, RoleKind, Step, SystemClock, li
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 mod backend;
 mod disk_room;
@@ -142,17 +144,12 @@ impl Server {
         parts.spawn(planning);
         let data_dir = layout.root().to_owned();
         parts.spawn(disk_room::run(registry.clone(), data_dir, disk, shutdown.clone()));
-        let link_listener = listen::tokio(listeners.link)?;
-        let link = link.serve(link_listener, shutdown.clone());
-        parts.spawn(async move {
-            if let Err(error) = link.await {
-                tracing::error!(%error, "the link has ended");
-            }
-        });
-        for (listener, app) in
-            [(listeners.registry, registry.router()), (listeners.admin, admin::router(admin))]
-        {
-            parts.spawn(serve_http(listen::tokio(listener)?, app, shutdown.clone()));
+        parts.spawn(serve_link(link, listen::tokio(listeners.link)?, shutdown.clone()));
+        for (name, socket, app) in [
+            ("registry", listeners.registry, registry.router()),
+            ("admin API", listeners.admin, admin::router(admin)),
+        ] {
+            parts.spawn(serve_http(name, listen::tokio(socket)?, app, shutdown.clone()));
         }
         announce(&endpoints);
         ready.send_replace(true);
@@ -186,17 +183,24 @@ async fn until_the_end(
     outcome
 }
 
+async fn serve_link(
+    link: link::server::Server,
+    socket: tokio::net::TcpListener,
+    shutdown: CancellationToken,
+) {
+    if let Err(error) = link.serve(socket, shutdown).await {
+        tracing::error!(%error, "the link has ended");
+    }
+}
+
 async fn serve_http(
-    listener: tokio::net::TcpListener,
+    name: &'static str,
+    socket: tokio::net::TcpListener,
     app: axum::Router,
     shutdown: CancellationToken,
 ) {
-    // Who asked from where is remembered.
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
-    if let Err(error) = served.await {
-        tracing::error!(%error, "a listener has ended");
-    }
+    let listener = Listener { name, socket, app, prepare: Plain, limits: Limits::DEFAULT };
+    listener.serve(&TaskTracker::new(), &shutdown).await;
 }
 
 fn registry(

@@ -27,6 +27,33 @@ fn a_log_that_cannot_be_written_ends_no_server() {
     }
 }
 
+#[test]
+fn halves_of_requests_shut_nobody_out_of_registry_admin_api_and_link() {
+    let berth = Berth::up();
+    let halves = [
+        "",
+        "GET /v2/ HTTP/1.1\r\nHost",
+        "POST /api/v1/rules HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{",
+    ];
+    let mut held = Vec::new();
+    for at in [berth.registry(), berth.admin().replace("http://", ""), berth.link()] {
+        for half in halves.iter().cycle().take(600) {
+            let mut stream = std::net::TcpStream::connect(&at).expect("it is let in");
+            stream.write_all(half.as_bytes()).expect("it is taken");
+            held.push(stream);
+        }
+    }
+    let registry = http::get(&format!("http://{}/v2/", berth.registry()));
+    assert_eq!(registry.expect("the registry answers").status, 401);
+    let admin = http::get(&format!("{}/livez", berth.admin()));
+    assert_eq!(admin.expect("the admin API answers").status, 200);
+    // An agent that starts anew dials the link.
+    berth.kill("agent");
+    until("the agent is linked", || berth.control("agent").is_some_and(|agent| agent.ready));
+    drop(held);
+    berth.down();
+}
+
 /// An installation whose data has a small file system of its own; ends before that does.
 struct OnSmallDisk {
     berth: Berth,

@@ -1,16 +1,18 @@
 //! What the link's listener answers. Joining and renewing need no certificate, since their requests carry a proof; all the
 //! rest is for registered peers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, Request, State, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use axum::{Extension, Json, Router};
 use futures_util::StreamExt as _;
+use listener::Seldom;
 
 use super::accept::PresentedPeer;
 use super::enrol::{EnrolError, is_registered};
@@ -57,12 +59,20 @@ async fn peers_only(
     next.run(request).await
 }
 
-async fn join(State(shared): State<Arc<Shared>>, Json(request): Json<JoinRequest>) -> Response {
-    answer("join", shared.join(request).await)
+async fn join(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Json(request): Json<JoinRequest>,
+) -> Response {
+    answer(&shared.seldom, client, "join", shared.join(request).await)
 }
 
-async fn renew(State(shared): State<Arc<Shared>>, Json(request): Json<RenewRequest>) -> Response {
-    answer("renew", shared.renew(&request))
+async fn renew(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Json(request): Json<RenewRequest>,
+) -> Response {
+    answer(&shared.seldom, client, "renew", shared.renew(&request))
 }
 
 async fn stream(
@@ -123,11 +133,19 @@ async fn bytes(
     (StatusCode::NO_CONTENT, [(header::CONNECTION, close)]).into_response()
 }
 
-fn answer(what: &str, answered: Result<message::CertificateResponse, EnrolError>) -> Response {
+fn answer(
+    seldom: &Seldom,
+    client: SocketAddr,
+    what: &'static str,
+    answered: Result<message::CertificateResponse, EnrolError>,
+) -> Response {
     match answered {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => {
-            tracing::warn!(%error, "refused a request to {what}");
+            if let Some(before) = seldom.tell(what, client.ip()) {
+                let from = client.ip();
+                tracing::warn!(%error, "refused a request of {from} to {what} ({before} more since the last line)");
+            }
             refuse_by(&error)
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use listener::Seldom;
 use model::{Clock, Epoch, Observed, State};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -28,4 +29,6 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     pub(super) sessions: Sessions,
     pub(super) subnets: SubnetAllocator,
+    /// What strangers can have logged.
+    pub(super) seldom: Seldom,
 }
