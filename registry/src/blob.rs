@@ -18,7 +18,8 @@ use rustix::buffer::spare_capacity;
 
 use crate::error::RegistryError;
 use crate::error_kind::ErrorKind;
-use crate::files::Known;
+use crate::files::check::Hash;
+use crate::files::{BlobFile, Files};
 use crate::header::{DIGEST, value};
 use crate::range::Ranged;
 use crate::request_context::RequestContext;
@@ -67,10 +68,63 @@ pub(crate) async fn get(
         Ranged::Unsatisfiable => return Err(ErrorKind::RangeNotSatisfiable { size }.into()),
     };
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(end - first));
-    if context.parts.method == Method::GET {
-        *response.body_mut() = stream(file, first, end);
+    if context.parts.method != Method::GET {
+        return Ok(response);
     }
+    let BlobFile { file, is_checked } = file;
+    *response.body_mut() = if is_checked || (first, end) != (0, size) {
+        stream(file, first, end)
+    } else if size <= READ_BYTES as u64 {
+        let (files, digest) = (Arc::clone(&context.shared.files), *digest);
+        let read = move || files.read_all(&digest, size);
+        Body::from(blocking("a blob cannot be read", read).await?.ok_or_else(unknown)?)
+    } else {
+        checking(context, *digest, file, end)
+    };
     Ok(response)
+}
+
+/// The bytes of a whole file, hashed on their way. Its last piece is sent only if all were right; else the connection breaks,
+/// so that the client notices.
+fn checking(context: &RequestContext, digest: Digest, file: File, end: u64) -> Body {
+    let (files, file) = (Arc::clone(&context.shared.files), Arc::new(file));
+    let begin = (0, Hash::like(&digest));
+    let pieces = futures_util::stream::try_unfold(begin, move |(at, hash)| {
+        let (files, file) = (Arc::clone(&files), Arc::clone(&file));
+        async move {
+            if at >= end {
+                return Ok::<_, io::Error>(None);
+            }
+            let read = tokio::task::spawn_blocking(move || {
+                checked_piece(&files, &digest, &file, (at, end), hash)
+            });
+            let (bytes, hash) = read.await.unwrap_or_else(|ended| Err(ended.into()))?;
+            let next = at + bytes.len() as u64;
+            Ok(Some((bytes, (next, hash))))
+        }
+    });
+    Body::from_stream(pieces)
+}
+
+fn checked_piece(
+    files: &Files,
+    digest: &Digest,
+    file: &File,
+    (at, end): (u64, u64),
+    mut hash: Hash,
+) -> io::Result<(Bytes, Hash)> {
+    let most = usize::try_from(end - at).unwrap_or(READ_BYTES).min(READ_BYTES);
+    let bytes = piece(file, at, most)?;
+    hash.update(&bytes);
+    if at + (bytes.len() as u64) < end {
+        return Ok((bytes, hash));
+    }
+    let next = Hash::like(digest);
+    if files.judge(digest, file, hash)? {
+        Ok((bytes, next))
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the blob is damaged"))
+    }
 }
 
 /// The bytes of a file from `first` to before `end`. A file that ends early breaks the connection, so that the client notices.
@@ -160,15 +214,10 @@ pub(crate) async fn settle(
 ) -> Result<(), RegistryError> {
     let shared = &context.shared;
     let lock = shared.digests.alone(*digest).await;
-    let row: Option<BlobRow> = rows::get(&shared.reader, &rows::blob(digest)).await?;
-    let known = match row {
-        Some(BlobRow { size_bytes }) => Known::Live { size: size_bytes },
-        None => Known::Unknown,
-    };
     let (files, digest) = (Arc::clone(&shared.files), *digest);
     // The lock moves into the job: it is held until the file is in place, even if the request is cancelled meanwhile.
     let lock = blocking("a blob cannot be stored", move || {
-        files.settle(id, &digest, known)?;
+        files.settle(id, &digest)?;
         Ok(lock)
     })
     .await?;

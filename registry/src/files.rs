@@ -4,22 +4,26 @@
 //!
 //! All of these functions block.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use disk::Room;
-use model::Digest;
+use model::{Clock, Digest};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::route::UploadId;
 
+pub(crate) mod check;
 pub(crate) mod disk_room;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod step;
 
+use check::{Checks, Hash};
 use disk_room::DiskRoom;
 use step::Step;
 
@@ -27,26 +31,48 @@ use step::Step;
 const READ_BYTES: usize = 256 << 10;
 
 /// The registry's directory.
-#[derive(Debug)]
 pub(crate) struct Files {
     dir: PathBuf,
     low_water: Option<u64>,
+    clock: Arc<dyn Clock>,
+    checks: Checks,
     #[cfg(test)]
-    pub(crate) faults: std::sync::Arc<faults::Faults>,
+    pub(crate) faults: Arc<faults::Faults>,
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Files").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// The file of a blob, open.
+#[derive(Debug)]
+pub(crate) struct BlobFile {
+    pub(crate) file: File,
+    /// Whether its bytes were found right within a day. Else who reads them hashes them.
+    pub(crate) is_checked: bool,
 }
 
 impl Files {
     /// Creates the directories, and removes uploads that earlier runs left unfinished: that first, since nothing else may
     /// have room before.
-    pub(crate) fn open(dir: &Path, low_water: Option<u64>) -> io::Result<Self> {
+    pub(crate) fn open(
+        dir: &Path,
+        low_water: Option<u64>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
         let files = Self {
             dir: dir.to_owned(),
             low_water,
+            clock,
+            checks: Checks::default(),
             #[cfg(test)]
-            faults: std::sync::Arc::default(),
+            faults: Arc::default(),
         };
         disk::create_dir(dir, 0o700)?;
         disk::create_dir(&files.uploads(), 0o700)?;
+        disk::create_dir(&files.quarantine(), 0o700)?;
         for entry in fs::read_dir(files.uploads())? {
             fs::remove_file(entry?.path())?;
         }
@@ -68,6 +94,10 @@ impl Files {
 
     fn uploads(&self) -> PathBuf {
         self.dir.join("uploads")
+    }
+
+    fn quarantine(&self) -> PathBuf {
+        self.dir.join("quarantine")
     }
 
     fn upload(&self, id: UploadId) -> PathBuf {
@@ -141,14 +171,11 @@ impl Files {
         }
     }
 
-    /// Makes an upload the file of the blob that its bytes hash to, durably. A good file that is there already stays.
-    pub(crate) fn settle(&self, id: UploadId, digest: &Digest, known: Known) -> io::Result<()> {
+    /// Makes an upload the file of the blob that its bytes hash to, durably. It takes the place of one that is there already:
+    /// that may have changed on disk since, and what was just pushed has not.
+    pub(crate) fn settle(&self, id: UploadId, digest: &Digest) -> io::Result<()> {
         let (from, to) = (self.upload(id), self.blob(digest));
-        if let Known::Live { size } = known
-            && self.has(digest, size)?
-        {
-            return fs::remove_file(from);
-        }
+        self.checks.forget(digest);
         self.step(Step::SyncFile)?;
         File::open(&from)?.sync_data()?;
         self.step(Step::Rename)?;
@@ -167,9 +194,12 @@ impl Files {
     }
 
     /// The file of a blob; None where a row says more than the disk holds.
-    pub(crate) fn read(&self, digest: &Digest, size: u64) -> io::Result<Option<File>> {
+    pub(crate) fn read(&self, digest: &Digest, size: u64) -> io::Result<Option<BlobFile>> {
         match File::open(self.blob(digest)) {
-            Ok(file) if file.metadata()?.len() == size => Ok(Some(file)),
+            Ok(file) if file.metadata()?.len() == size => {
+                let is_checked = self.checks.counts(digest, self.clock.now());
+                Ok(Some(BlobFile { file, is_checked }))
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(_) | Err(_) => {
                 tracing::error!("the file of `{digest}` is damaged or gone; a push of it heals it");
@@ -178,12 +208,46 @@ impl Files {
         }
     }
 
-    /// The bytes of a small blob; None where a row says more than the disk holds.
+    /// The bytes of a small blob; None where the disk does not hold what a row says.
     pub(crate) fn read_all(&self, digest: &Digest, size: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some(mut file) = self.read(digest, size)? else { return Ok(None) };
+        let Some(BlobFile { mut file, is_checked }) = self.read(digest, size)? else {
+            return Ok(None);
+        };
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         file.read_to_end(&mut bytes)?;
+        if !is_checked {
+            let mut hash = Hash::like(digest);
+            hash.update(&bytes);
+            if !self.judge(digest, &file, hash)? {
+                return Ok(None);
+            }
+        }
         Ok(Some(bytes))
+    }
+
+    /// Whether a blob's bytes, which were read from this file, are right. Where they are not, the file goes to the
+    /// quarantine, so that nobody gets them again and a push heals it.
+    pub(crate) fn judge(&self, digest: &Digest, read: &File, hash: Hash) -> io::Result<bool> {
+        if hash.finish() == *digest {
+            self.checks.note(digest, self.clock.now());
+            return Ok(true);
+        }
+        let from = self.blob(digest);
+        let to = self.quarantine().join(format!("{}-{}", digest.algorithm(), digest.hex()));
+        let inode = read.metadata()?.ino();
+        let is_read = |path: &Path| fs::metadata(path).is_ok_and(|there| there.ino() == inode);
+        // A push may put another one in its place at any moment, also between these two steps.
+        if is_read(&from) {
+            fs::rename(&from, &to)?;
+            if !is_read(&to) {
+                fs::rename(&to, &from)?;
+            }
+            tracing::error!(
+                "the file of `{digest}` does not hold what was pushed any more; it is in `{}` now, and a push heals it",
+                self.quarantine().display()
+            );
+        }
+        Ok(false)
     }
 
     #[cfg(test)]
@@ -221,15 +285,6 @@ impl Drop for UploadFile {
             tracing::warn!(%error, "an upload cannot be cut to what counts of it");
         }
     }
-}
-
-/// What the rows say of a blob before its file is settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// Nothing: a file of its digest is an orphan and is replaced.
-    Unknown,
-    /// It is a blob of this size.
-    Live { size: u64 },
 }
 
 /// SHA-256 or SHA-512 of bytes in memory, as `like` is.

@@ -97,7 +97,7 @@ impl Registry {
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let Config { reader, control, dir, low_water, clock, service } = config;
         let failed = |source| OpenError { dir: dir.display().to_string(), source };
-        let files = Files::open(&dir, low_water).map_err(failed)?;
+        let files = Files::open(&dir, low_water, Arc::clone(&clock)).map_err(failed)?;
         let tokens = Tokens::open(&dir).map_err(failed)?;
         let shared = Shared {
             reader,

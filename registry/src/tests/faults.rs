@@ -1,9 +1,10 @@
 //! A disk and a store that fail at every step: what was acknowledged stays, what was not is not there, and afterwards the
 //! same push works.
 
-use std::io;
+use std::io::{self, Read as _, Seek as _, Write as _};
 
 use http::StatusCode;
+use model::Digest;
 
 use super::world::{OCI_IMAGE, World, image};
 use crate::files;
@@ -145,6 +146,77 @@ async fn under_the_low_water_mark_pushes_are_refused_and_all_else_goes_on() {
     assert_eq!(world.uploads_on_disk(), 0);
     world.faults().heal();
     world.blob("a", b"abc").await;
+}
+
+impl World {
+    /// Turns one bit of a blob's file, as a disk may.
+    fn rot(&self, digest: &Digest) {
+        let path = self.registry.shared.files.blob(digest);
+        let mut file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        let at = bytes.len() / 2;
+        file.seek(io::SeekFrom::Start(at as u64)).unwrap();
+        file.write_all(&[bytes[at] ^ 1]).unwrap();
+    }
+
+    fn in_quarantine(&self) -> usize {
+        std::fs::read_dir(self.dir.path().join("registry/quarantine")).unwrap().count()
+    }
+}
+
+#[tokio::test]
+async fn a_blob_whose_bytes_have_changed_reaches_nobody_whole_and_a_push_heals_it() {
+    let world = World::new().await;
+    for size in [1, 256 << 10, 1 << 20] {
+        let bytes = vec![7; size];
+        let digest = world.blob("a", &bytes).await;
+        let blob = format!("/v2/a/blobs/{digest}");
+        world.rot(&digest);
+        let (damaged, is_whole) = world.get(&blob).send_until_cut().await;
+        let is_refused = damaged.status == StatusCode::NOT_FOUND;
+        assert!(is_refused || (!is_whole && damaged.body.len() < size), "{size}");
+        world.request("HEAD", &blob).send().await.expect(StatusCode::NOT_FOUND);
+        world.blob("a", &bytes).await;
+        let healed = world.get(&blob).send().await.expect(StatusCode::OK);
+        assert!(healed.body == bytes);
+    }
+    assert_eq!(world.in_quarantine(), 3);
+}
+
+#[tokio::test]
+async fn a_push_replaces_what_has_changed_on_disk_also_if_nobody_has_noticed() {
+    let world = World::new().await;
+    let digest = world.blob("a", b"layer").await;
+    world.rot(&digest);
+    world.blob("b", b"layer").await;
+    for repository in ["a", "b"] {
+        let blob = format!("/v2/{repository}/blobs/{digest}");
+        assert_eq!(&world.get(&blob).send().await.expect(StatusCode::OK).body[..], b"layer");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_whose_bytes_have_changed_is_not_served() {
+    let world = World::new().await;
+    let manifest = world.image("a", "v1", b"layer").await;
+    world.rot(&files::sha256(&manifest));
+    let get = || world.get("/v2/a/manifests/v1").send();
+    get().await.refused(404, "MANIFEST_UNKNOWN");
+    world.manifest("a", "v1", OCI_IMAGE, &manifest).await.expect(StatusCode::CREATED);
+    get().await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_blob_is_hashed_by_its_first_read_in_a_day() {
+    let world = World::new().await;
+    let digest = world.blob("a", b"layer").await;
+    let get = || async { world.get(&format!("/v2/a/blobs/{digest}")).send().await };
+    get().await.expect(StatusCode::OK);
+    world.rot(&digest);
+    get().await.expect(StatusCode::OK);
+    world.pass(24 * 60 * 60);
+    get().await.refused(404, "BLOB_UNKNOWN");
 }
 
 #[tokio::test]

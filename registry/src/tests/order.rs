@@ -99,8 +99,8 @@ async fn a_row_comes_after_its_file_is_synced_renamed_and_its_directory_synced()
     let durable = ["Create", "Write", "SyncFile", "Rename", "SyncDirectory"];
     assert_eq!(world.faults().journal(), [&durable[..], &["link", "holder", "blob"]].concat());
     world.blob("b", b"{}").await;
-    let known = ["Create", "Write", "link", "holder", "blob"];
-    assert_eq!(world.faults().journal(), known, "a file that is there is not written again");
+    let again = [&durable[..], &["link", "holder", "blob"]].concat();
+    assert_eq!(world.faults().journal(), again, "what is there may have changed on disk");
     let put = world.manifest("a", "v1", OCI_IMAGE, &image(b"{}", &[])).await;
     put.expect(StatusCode::CREATED);
     let expect = [&["edge"], &durable[..], &["manifest", "blob", "tag"]].concat();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::header::{CONTENT_LENGTH, HeaderName, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use model::{
@@ -245,10 +246,24 @@ impl TestRequest<'_> {
     }
 
     pub(super) async fn send(self) -> Reply {
+        let (reply, is_whole) = self.send_until_cut().await;
+        assert!(is_whole, "the answer was cut off: {reply:?}");
+        reply
+    }
+
+    /// What came of the answer, and whether it came to its end.
+    pub(super) async fn send_until_cut(self) -> (Reply, bool) {
         let response = self.world.registry.router().oneshot(self.request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Reply { status: parts.status, headers: parts.headers, body }
+        let (mut body, mut bytes, mut is_whole) = (body.into_data_stream(), Vec::new(), true);
+        while let Some(piece) = body.next().await {
+            match piece {
+                Ok(piece) => bytes.extend_from_slice(&piece),
+                Err(_) => is_whole = false,
+            }
+        }
+        let body = bytes.into();
+        (Reply { status: parts.status, headers: parts.headers, body }, is_whole)
     }
 }
 
