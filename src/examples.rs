@@ -63,6 +63,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("instance rm", &["berth instance rm host-1"]),
     ("image ls", &["berth image ls"]),
     ("image tags", &["berth image tags team/hello"]),
+    ("image verify", &["berth image verify", "berth image verify --detach"]),
     ("rule ls", &["berth rule ls"]),
     (
         "rule add",

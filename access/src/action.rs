@@ -29,6 +29,10 @@ actions! {
     StatusGet = "status:Get",
     /// Stop all tasks and drain all services.
     InstallationStop = "installation:Stop",
+    /// Read how far a verification of all images is.
+    InstallationGetImageVerification = "installation:GetImageVerification",
+    /// Verify all images.
+    InstallationVerifyImages = "installation:VerifyImages",
     /// List clusters.
     ClusterList = "cluster:List",
     /// Read what happened in a cluster.

@@ -14,7 +14,7 @@ use utoipa::openapi::{
 const TOKEN: &str = "token";
 
 /// What the first part of a path is about, in the order in which readers meet it.
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("status", "How everything is."),
     ("deploy", "From an image to a service that answers, in one request."),
     ("services", "Services keep as many tasks of a task definition running as they should."),
@@ -32,6 +32,10 @@ const TAGS: [(&str, &str); 14] = [
     ("rules", "Rules say which requests go where."),
     ("repositories", "Repositories hold the images that were pushed."),
     ("tags", "Tags name images of a repository."),
+    (
+        "image-verification",
+        "A verification reads all images and finds those whose bytes have changed on disk.",
+    ),
 ];
 /// What an installation as a whole is asked to do.
 const INSTALLATION: (&str, &str) =

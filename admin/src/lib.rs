@@ -38,7 +38,7 @@ mod task;
 mod task_definition;
 
 pub(crate) use shared::Api;
-pub use shared::{Admin, Logs, Readiness};
+pub use shared::{Admin, Images, Logs, Readiness};
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +59,7 @@ fn api() -> OpenApiRouter<Api> {
         .routes(routes!(router::remove))
         .routes(routes!(image::repositories))
         .routes(routes!(image::tags))
+        .routes(routes!(image::verification, image::verify))
         .routes(routes!(routing::listeners))
         .routes(routes!(routing::target_groups))
         .routes(routes!(routing::rules, routing::create_rule))

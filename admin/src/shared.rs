@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use api::ImageVerification;
 use bytes::Bytes;
 use control::Control;
 use futures_util::future::BoxFuture;
@@ -17,6 +18,8 @@ pub struct Admin {
     pub control: Control,
     /// Where logs of running tasks come from.
     pub logs: Arc<dyn Logs>,
+    /// What reads all images.
+    pub images: Arc<dyn Images>,
     /// Whether registry and router accept and the local instance is ready, with a sentence where not.
     pub ready: watch::Receiver<Readiness>,
 }
@@ -54,6 +57,15 @@ pub trait Logs: Send + Sync {
         follow: bool,
         tail: Option<u32>,
     ) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, String>>;
+}
+
+/// What reads all images of the registry and compares them with their digests.
+pub trait Images: Send + Sync {
+    /// The verification that goes on, or the last one.
+    fn verification(&self) -> Option<ImageVerification>;
+
+    /// Begins one, unless one goes on; the error is a sentence for people.
+    fn verify(&self) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// What handlers share.

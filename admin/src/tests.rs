@@ -16,7 +16,7 @@ use store::Store;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-use crate::{Admin, Logs, Readiness, router};
+use crate::{Admin, Images, Logs, Readiness, router};
 
 mod access;
 mod backend;
@@ -69,6 +69,31 @@ impl Logs for Lines {
             Err("the instance is away".to_owned())
         };
         Box::pin(async { answer })
+    }
+}
+
+/// A registry that finds one damaged blob as soon as it looks.
+#[derive(Debug, Default)]
+struct Rotten(std::sync::Mutex<Option<api::ImageVerification>>);
+
+impl Images for Rotten {
+    fn verification(&self) -> Option<api::ImageVerification> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Result<(), String>> {
+        let damaged =
+            api::DamagedBlob { digest: digest(1), repositories: vec!["hello".parse().unwrap()] };
+        *self.0.lock().unwrap() = Some(api::ImageVerification {
+            started_at: now(),
+            ended_at: Some(now()),
+            blobs_count: 2,
+            checked_count: 2,
+            checked_bytes: 10,
+            damaged_count: 1,
+            damaged: vec![damaged],
+        });
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -193,6 +218,7 @@ impl World {
                 Arc::new(Ticks(AtomicI64::new(1))),
             ),
             logs: Arc::new(Lines(instance_id(1))),
+            images: Arc::new(Rotten::default()),
             ready: readiness,
         });
         Self { store, observed, ready, app, admin, other }

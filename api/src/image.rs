@@ -108,3 +108,41 @@ impl From<Platform> for String {
         platform.to_string()
     }
 }
+
+/// The verification of all images that goes on, or the last one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastImageVerification {
+    /// Null where there was none yet.
+    pub verification: Option<ImageVerification>,
+}
+
+/// How far a verification of all images is: each blob is read, and its bytes are compared with its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageVerification {
+    /// When it was asked for.
+    pub started_at: Timestamp,
+    /// When it ended; null while it goes on.
+    pub ended_at: Option<Timestamp>,
+    /// Blobs there were at its start.
+    pub blobs_count: u64,
+    /// Blobs that were read.
+    pub checked_count: u64,
+    /// Their bytes.
+    pub checked_bytes: u64,
+    /// Blobs whose file is gone or holds other bytes than were pushed.
+    pub damaged_count: u64,
+    /// The first 1,000 of them.
+    pub damaged: Vec<DamagedBlob>,
+}
+
+/// A blob that is not served any more, until a push brings it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DamagedBlob {
+    /// Its digest.
+    pub digest: Digest,
+    /// The repositories that show it.
+    pub repositories: Vec<RepositoryName>,
+}

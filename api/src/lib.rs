@@ -29,7 +29,9 @@ pub use cluster::{Cluster, ClusterQuery, default_cluster};
 pub use deploy::{DeployRequest, DeployResponse, HealthCheckSettings, InferredValue};
 pub use event::{ClusterEvent, InstanceEvent};
 pub use header::{EntityTag, IdempotencyKey, IfMatch};
-pub use image::{ListTagsQuery, Platform, Repository, Tag};
+pub use image::{
+    DamagedBlob, ImageVerification, LastImageVerification, ListTagsQuery, Platform, Repository, Tag,
+};
 pub use installation::{Done, Remaining, StopQuery};
 pub use instance::{CreateJoinTokenRequest, Disk, Instance, JoinToken, UpdateInstanceRequest};
 pub use json_cause::json_cause;

@@ -217,6 +217,11 @@ fn images() {
         "mediaType": "application/vnd.oci.image.manifest.v1+json", "sizeBytes": 1000,
         "platforms": ["linux/amd64"], "exposedPorts": [80, 8080], "pushedAt": AT, "pushedBy": "user/admin",
     }));
+    check::<LastImageVerification>(&json!({"verification": null}));
+    check::<LastImageVerification>(&json!({"verification": {
+        "startedAt": AT, "endedAt": null, "blobsCount": 9, "checkedCount": 3, "checkedBytes": 1000, "damagedCount": 1,
+        "damaged": [{"digest": format!("sha256:{}", "0f".repeat(32)), "repositories": ["team/hello"]}],
+    }}));
 }
 
 #[test]
@@ -224,6 +229,7 @@ fn the_whole() {
     check::<Status>(&json!({
         "version": "0.1.0", "installation": ID, "epoch": 3, "revision": 17, "ready": true,
         "registryAddress": "localhost:5000", "routerUrl": null, "linkAddress": "127.0.0.1:7071",
+        "registryDisk": {"totalMib": 1000, "freeMib": 40, "lowWaterMib": 50, "isLow": true},
         "instances": [instance()], "routers": [router()], "services": [service()],
     }));
     check::<Remaining>(&json!({"services": 1, "tasks": 2}));

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use api::client::CallError;
 use api::{
-    Deployment, Disk, InferredValue, LeftOutField, RegistryDisk, Router, Service, ServiceEvent,
-    ServiceProblem, Task,
+    Deployment, Disk, ImageVerification, InferredValue, LeftOutField, RegistryDisk, Router,
+    Service, ServiceEvent, ServiceProblem, Task,
 };
 use model::sentence::say;
 use model::{
@@ -243,6 +243,30 @@ pub(crate) fn disk_nearly_full(instance: &str, disk: &Disk) -> String {
         size(disk.free_mib << 20),
         size(disk.total_mib << 20)
     )
+}
+
+/// How far a verification of all images is.
+pub(crate) fn verifying(now: &ImageVerification) -> String {
+    sentence!(
+        "verifying images: {} of {}, {}",
+        now.checked_count,
+        count(now.blobs_count, "blob"),
+        size(now.checked_bytes)
+    )
+}
+
+/// What a verification has found.
+pub(crate) fn verified(last: &ImageVerification) -> String {
+    let read = format!("{}, {}", count(last.checked_count, "blob"), size(last.checked_bytes));
+    if last.ended_at.is_none() {
+        return sentence!("verifying images; `berth image verify` shows how far that is");
+    }
+    match last.damaged_count {
+        0 => sentence!("{read}: all are as they were pushed"),
+        damaged => sentence!(
+            "{read}: {damaged} damaged or gone. They are not served; push these images again to heal them"
+        ),
+    }
 }
 
 /// A registry that takes no pushes.

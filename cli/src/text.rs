@@ -36,7 +36,8 @@ pub(crate) fn time(at: Timestamp) -> String {
 }
 
 /// `1 task`, `2 tasks`.
-pub(crate) fn count(number: u32, noun: &str) -> String {
+pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
+    let number: u64 = number.into();
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 

@@ -1,7 +1,7 @@
 //! Repositories and tags of the registry.
 
 use access::{Resource, ResourceKind};
-use api::{ListTagsQuery, Page, PageQuery};
+use api::{Done, ListTagsQuery, Page, PageQuery};
 
 use crate::describe::image::{repository, tag};
 use crate::page::page;
@@ -14,6 +14,40 @@ pub struct ListRepositories(pub PageQuery);
 /// The tags of a repository in byte order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListTags(pub ListTagsQuery);
+
+/// How far a verification of all images is; whoever may ask is told by the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetImageVerification;
+
+/// Verifies all images; the registry begins once it is recorded who asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifyImages;
+
+impl Request for GetImageVerification {
+    const OPERATION: Operation = Operation::GetImageVerification;
+    type Answer = Done;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::installation())
+    }
+
+    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        Ok(Decision::read(|_| Ok(Done {})))
+    }
+}
+
+impl Request for VerifyImages {
+    const OPERATION: Operation = Operation::VerifyImages;
+    type Answer = Done;
+
+    fn resource(&self, _: &View<'_>) -> Result<Resource, Refused> {
+        Ok(Resource::installation())
+    }
+
+    fn decide<'r>(&'r self, _: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
+        Ok(Decision::change(Vec::new(), |_| Ok(Done {})))
+    }
+}
 
 impl Request for ListRepositories {
     const OPERATION: Operation = Operation::ListRepositories;

@@ -49,7 +49,7 @@ pub use deploy::DeployService;
 pub use entity_tag::Tagged;
 pub use event::ListServiceEvents;
 pub use event_list::{ListClusterEvents, ListInstanceEvents};
-pub use image::{ListRepositories, ListTags};
+pub use image::{GetImageVerification, ListRepositories, ListTags, VerifyImages};
 pub use installation::{GetStopProgress, ResumeInstallation, StopInstallation};
 pub use instance::{GetInstance, ListInstances, RemoveInstance, UpdateInstance};
 pub use join_token::CreateJoinToken;

@@ -79,6 +79,10 @@ operations! {
     StopInstallation: (InstallationStop on Installation); Whole, Changes;
     /// Ends the suspension of all instances.
     ResumeInstallation: (InstallationStop on Installation); Whole, Changes;
+    /// How far a verification of all images is.
+    GetImageVerification: (InstallationGetImageVerification on Installation); Whole, Reads;
+    /// Reads all images and compares them with their digests.
+    VerifyImages: (InstallationVerifyImages on Installation); Whole, Changes;
 
     /// Clusters.
     ListClusters: (ClusterList on Cluster); Listed, Reads;

@@ -38,6 +38,11 @@ pub(crate) struct RegistryError {
 }
 
 impl RegistryError {
+    /// What is wrong, for people.
+    pub(crate) fn sentence(&self) -> String {
+        say(self.kind.to_string())
+    }
+
     /// Whether the disk has no room.
     pub(crate) fn is_disk_full(&self) -> bool {
         matches!(*self.kind, ErrorKind::DiskFull)

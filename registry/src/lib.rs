@@ -15,11 +15,13 @@ use axum::routing::any;
 use control::Control;
 use model::Clock;
 use store::Reader;
+use tokio_util::sync::CancellationToken;
 
 use crate::access_token::Tokens;
 use crate::files::Files;
 use crate::lock::Locks;
 use crate::upload::Uploads;
+use crate::verification::Verifying;
 
 mod access_token;
 mod blob;
@@ -44,10 +46,12 @@ mod scope;
 mod shared;
 mod token;
 mod upload;
+mod verification;
 
 pub(crate) use blocking::blocking;
 pub use files::disk_room::DiskRoom;
 pub(crate) use shared::Shared;
+pub use verification::{DamagedBlob, Verification};
 
 #[cfg(test)]
 mod tests;
@@ -108,6 +112,7 @@ impl Registry {
             service: service.replace(|c: char| !c.is_ascii_graphic() || c == '"' || c == '\\', "-"),
             tokens,
             uploads: Uploads::default(),
+            verifying: Verifying::open(&dir),
             digests: Locks::default(),
             repositories: Locks::default(),
         };
@@ -124,6 +129,22 @@ impl Registry {
     pub async fn end_idle_uploads(&self) {
         // What failed is in the log, and the next call tries again.
         upload::serve::end_idle(&self.shared).await.ok();
+    }
+
+    /// The verification of all blobs that goes on, or the last one.
+    pub fn verification(&self) -> Option<Verification> {
+        self.shared.verifying.get()
+    }
+
+    /// Begins one, unless one goes on; the error is a sentence for people.
+    pub async fn verify(&self) -> Result<(), String> {
+        let begun = verification::run::begin(&self.shared).await;
+        begun.map_err(|error| error.sentence())
+    }
+
+    /// Does what [`Registry::verify`] begins, until `shutdown`.
+    pub async fn run_verifications(&self, shutdown: CancellationToken) {
+        verification::run::run(Arc::clone(&self.shared), shutdown).await;
     }
 
     /// Serves `/v2/`. Where a request's extensions hold a [`model::Principal`], that is the caller; else the request's

@@ -21,6 +21,9 @@ use crate::error::RegistryError;
 /// Rows that one step of a scan reads.
 pub(crate) const STEP: usize = 90;
 
+/// What the keys of all blobs begin with.
+pub(crate) const BLOBS: &[u8] = b"blob/";
+
 pub(crate) fn blob(digest: &Digest) -> Vec<u8> {
     format!("blob/{digest}").into_bytes()
 }

@@ -11,6 +11,7 @@ use crate::access_token::Tokens;
 use crate::files::Files;
 use crate::lock::Locks;
 use crate::upload::Uploads;
+use crate::verification::Verifying;
 
 /// What all requests share.
 pub(crate) struct Shared {
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) service: String,
     pub(crate) tokens: Tokens,
     pub(crate) uploads: Uploads,
+    pub(crate) verifying: Verifying,
     /// Held alone while a blob's file is put in place and its row committed.
     pub(crate) digests: Locks<Digest>,
     /// Shared by pushes of manifests, held alone by deletes: what a push has seen stays until its rows are there.

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 mod backend;
 mod disk_room;
 mod first_start;
+mod images;
 mod logs;
 mod planning;
 mod readiness;
@@ -118,6 +119,7 @@ impl Server {
         let admin = admin::Admin {
             control,
             logs: Arc::new(logs::FromAgents(streams.clone())),
+            images: Arc::new(images::OfRegistry(registry.clone())),
             ready: ready_parts,
         };
         let link = link::server::Server {
@@ -142,6 +144,8 @@ impl Server {
 
         let mut parts = JoinSet::new();
         parts.spawn(planning);
+        let (verifying, ended) = (registry.clone(), shutdown.clone());
+        parts.spawn(async move { verifying.run_verifications(ended).await });
         let data_dir = layout.root().to_owned();
         parts.spawn(disk_room::run(registry.clone(), data_dir, disk, shutdown.clone()));
         parts.spawn(serve_link(link, listen::tokio(listeners.link)?, shutdown.clone()));

@@ -215,3 +215,33 @@ fn a_push_in_flight_survives_the_end_of_the_server() {
     docker::run(&berth, &["image", "rm", &image]).ok();
     berth.down();
 }
+
+#[test]
+fn a_layer_that_changed_on_disk_is_found_and_the_next_push_heals_it() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    let image = docker::import_random(&berth, "rotten", 8 << 20);
+    docker::run(&berth, &["push", &image]).ok();
+    berth.run(&["image", "verify"]).ok();
+
+    let blobs = berth.data().join("server/registry/blobs/sha256");
+    let files = std::fs::read_dir(blobs).expect("a directory").flatten();
+    let files = files.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten());
+    let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
+    files.sort_by_key(|path| path.metadata().map_or(0, |about| about.len()));
+    let layer = files.last().expect("a layer was pushed");
+    let bytes = std::fs::read(layer).expect("it is readable");
+    let flipped: Vec<u8> = [&bytes[..5_000], &[bytes[5_000] ^ 1], &bytes[5_001..]].concat();
+    disk::write(layer, &flipped, 0o600).expect("it is written");
+
+    let said = berth.run(&["image", "verify"]);
+    let hex = layer.file_name().expect("a digest").to_string_lossy().into_owned();
+    assert!(said.code == 1 && said.stdout.contains(&hex), "{said:?}");
+    assert!(said.stdout.contains("rotten"), "{said:?}");
+    docker::run(&berth, &["push", &image]).ok();
+    berth.run(&["image", "verify"]).ok();
+    docker::run(&berth, &["image", "rm", &image]).ok();
+    docker::run(&berth, &["pull", &image]).ok();
+    docker::run(&berth, &["image", "rm", &image]).ok();
+    berth.down();
+}

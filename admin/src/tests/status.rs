@@ -179,3 +179,13 @@ async fn down_does_not_wait_for_what_is_only_kept_for_a_router_that_is_away() {
     hear(true, now());
     assert_eq!(world.get("/down").await.ok(), json!({"services": 0, "tasks": 1}));
 }
+
+#[tokio::test]
+async fn images_are_verified_when_that_is_asked_for_and_the_last_result_is_kept() {
+    let world = World::new().await;
+    let none = world.get("/image-verification").await.ok();
+    assert_eq!(none, json!({ "verification": null }));
+    let begun = world.ask("POST", "/image-verification", Body::empty()).await.ok();
+    assert_eq!(begun["verification"]["damaged"][0]["repositories"], json!(["hello"]));
+    assert_eq!(world.get("/image-verification").await.ok(), begun);
+}

@@ -10,11 +10,12 @@ use crate::header::{IdempotencyKey, IfMatch};
 use crate::{
     Cluster, ClusterEvent, ClusterQuery, CreateJoinTokenRequest, CreateRuleRequest,
     CreateServiceRequest, DeployRequest, DeployResponse, Done, Instance, InstanceEvent, JoinToken,
-    ListEventsQuery, ListServicesQuery, ListTagsQuery, ListTaskDefinitionsQuery, ListTasksQuery,
-    Listener, LogsQuery, Page, PageQuery, RegisterTaskDefinitionQuery, Remaining, Repository,
-    RollbackRequest, Router, Rule, RunTaskRequest, RunTaskResponse, Service, ServiceEvent,
-    ServiceRevision, Status, StopQuery, StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition,
-    TaskDefinitionReference, UpdateInstanceRequest, UpdateServiceRequest,
+    LastImageVerification, ListEventsQuery, ListServicesQuery, ListTagsQuery,
+    ListTaskDefinitionsQuery, ListTasksQuery, Listener, LogsQuery, Page, PageQuery,
+    RegisterTaskDefinitionQuery, Remaining, Repository, RollbackRequest, Router, Rule,
+    RunTaskRequest, RunTaskResponse, Service, ServiceEvent, ServiceRevision, Status, StopQuery,
+    StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition, TaskDefinitionReference,
+    UpdateInstanceRequest, UpdateServiceRequest,
 };
 
 type Answer<T> = Result<T, CallError>;
@@ -39,6 +40,16 @@ impl Client {
     /// there are.
     pub async fn stop_installation(&self, only: Option<InstanceId>) -> Answer<Remaining> {
         self.post(&["down"], &StopQuery { instance: only }, &Done {}, None).await
+    }
+
+    /// How far a verification of all images is.
+    pub async fn image_verification(&self) -> Answer<LastImageVerification> {
+        self.get(&["image-verification"], &NO_QUERY).await
+    }
+
+    /// Begins a verification of all images, unless one goes on.
+    pub async fn verify_images(&self) -> Answer<LastImageVerification> {
+        self.post(&["image-verification"], &NO_QUERY, &Done {}, None).await
     }
 
     /// How many services and tasks still have to stop, of one instance or of all.

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 
 use http::StatusCode;
 use model::Digest;
+use tokio_util::sync::CancellationToken;
 
 use super::world::{OCI_IMAGE, World, image};
 use crate::files;
@@ -217,6 +218,52 @@ async fn a_blob_is_hashed_by_its_first_read_in_a_day() {
     get().await.expect(StatusCode::OK);
     world.pass(24 * 60 * 60);
     get().await.refused(404, "BLOB_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_verification_finds_what_changed_and_goes_on_after_a_restart() {
+    let mut world = World::new().await;
+    let mut blobs = Vec::new();
+    for n in 0..250_u32 {
+        blobs.push(world.blob("a", &n.to_be_bytes()).await);
+    }
+    world.registry.verify().await.unwrap();
+    // A life that ends before it has done much.
+    let stop = CancellationToken::new();
+    let registry = world.registry.clone();
+    let (running, ending) = (registry.run_verifications(stop.clone()), async {
+        while registry.verification().unwrap().checked < 120 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    });
+    tokio::join!(running, ending);
+    blobs.sort();
+    world.rot(&blobs[240]);
+    std::fs::remove_file(world.registry.shared.files.blob(&blobs[241])).unwrap();
+    world.restart();
+    let begun = world.registry.verification().unwrap();
+    assert!(begun.ended_at.is_none() && (100..=120).contains(&begun.checked), "{begun:?}");
+
+    let (registry, stop) = (world.registry.clone(), CancellationToken::new());
+    let (running, ending) = (registry.run_verifications(stop.clone()), async {
+        while registry.verification().unwrap().ended_at.is_none() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    });
+    tokio::join!(running, ending);
+    let found = world.registry.verification().unwrap();
+    assert_eq!((found.blobs, found.checked, found.damaged), (250, 250, 2));
+    let listed: Vec<_> = found.listed.iter().map(|blob| blob.digest).collect();
+    assert_eq!(listed, blobs[240..242]);
+    assert_eq!(found.listed[0].repositories, ["a".parse().unwrap()]);
+    assert_eq!(world.in_quarantine(), 1);
+    let gone = format!("/v2/a/blobs/{}", blobs[240]);
+    world.get(&gone).send().await.refused(404, "BLOB_UNKNOWN");
+    // The next one begins anew.
+    world.registry.verify().await.unwrap();
+    assert_eq!(world.registry.verification().unwrap().checked, 0);
 }
 
 #[tokio::test]

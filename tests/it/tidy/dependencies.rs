@@ -113,7 +113,10 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ),
     ("tokio-rustls", &["link"]),
     ("tokio-tungstenite", &["link"]),
-    ("tokio-util", &["agent", "berth", "demo", "link", "listener", "router", "supervisor"]),
+    (
+        "tokio-util",
+        &["agent", "berth", "demo", "link", "listener", "registry", "router", "supervisor"],
+    ),
     ("toml", &["berth", "config"]),
     ("tower", &["link", "listener"]),
     (
