@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub struct Config {
     /// The agent's own directory.
     pub dir: PathBuf,
+    /// The file that the agent's process holds locked while it runs.
+    pub lock: PathBuf,
     /// The server's link address as `HOST:PORT`.
     pub server: String,
     /// The token that it joins with while it has no identity.

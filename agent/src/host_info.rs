@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 
 use link::message::{Hello, HostReport};
 use model::{HostIdentity, InstanceId, Resources, Subnet};
@@ -31,6 +32,8 @@ pub(crate) struct HostInfo {
     divides_limits: Option<String>,
     /// Where Docker's images and containers lie.
     pub(crate) docker_dir: Option<String>,
+    /// What this process holds locked.
+    pub(crate) lock: PathBuf,
 }
 
 impl HostInfo {
@@ -67,6 +70,7 @@ impl HostInfo {
             advertised_address: address,
             divides_limits,
             docker_dir,
+            lock: config.lock.clone(),
         })
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use model::{AssignedTask, ContainerName, InstallationId, InstanceId, TaskId};
 
@@ -13,6 +14,8 @@ const CONTAINER: &str = "berth.container";
 const SERVICE: &str = "berth.service";
 const CLUSTER: &str = "berth.cluster";
 const DEFINITION: &str = "berth.task-definition";
+/// On a network: the file that the agent which made it holds locked while it runs.
+const LOCK: &str = "berth.lock";
 
 /// Labels as Docker has them.
 pub(crate) type Labels = HashMap<String, String>;
@@ -42,6 +45,20 @@ impl Owner {
         let labels =
             [(INSTALLATION, self.installation.to_string()), (INSTANCE, self.instance.to_string())];
         labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The same with the lock of its agent, which says whether the network is in use.
+    pub(crate) fn network_labels(&self, lock: &Path) -> Labels {
+        let mut labels = self.labels();
+        labels.insert(LOCK.to_owned(), lock.display().to_string());
+        labels
+    }
+
+    /// The owner of a network and the lock of its agent, by these labels.
+    pub(crate) fn of_network(labels: &Labels) -> Option<(Self, PathBuf)> {
+        let installation = labels.get(INSTALLATION)?.parse().ok()?;
+        let instance = labels.get(INSTANCE)?.parse().ok()?;
+        Some((Self { installation, instance }, labels.get(LOCK)?.into()))
     }
 
     /// The labels of a task's container: its identity, and for people its cluster, service and task definition.

@@ -17,6 +17,7 @@ pub(crate) fn run(config: &Config) -> Result<(), RoleError> {
     role.server = Some(server.clone());
     let agent = agent::Config {
         dir: role.dir(),
+        lock: role.lock(),
         server,
         join_token: config.join_token.clone(),
         name: config.agent.name.clone(),

@@ -112,7 +112,7 @@ impl Role {
     }
 
     fn try_lock(&self) -> Result<Option<disk::Lock>, RoleError> {
-        let path = self.layout.run_file(self.kind, "lock");
+        let path = self.lock();
         disk::Lock::acquire(&path).map_err(RoleError::file(&path))
     }
 
@@ -142,6 +142,11 @@ impl Role {
     /// The role's own directory.
     pub fn dir(&self) -> PathBuf {
         self.layout.dir(self.kind)
+    }
+
+    /// The file that the role's process holds locked.
+    pub fn lock(&self) -> PathBuf {
+        self.layout.run_file(self.kind, "lock")
     }
 
     /// The listener of a setting, which outlives this process where a supervisor keeps it; else one of its own.

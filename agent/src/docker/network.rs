@@ -1,6 +1,7 @@
 //! The instance's one Docker network: a bridge with the subnet that the server assigns. It is never removed while containers
 //! are attached to it.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
@@ -44,6 +45,7 @@ impl Engine {
         &self,
         owner: &Owner,
         subnet: Subnet,
+        lock: &Path,
     ) -> Result<(), NetworkError> {
         let network = owner.network();
         let failed = |error| NetworkError::Docker { network: network.clone(), error };
@@ -58,7 +60,7 @@ impl Engine {
         let request = NetworkCreateRequest {
             name: network.clone(),
             driver: Some("bridge".to_owned()),
-            labels: Some(owner.labels()),
+            labels: Some(owner.network_labels(lock)),
             ipam: Some(Ipam {
                 config: Some(vec![IpamConfig {
                     subnet: Some(subnet.to_string()),
@@ -95,6 +97,27 @@ impl Engine {
         }
     }
 
+    /// Removes networks of agents that are gone: nobody holds their lock, and they have no container. One that comes back
+    /// makes its network anew.
+    pub(crate) async fn remove_abandoned_networks(&self, own: &Owner) {
+        let Ok(all) = self.networks().await else { return };
+        for network in all.0 {
+            let Some((owner, lock)) = Owner::of_network(&network.labels) else { continue };
+            let is_left = owner != *own && network.name == owner.network() && is_free(lock).await;
+            if !is_left || !self.list(&owner).await.is_ok_and(|left| left.is_empty()) {
+                continue;
+            }
+            match within(CALL, self.docker.remove_network(&network.id)).await {
+                Ok(()) => {
+                    tracing::info!("removed the Docker network `{}`, which was left", network.name);
+                }
+                Err(error) => {
+                    tracing::debug!("the Docker network `{}` stays: {error}", network.name);
+                }
+            }
+        }
+    }
+
     /// Removes the network with its former subnet, unless containers are attached to it.
     async fn make_way(&self, own: &NetworkInfo, wanted: Subnet) -> Result<(), NetworkError> {
         let network = own.name.clone();
@@ -115,6 +138,16 @@ impl Engine {
             Ok(()) | Err(_) => Ok(()),
         }
     }
+}
+
+/// Whether nobody holds a lock. One that cannot be looked at may be held.
+async fn is_free(lock: PathBuf) -> bool {
+    let look = move || match lock.try_exists() {
+        Ok(true) => disk::Lock::acquire(&lock).is_ok_and(|taken| taken.is_some()),
+        Ok(false) => true,
+        Err(_) => false,
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or(false)
 }
 
 fn one(network: Network) -> NetworkInfo {

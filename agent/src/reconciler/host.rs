@@ -167,8 +167,10 @@ impl Reconciler {
             && (self.network.poll.is_due(now) || self.network.poll == Poll::Idle)
         {
             self.network.poll = Poll::InFlight;
+            let lock = self.host.lock.clone();
             self.jobs.spawn(async move {
-                Input::Network(subnet, engine.ensure_network(&owner, subnet).await)
+                engine.remove_abandoned_networks(&owner).await;
+                Input::Network(subnet, engine.ensure_network(&owner, subnet, &lock).await)
             });
         }
     }
@@ -257,6 +259,7 @@ impl Reconciler {
             return;
         }
         let tidying = async {
+            self.executor.engine.remove_abandoned_networks(&self.executor.owner).await;
             let left = self.executor.engine.list(&self.executor.owner).await;
             if !left.is_ok_and(|left| left.is_empty()) {
                 return;

@@ -280,3 +280,26 @@ async fn a_subnet_that_is_taken_is_told_to_the_server() {
     agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
     fixture.close(agent, vec![task]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_of_an_agent_that_is_gone_goes_and_one_of_another_that_runs_stays() {
+    let (fixture, gone, running) =
+        (Fixture::open().await, Fixture::open().await, Fixture::open().await);
+    let dir = tempfile::tempdir().unwrap();
+    let lock = dir.path().join("agent.lock");
+    let held = disk::Lock::acquire(&lock).unwrap().unwrap();
+    let (engine, _) = crate::docker::Engine::connect(None).await.unwrap();
+    let never = dir.path().join("never.lock");
+    engine.ensure_network(&gone.owner, gone.subnet, &never).await.unwrap();
+    engine.ensure_network(&running.owner, running.subnet, &lock).await.unwrap();
+    let there = async |fixture: &Fixture| {
+        let all = engine.networks().await.unwrap().0;
+        all.iter().any(|network| fixture.owner.has(&network.labels))
+    };
+    let agent = fixture.start_agent(&[]).await;
+    agent.ready.clone().wait_for(|ready| *ready).await.unwrap();
+    assert_eq!((there(&gone).await, there(&running).await), (false, true));
+    drop(held);
+    fixture.close(agent, Vec::new()).await;
+    assert!(!there(&running).await);
+}

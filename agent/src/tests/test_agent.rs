@@ -49,6 +49,18 @@ pub(crate) struct TestAgent {
     stop: CancellationToken,
     working: JoinHandle<()>,
     _logs: tempfile::TempDir,
+    _lock: disk::Lock,
+}
+
+/// MiB that containers of tests may write.
+const CONTAINER_DISK: u64 = 32;
+
+fn disk_limit(storage_driver: &str, docker_dir: Option<&str>) -> DiskLimit {
+    DiskLimit {
+        mebibytes: CONTAINER_DISK,
+        is_held_by_docker: docker_bounds(storage_driver, docker_dir),
+        measured_every: Duration::from_secs(1),
+    }
 }
 
 /// A new installation and instance.
@@ -74,10 +86,12 @@ impl TestAgent {
         view: AgentView,
     ) -> Self {
         let logs = tempfile::tempdir().unwrap();
+        let lock = disk::Lock::acquire(&logs.path().join("lock")).unwrap().unwrap();
         let (engine, about) =
             Engine::connect(docker).await.expect("these tests need a Docker Engine");
         let config = Config {
             dir: std::path::PathBuf::new(),
+            lock: logs.path().join("lock"),
             server: "127.0.0.1:1".to_owned(),
             join_token: None,
             name: "test".to_owned(),
@@ -85,7 +99,7 @@ impl TestAgent {
             docker_host: None,
             cpu: None,
             memory: None,
-            container_disk: 32,
+            container_disk: CONTAINER_DISK,
             advertised_address: None,
             mirror_listen: None,
         };
@@ -119,11 +133,7 @@ impl TestAgent {
             logs: Arc::new(LogStore::new(logs.path())),
             cgroups: Arc::new(cgroups.unwrap_or(Cgroups::Absent)),
             host_memory: host_info::total_memory(),
-            disk_limit: DiskLimit {
-                mebibytes: config.container_disk,
-                is_held_by_docker: docker_bounds(&setup.storage_driver, host.docker_dir.as_deref()),
-                measured_every: Duration::from_secs(1),
-            },
+            disk_limit: disk_limit(&setup.storage_driver, host.docker_dir.as_deref()),
         };
         let (ready, is_ready) = watch::channel(false);
         let reconciler =
@@ -139,6 +149,7 @@ impl TestAgent {
             stop,
             working,
             _logs: logs,
+            _lock: lock,
         }
     }
 

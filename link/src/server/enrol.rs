@@ -15,6 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 
+use super::clean;
 use super::shared::Shared;
 use super::submit::SubmitError;
 use crate::authority::{self, AuthorityError};
@@ -107,6 +108,7 @@ impl Shared {
         request: JoinRequest,
     ) -> Result<CertificateResponse, EnrolError> {
         let JoinRequest { token, secret, role, request, hello } = request;
+        let hello = clean::hello(hello);
         let known =
             self.state.borrow().join_token(token).cloned().ok_or(EnrolError::TokenUnknown)?;
         let text = JoinTokenText { fingerprint: String::new(), id: token, secret };

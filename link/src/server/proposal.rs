@@ -8,12 +8,12 @@ use model::{
     TaskStatus, Timestamp,
 };
 
+use super::clean::{self, LINE_BYTES};
 use crate::certificate::PeerId;
 use crate::message::{AgentReport, Hello, SeenTask};
 
-/// How many of a container's last lines, and how many bytes of each sentence, are kept.
+/// How many of a container's last lines are kept.
 const TAIL_LINES: usize = 20;
-const LINE_BYTES: usize = 1024;
 
 /// What is to be recorded of a peer's input.
 #[derive(Debug)]
@@ -53,8 +53,8 @@ fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option
             let known = state.router(id)?;
             Some(Change::from(RouterChange::Register(Router {
                 id,
-                name: cut(&hello.name),
-                version: cut(&hello.version),
+                name: hello.name.clone(),
+                version: hello.version.clone(),
                 registered_at: known.registered_at.min(at),
             })))
         }
@@ -62,14 +62,14 @@ fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option
             let host = hello.host.as_ref()?;
             Some(Change::from(InstanceChange::Report(InstanceReport {
                 instance,
-                name: cut(&hello.name),
+                name: hello.name.clone(),
                 capacity: host.capacity.clone(),
                 platform: host.platform.clone(),
                 host: host.identity.clone(),
                 advertised_address: host.advertised_address,
-                agent_version: cut(&hello.version),
-                docker_version: cut(&host.docker_version),
-                divides_limits: host.divides_limits.as_deref().map(cut),
+                agent_version: hello.version.clone(),
+                docker_version: host.docker_version.clone(),
+                divides_limits: host.divides_limits.clone(),
             })))
         }
     }
@@ -108,10 +108,8 @@ fn container(seen: &TaskContainer) -> TaskContainer {
     }
 }
 
-/// At most `LINE_BYTES`, and without control characters: they could drive a terminal, and JSON takes six bytes for each.
 fn cut(text: &str) -> String {
-    let text = &text[..text.floor_char_boundary(LINE_BYTES)];
-    text.replace(|letter: char| letter.is_control() && letter != '\t', "\u{fffd}")
+    clean::text(text, LINE_BYTES)
 }
 
 #[cfg(test)]

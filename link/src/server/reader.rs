@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::clean;
 use super::close::CloseReason;
 use super::frames::{Source, next};
 use super::recorder::PeerInput;
@@ -36,7 +37,10 @@ pub(super) async fn read_loop<R: Role>(
         };
         missed = 0;
         match frame {
-            Ok(Up::Hello { hello, .. }) => input.send_modify(|input| input.hello = *hello),
+            Ok(Up::Hello { hello, .. }) => {
+                let hello = clean::hello(*hello);
+                input.send_modify(|input| input.hello = hello);
+            }
             Ok(Up::Report(report)) => R::report(shared, session, id, report, input),
             Ok(Up::Beat) => {}
             Err(reason) => return reason,

@@ -10,6 +10,7 @@ use model::chain;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::clean;
 use super::close::CloseReason;
 use super::frames::{Sink, Source, next, send};
 use super::reader::read_loop;
@@ -53,7 +54,9 @@ pub(super) async fn run<R: Role>(shared: Arc<Shared>, id: R::Id, socket: WebSock
 /// The first frame: the greeting, and the protocol that both use.
 async fn greeting<R: Role>(source: &mut Source) -> Result<(u32, Hello), CloseReason> {
     match next::<R::Report>(source).await? {
-        Up::Hello { protocol, newest, hello } => Ok((negotiate(protocol, newest)?, *hello)),
+        Up::Hello { protocol, newest, hello } => {
+            Ok((negotiate(protocol, newest)?, clean::hello(*hello)))
+        }
         Up::Report(_) | Up::Beat => Err(CloseReason::GreetingMissing),
     }
 }
