@@ -131,6 +131,19 @@ fn pull(
     }
 }
 
+/// What it means that Docker refused an image with a layer that is compressed with zstd: where it has no other cause, that
+/// this Docker cannot read it.
+pub(crate) fn zstd(task: &AssignedTask, container: &ContainerName, error: &DockerError) -> OpError {
+    if let DockerError::Refused { status, message } = error
+        && DockerFault::of(*status, message) == DockerFault::Other
+    {
+        let image = sentences::image_of(task, container);
+        let reason = sentences::zstd(&image, message.trim());
+        return OpError::Fatal(Stopped::new(StopCause::ImagePull, reason));
+    }
+    docker(&Op::Pull { container: container.clone() }, task, error)
+}
+
 /// What it means for a pull that the mirror could not serve it.
 pub(crate) fn mirror(
     task: &AssignedTask,

@@ -23,6 +23,8 @@ use crate::error::MirrorError;
 mod serve;
 mod verify;
 
+/// What a frame of zstd begins with (RFC 8878 section 3.1.1).
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Where the chosen address is kept, so that images keep their names over a restart.
 const FILE: &str = "mirror";
 
@@ -31,7 +33,15 @@ const FILE: &str = "mirror";
 pub(crate) struct Mirror {
     address: SocketAddr,
     secret: String,
-    pulls: Mutex<HashMap<String, Option<MirrorError>>>,
+    pulls: Mutex<HashMap<String, Pull>>,
+}
+
+/// What is known of a pull.
+#[derive(Debug, Default)]
+struct Pull {
+    failure: Option<MirrorError>,
+    /// Whether something of it was compressed with zstd.
+    has_zstd: bool,
 }
 
 /// The credentials that Docker gets for one pull.
@@ -60,7 +70,7 @@ impl Mirror {
     /// Credentials for one pull.
     pub(crate) fn issue_credentials(self: &Arc<Self>) -> PullCredentials {
         let user = random();
-        self.pulls().insert(user.clone(), None);
+        self.pulls().insert(user.clone(), Pull::default());
         PullCredentials { mirror: Arc::clone(self), user }
     }
 
@@ -77,13 +87,22 @@ impl Mirror {
     /// Records why a pull fails. A final error is not replaced by a later one.
     fn record(&self, user: &str, error: MirrorError) {
         if let Some(known) = self.pulls().get_mut(user)
-            && !matches!(known, Some(MirrorError::NotFound))
+            && !matches!(known.failure, Some(MirrorError::NotFound))
         {
-            *known = Some(error);
+            known.failure = Some(error);
         }
     }
 
-    fn pulls(&self) -> MutexGuard<'_, HashMap<String, Option<MirrorError>>> {
+    /// Records the first bytes of a body.
+    fn record_begin(&self, user: &str, bytes: &[u8]) {
+        if bytes.starts_with(&ZSTD)
+            && let Some(known) = self.pulls().get_mut(user)
+        {
+            known.has_zstd = true;
+        }
+    }
+
+    fn pulls(&self) -> MutexGuard<'_, HashMap<String, Pull>> {
         self.pulls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,7 +120,12 @@ impl PullCredentials {
 
     /// Why the mirror could not serve the pull, if it could not.
     pub(crate) fn failure(&self) -> Option<MirrorError> {
-        self.mirror.pulls().get(&self.user).cloned().flatten()
+        self.mirror.pulls().get(&self.user)?.failure.clone()
+    }
+
+    /// Whether something that was pulled is compressed with zstd, which Docker before 23.0 cannot read.
+    pub(crate) fn has_zstd(&self) -> bool {
+        self.mirror.pulls().get(&self.user).is_some_and(|pull| pull.has_zstd)
     }
 }
 

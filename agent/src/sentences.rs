@@ -111,6 +111,15 @@ pub(crate) fn pull_failed(image: &str, message: &str) -> String {
     sentence!("image `{image}` cannot be pulled: {message}")
 }
 
+/// Docker cannot read an image with a layer that is compressed with zstd.
+pub(crate) fn zstd(image: &str, message: &str) -> String {
+    sentence!(
+        "image `{image}` has a layer that is compressed with zstd, which this Docker cannot read ({message}): use Docker 23.0 \
+         or later on this instance, or push the image with gzip, as `docker buildx build --output \
+         type=image,compression=gzip,force-compression=true,push=true` does"
+    )
+}
+
 /// The mirror could not serve a pull.
 pub(crate) fn mirror(image: &str, error: &MirrorError) -> String {
     match error {

@@ -135,6 +135,7 @@ impl Executor {
         match self.engine.pull(&self.mirror, &container.image).await {
             Ok(()) => Ok(Done::Pulled),
             Err(PullError::Mirror(error)) => Err(classify::mirror(task, name, &error)),
+            Err(PullError::Zstd(error)) => Err(classify::zstd(task, name, &error)),
             Err(PullError::Docker(error)) => {
                 let op = Op::Pull { container: name.clone() };
                 Err(classify::docker(&op, task, &error))

@@ -31,6 +31,8 @@ pub(crate) fn pull_limit() -> Arc<Semaphore> {
 pub(super) enum PullError {
     /// By the mirror, which knows the cause.
     Mirror(MirrorError),
+    /// By Docker, which could not read a layer: one is compressed with zstd.
+    Zstd(DockerError),
     /// By Docker.
     Docker(DockerError),
 }
@@ -111,7 +113,11 @@ impl Engine {
                 Ok(Some(Err(error))) => docker_error(error),
                 Err(_) => DockerError::Timeout(PULL_IDLE),
             };
-            return Err(credentials.failure().map_or(PullError::Docker(error), PullError::Mirror));
+            return Err(match credentials.failure() {
+                Some(failure) => PullError::Mirror(failure),
+                None if credentials.has_zstd() => PullError::Zstd(error),
+                None => PullError::Docker(error),
+            });
         }
     }
 }

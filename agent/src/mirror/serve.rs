@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::TryStreamExt as _;
 use link::client::Http;
 use model::{Digest, RepositoryName};
 use serde_json::json;
@@ -151,8 +152,15 @@ impl Serving {
         let body = if status.is_success() && request.method == Method::GET {
             let mirror = Arc::clone(&self.mirror);
             let pull = pull.to_owned();
+            let (beginning, began) = (Arc::clone(&mirror), pull.clone());
+            let mut is_first = true;
+            let bytes = answer.bytes_stream().inspect_ok(move |bytes| {
+                if std::mem::take(&mut is_first) {
+                    beginning.record_begin(&began, bytes);
+                }
+            });
             let record = move |error| mirror.record(&pull, error);
-            Body::from_stream(verify::checked(answer.bytes_stream(), digest, record))
+            Body::from_stream(verify::checked(bytes, digest, record))
         } else {
             Body::from_stream(answer.bytes_stream())
         };

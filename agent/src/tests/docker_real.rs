@@ -206,6 +206,24 @@ async fn an_image_that_is_missing_fails_at_once_and_a_damaged_one_never_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_layer_that_this_docker_cannot_read_is_named_and_not_tried_again() {
+    let fixture = Fixture::with(Registry::with_zstd().await);
+    let task = fixture.task(WAITS);
+    let agent = fixture.start_agent(std::slice::from_ref(&task)).await;
+    let version = agent.hello.borrow().host.clone().unwrap().docker_version;
+    let major: u32 = version.split('.').next().unwrap().parse().unwrap();
+    if major >= 23 {
+        agent.until("it runs", task.id, |seen| seen.status == TaskStatus::Running).await;
+    } else {
+        let is_over = |seen: &link::message::SeenTask| seen.status == TaskStatus::Stopped;
+        let stopped = agent.until("it fails", task.id, is_over).await.stopped.unwrap();
+        assert_eq!(stopped.cause, Some(StopCause::ImagePull));
+        assert!(stopped.reason.contains("zstd"), "{}", stopped.reason);
+    }
+    fixture.close(agent, vec![task]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_is_waited_for_and_stopping_ends_the_wait() {
     let fixture = Fixture::open().await;
     fixture.registry.go_away();

@@ -68,6 +68,19 @@ impl Registry {
 
     /// The same with an image that names this as its stop signal.
     pub(crate) async fn with_image(stop_signal: Option<&str>) -> Self {
+        Self::with(stop_signal, MediaType::ImageLayer, |layer| layer).await
+    }
+
+    /// The same with a layer in zstd's format.
+    pub(crate) async fn with_zstd() -> Self {
+        Self::with(None, MediaType::ImageLayerZstd, |layer| zstd(&layer)).await
+    }
+
+    async fn with(
+        stop_signal: Option<&str>,
+        layer_type: MediaType,
+        pack: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Self {
         let layer = layer();
         let mut root = RootFs::default();
         root.set_diff_ids(vec![digest(&layer).to_string()]);
@@ -80,6 +93,7 @@ impl Registry {
             config.set_config(Some(inner));
         }
         let config = serde_json::to_vec(&config).unwrap();
+        let layer = pack(layer);
         let described = |media_type: MediaType, bytes: &[u8]| {
             let digest: oci_spec::image::Digest = digest(bytes).to_string().parse().unwrap();
             Descriptor::new(media_type, bytes.len() as u64, digest)
@@ -88,7 +102,7 @@ impl Registry {
             .schema_version(SCHEMA_VERSION)
             .media_type(MediaType::ImageManifest)
             .config(described(MediaType::ImageConfig, &config))
-            .layers(vec![described(MediaType::ImageLayer, &layer)]);
+            .layers(vec![described(layer_type, &layer)]);
         let manifest = serde_json::to_vec(&manifest.build().unwrap()).unwrap();
         let image =
             PinnedImage { repository: "team/shell".parse().unwrap(), digest: digest(&manifest) };
@@ -211,6 +225,22 @@ async fn answer(State(content): State<Arc<Content>>, request: Request) -> Respon
     let digest = digest.to_string();
     ([(header::CONTENT_TYPE.as_str(), kind), ("docker-content-digest", &digest)], bytes)
         .into_response()
+}
+
+/// A frame of raw blocks (RFC 8878 sections 3.1.1.1 and 3.1.1.2): zstd's format without its compression.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    const MOST: usize = 128 << 10;
+    // One segment, whose size follows in four bytes.
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0];
+    frame.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+    let blocks = bytes.len().div_ceil(MOST);
+    for (n, block) in bytes.chunks(MOST).enumerate() {
+        let is_last = u32::from(n + 1 == blocks);
+        let header = is_last | (u32::try_from(block.len()).unwrap() << 3);
+        frame.extend(&header.to_le_bytes()[..3]);
+        frame.extend(block);
+    }
+    frame
 }
 
 fn digest(bytes: &[u8]) -> Digest {
