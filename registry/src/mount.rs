@@ -1,6 +1,7 @@
 //! Cross-repository mounts: a blob that another repository shows is shown here too, if the caller may read it there.
 //! Everything else, a wrong name or a missing permission, is answered as if mounts were not supported, so that a mount does
-//! not reveal what the caller may not read.
+//! not reveal what the caller may not read. That goes for a token that is too narrow, too: containerd before 2.1, and what
+//! builds with it, takes no other answer than 202 there.
 
 use std::sync::Arc;
 

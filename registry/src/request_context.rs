@@ -198,7 +198,12 @@ fn challenge(
     let service = &shared.service;
     let mut text = format!("Bearer realm=\"{}\",service=\"{service}\"", realm(parts));
     if let Permission::Action(action, resource) = permission {
-        text = format!("{text},scope=\"{}\"", scope::wanted(*action, resource));
+        let mut scopes = scope::wanted(*action, resource);
+        if let Some(source) = mount_source(parts) {
+            let pull = scope::wanted(Action::RepositoryPull, &Resource::repository(&source));
+            scopes = format!("{scopes} {pull}");
+        }
+        text = format!("{text},scope=\"{scopes}\"");
     }
     // RFC 6750 section 3.1.
     let error = match why {
@@ -214,6 +219,14 @@ fn challenge(
         Ok(value) => error.with(WWW_AUTHENTICATE, value),
         Err(_) => error,
     }
+}
+
+/// The repository that a request mounts a blob from. A token for the mount must cover it too, and a client asks for what the
+/// challenge names.
+fn mount_source(parts: &Parts) -> Option<RepositoryName> {
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    query.first("mount").filter(|_| parts.method == http::Method::POST)?;
+    query.first("from")?.parse().ok()
 }
 
 /// Where this client gets tokens: at the host by which it reached the registry, so that any name works.

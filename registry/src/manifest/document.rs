@@ -98,6 +98,12 @@ impl Descriptor {
             || self.media_type.contains(".foreign.")
     }
 
+    /// Whether it names a blob, as some of an index do: the cache that a build exports (`cacheconfig.v0`) is an index of
+    /// layers and of its own configuration.
+    pub(crate) fn is_blob(&self) -> bool {
+        !self.media_type.is_empty() && ManifestKind::parse(&self.media_type).is_err()
+    }
+
     /// Whether it is an attestation of another image of the index, which never runs.
     pub(crate) fn is_attestation(&self) -> bool {
         let annotations = self.annotations.as_ref();

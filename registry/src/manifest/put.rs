@@ -114,7 +114,8 @@ impl Children {
     ) -> Result<Self, RegistryError> {
         let reader = &context.shared.reader;
         let mut children = Self { blobs: BTreeMap::new(), manifests: BTreeMap::new() };
-        for descriptor in document.config.iter().chain(&document.layers) {
+        let blobs = document.manifests.iter().filter(|one| one.is_blob());
+        for descriptor in document.config.iter().chain(&document.layers).chain(blobs) {
             let key = rows::link(repository, &descriptor.digest);
             match rows::get(reader, &key).await? {
                 Some(BlobRow { size_bytes }) => {
@@ -125,7 +126,7 @@ impl Children {
                 None => return Err(missing(&descriptor.digest)),
             }
         }
-        for descriptor in &document.manifests {
+        for descriptor in document.manifests.iter().filter(|one| !one.is_blob()) {
             let key = rows::manifest(repository, &descriptor.digest);
             let row: Option<ManifestRow> = rows::get(reader, &key).await?;
             let row = row.ok_or_else(|| missing(&descriptor.digest))?;

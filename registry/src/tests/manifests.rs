@@ -256,3 +256,32 @@ async fn an_index_with_attestations_is_one_of_its_images() {
     let put = world.manifest("a", "v1", OCI_INDEX, index.to_string().as_bytes()).await;
     put.refused(400, "MANIFEST_BLOB_UNKNOWN");
 }
+
+/// As `--cache-to type=registry,image-manifest=false` pushes it.
+#[tokio::test]
+async fn a_cache_of_buildkit_is_an_index_of_blobs() {
+    let world = World::new().await;
+    let (layer, config) = (b"layer".as_slice(), b"{\"layers\":[]}".as_slice());
+    let cache_config = "application/vnd.buildkit.cacheconfig.v0";
+    let index = json!({
+        "schemaVersion": 2, "mediaType": OCI_INDEX,
+        "manifests": [descriptor(OCI_LAYER, layer), descriptor(cache_config, config)],
+    });
+    let index = serde_json::to_vec(&index).unwrap();
+    let put = || world.manifest("cache", "latest", OCI_INDEX, &index);
+    world.blob("cache", layer).await;
+    put().await.refused(400, "MANIFEST_BLOB_UNKNOWN");
+    world.blob("cache", config).await;
+    put().await.expect(StatusCode::CREATED);
+    let got = world.get("/v2/cache/manifests/latest").send().await.expect(StatusCode::OK);
+    assert_eq!(got.body, index);
+    // What it names stays as long as it does.
+    let blob = format!("/v2/cache/blobs/{}", files::sha256(layer));
+    world.request("DELETE", &blob).send().await.refused(405, "UNSUPPORTED");
+    world
+        .request("DELETE", &format!("/v2/cache/manifests/{}", files::sha256(&index)))
+        .send()
+        .await
+        .expect(StatusCode::ACCEPTED);
+    world.request("DELETE", &blob).send().await.expect(StatusCode::ACCEPTED);
+}

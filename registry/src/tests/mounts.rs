@@ -43,16 +43,20 @@ async fn a_mount_that_cannot_be_becomes_an_upload() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_read_the_source_mounts_nothing() {
+async fn a_mount_asks_for_a_token_that_reads_its_source_and_mounts_nothing_without_one() {
     let world = World::new().await;
     let digest = world.blob("a", b"shared").await;
+    let uri = format!("/v2/b/blobs/uploads/?mount={digest}&from=a");
+    let scopes = r#"scope="repository:b:pull,push repository:a:pull""#;
     let token = world.access_token(&["repository:b:pull,push"]).await;
-    for query in [format!("mount={digest}&from=a"), format!("mount={digest}")] {
-        let uri = format!("/v2/b/blobs/uploads/?{query}");
-        world.stranger("POST", &uri).bearer(&token).send().await.expect(ACCEPTED);
+    let challenged = world.stranger("POST", &uri).send().await.refused(401, "UNAUTHORIZED");
+    let header = challenged.header("www-authenticate");
+    assert!(header.contains(scopes), "{header}");
+    let anywhere = format!("/v2/b/blobs/uploads/?mount={digest}");
+    for uri in [&uri, &anywhere] {
+        world.stranger("POST", uri).bearer(&token).send().await.expect(ACCEPTED);
     }
     let token = world.access_token(&["repository:b:pull,push", "repository:a:pull"]).await;
-    let uri = format!("/v2/b/blobs/uploads/?mount={digest}&from=a");
     world.stranger("POST", &uri).bearer(&token).send().await.expect(StatusCode::CREATED);
 }
 
