@@ -62,7 +62,8 @@ impl Weight {
 /// Changes in their order, in batches that each fit one commit.
 #[derive(Debug, Clone, Default)]
 pub struct Batches {
-    batches: Vec<Vec<Change>>,
+    /// Each of groups that must share a batch.
+    batches: Vec<Vec<Vec<Change>>>,
     last: Weight,
 }
 
@@ -72,11 +73,11 @@ impl Batches {
         let sum = self.last.plus(weight);
         match self.batches.last_mut() {
             Some(batch) if sum.fits() => {
-                batch.extend(changes);
+                batch.push(changes);
                 self.last = sum;
             }
             _ => {
-                self.batches.push(changes);
+                self.batches.push(vec![changes]);
                 self.last = weight;
             }
         }
@@ -84,6 +85,11 @@ impl Batches {
 
     /// All of them.
     pub fn into_vec(self) -> Vec<Vec<Change>> {
+        self.batches.into_iter().map(|groups| groups.into_iter().flatten().collect()).collect()
+    }
+
+    /// All of them, each as the groups that it was made of: a batch that is refused can be taken apart.
+    pub fn into_groups(self) -> Vec<Vec<Vec<Change>>> {
         self.batches
     }
 }

@@ -16,6 +16,7 @@ use crate::task::Task;
 mod apply;
 mod entities;
 mod index;
+mod occupancy;
 mod revision;
 mod rows;
 pub mod upgrade;
@@ -118,9 +119,7 @@ impl State {
 
     /// What the tasks of an instance reserve together.
     pub fn reserved_on(&self, id: InstanceId) -> Resources {
-        self.tasks_on(id)
-            .filter(|task| task.reserves())
-            .fold(Resources::default(), |sum, task| sum.plus(&task.resources))
+        self.index.occupancy.get(&id).map(|taken| taken.reserved.clone()).unwrap_or_default()
     }
 
     /// What an instance has left.

@@ -15,8 +15,9 @@ use crate::situation::Situation;
 /// What should be done next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// In this order; each is valid alone once those before it are applied, and small enough for one commit.
-    pub batches: Vec<Vec<Change>>,
+    /// In this order; each is valid alone once those before it are applied, and small enough for one commit. Each is made of
+    /// groups of Changes that go together or not at all.
+    pub batches: Vec<Vec<Vec<Change>>>,
     /// When to plan again even if nothing has changed by then: a deadline, a back-off, a lease.
     pub wake_at: Option<Timestamp>,
 }
@@ -65,7 +66,7 @@ impl<'a> PlanBuilder<'a> {
     }
 
     pub(crate) fn finish(self) -> Plan {
-        Plan { batches: self.batches.into_vec(), wake_at: self.wake_at }
+        Plan { batches: self.batches.into_groups(), wake_at: self.wake_at }
     }
 
     fn situation(&self) -> Situation<'_> {

@@ -4,6 +4,7 @@ use std::hash::Hash;
 
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 
+use super::occupancy::{self, Occupancy};
 use crate::access::Credential;
 use crate::digest::Digest;
 use crate::id::{CredentialId, DeploymentId, InstanceId, ServiceId, ServiceRevisionId, TaskId};
@@ -17,6 +18,7 @@ type Ids<K, V> = HashTrieMapSync<K, RedBlackTreeSetSync<V>>;
 pub(super) struct Index {
     pub(super) service_names: HashTrieMapSync<(ClusterName, ServiceName), ServiceId>,
     pub(super) instance_tasks: Ids<InstanceId, TaskId>,
+    pub(super) occupancy: HashTrieMapSync<InstanceId, Occupancy>,
     pub(super) service_tasks: Ids<ServiceId, TaskId>,
     pub(super) service_deployments: Ids<ServiceId, DeploymentId>,
     pub(super) service_revisions: Ids<ServiceId, ServiceRevisionId>,
@@ -41,6 +43,27 @@ impl Index {
         move_id(&mut self.service_tasks, id, before.and_then(service), after.and_then(service));
         let (old, new) = (before.and_then(Task::instance), after.and_then(Task::instance));
         move_id(&mut self.instance_tasks, id, old, new);
+        if let (Some(before), Some(after)) = (before, after)
+            && occupancy::is_same(before, after)
+        {
+            return;
+        }
+        if let Some((instance, task)) = before.and_then(|task| Some((task.instance()?, task))) {
+            self.occupy(instance, |taken| taken.remove(task));
+        }
+        if let Some((instance, task)) = after.and_then(|task| Some((task.instance()?, task))) {
+            self.occupy(instance, |taken| taken.add(task));
+        }
+    }
+
+    fn occupy(&mut self, instance: InstanceId, change: impl FnOnce(&mut Occupancy)) {
+        let mut taken = self.occupancy.get(&instance).cloned().unwrap_or_default();
+        change(&mut taken);
+        if taken.is_empty() {
+            self.occupancy.remove_mut(&instance);
+        } else {
+            self.occupancy.insert_mut(instance, taken);
+        }
     }
 
     pub(super) fn deployments(&mut self, before: Option<&Deployment>, after: Option<&Deployment>) {

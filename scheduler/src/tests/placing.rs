@@ -234,7 +234,7 @@ fn run_task(world: &mut World) -> NewTask {
     let deployment = world.state.deployment(state.deployment.unwrap()).unwrap().clone();
     world.scale(service, 1);
     let plan = world.plan();
-    let created = plan.batches.into_iter().flatten().find_map(|change| match change {
+    let created = plan.batches.into_iter().flatten().flatten().find_map(|change| match change {
         Change::Task(TaskChange::Create(task)) => Some(task),
         _ => None,
     });

@@ -10,8 +10,8 @@ use std::time::Duration;
 use model::observed::TargetHealth;
 use model::{
     Change, DeploymentChange, Digest, InstanceChange, InstanceId, InstanceStatus, Lease, Observed,
-    RolledOut, RolloutState, RouterId, ServiceChange, ServiceId, ServiceStatus, StopCode, Task,
-    TaskChange, TaskId, TaskStatus, Timestamp,
+    Resources, RolledOut, RolloutState, RouterId, ServiceChange, ServiceId, ServiceStatus,
+    StopCode, Task, TaskChange, TaskId, TaskStatus, Timestamp,
 };
 
 use super::world::{World, digest};
@@ -103,7 +103,7 @@ impl Simulation {
         self.actors(true);
         for _ in 0..2 {
             let plan = self.world.plan();
-            for batch in plan.batches {
+            for batch in plan.batches.into_iter().map(|groups| groups.concat()) {
                 for change in batch {
                     self.check_before(&change);
                     let text = self.world.describe(&change);
@@ -451,6 +451,9 @@ impl Simulation {
         }
         for instance in self.world.state.instances() {
             let reserved = self.world.state.reserved_on(instance.id);
+            let tasks = self.world.state.tasks_on(instance.id).filter(|task| task.reserves());
+            let counted = tasks.fold(Resources::default(), |sum, task| sum.plus(&task.resources));
+            assert_eq!(reserved, counted, "what is kept is what the tasks reserve");
             assert!(instance.capacity.shortfalls(&reserved).is_empty(), "{reserved:?}");
         }
         let service = self.world.state.service(task.service.unwrap().0).unwrap();

@@ -326,7 +326,7 @@ impl World {
     pub(super) fn step(&mut self) -> String {
         let plan = self.plan();
         let mut lines = Vec::new();
-        for batch in plan.batches {
+        for batch in plan.batches.into_iter().map(|groups| groups.concat()) {
             let touched = self.state.clone().apply_all(&batch, self.now).unwrap();
             let rows = touched.rows.len() + 3 * touched.history.len();
             assert!(rows < 100, "a batch of {rows} rows: one commit takes 100 with the revision");

@@ -1,14 +1,16 @@
 //! The thin loop around the scheduler: wake, plan, submit. It plans only on a state that holds what it created before, so
 //! nothing is created twice.
 //!
-//! A Change that is refused means that another writer was faster: it is logged, and the next plan starts from what is
-//! true then, after a pause that grows while refusals go on. If the loop itself did not run for a while (a host that
-//! slept, a clock that jumped), it takes every lease as full again: that silence was its own.
+//! The batches of a plan go to the store together, and share its syncs. A Change that is refused means that another writer
+//! was faster: it is logged, and what it is about is planned again after a pause that grows while refusals of it go on; the
+//! rest goes on meanwhile. If the loop itself did not run for a while (a host that slept, a clock that jumped), it takes
+//! every lease as full again: that silence was its own. What a round took is no such silence.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use model::{
     Backoff, Change, Clock, CommitError, DeploymentChange, DeploymentId, Observed, State,
     StateRevision, TaskChange, TaskId, Timestamp,
@@ -18,10 +20,14 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+mod refused;
+
+use refused::RefusedItems;
+
 /// Between two plans at least: what comes in a burst is planned once.
 const SPACING: Duration = Duration::from_millis(20);
-/// The pauses after refusals in a row.
-const REFUSALS: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+/// The pauses after failures of the store in a row.
+const FAILURES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 /// How long the watch may lag behind an answered commit.
 const LAG: Duration = Duration::from_secs(2);
 /// How much later than its tick the loop may come round before it distrusts its own clock.
@@ -41,9 +47,10 @@ pub(crate) async fn run<S, F>(
     F: Future<Output = Result<(), CommitError>> + Send,
 {
     let mut planning = Planning {
-        planned_at: clock.now(),
+        ended_at: clock.now(),
         awake_since: Timestamp::EPOCH,
-        backoff: REFUSALS,
+        backoff: FAILURES,
+        refused: RefusedItems::default(),
         state,
         observed,
         clock,
@@ -51,6 +58,7 @@ pub(crate) async fn run<S, F>(
     };
     let work = async {
         while let Some(wait) = planning.round(&submit).await {
+            planning.ended_at = planning.clock.now();
             if !planning.changed(wait).await {
                 return;
             }
@@ -67,10 +75,12 @@ struct Planning {
     observed: watch::Receiver<Observed>,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    planned_at: Timestamp,
+    /// When the last round ended.
+    ended_at: Timestamp,
     /// Since when the loop comes round in time: silence before that was its own.
     awake_since: Timestamp,
     backoff: Backoff,
+    refused: RefusedItems,
 }
 
 impl Planning {
@@ -83,35 +93,64 @@ impl Planning {
         let state = self.state.borrow_and_update().clone();
         let mut observed = self.observed.borrow_and_update().clone();
         let now = self.clock.now();
-        if now.since(self.planned_at) > self.settings.tick + STALL {
+        if now.since(self.ended_at) > self.settings.tick + STALL {
             tracing::warn!("the scheduler did not run for a while; it takes every lease as full");
             self.awake_since = now;
         }
-        self.planned_at = now;
         observed.since = observed.since.max(self.awake_since);
-        let Plan { batches, wake_at } =
+        let Plan { mut batches, wake_at } =
             plan(&state, &observed, now, &self.settings, rand::random());
+        let refused_until = self.refused.hold_back(&state, &mut batches, now);
         if batches.is_empty() {
-            let due = wake_at.map_or(self.settings.tick, |at| at.since(now));
+            let due = wake_at.into_iter().chain(refused_until).min();
+            let due = due.map_or(self.settings.tick, |at| at.since(now));
             return Some(due.min(self.settings.tick));
         }
-        let mut created = Vec::new();
-        let mut done = 0;
-        for batch in batches {
-            let creates: Vec<_> = batch.iter().filter_map(Created::of).collect();
-            if let Err(error) = submit(batch).await {
+        self.commit(&state, batches, submit).await?;
+        Some(Duration::ZERO)
+    }
+
+    /// Submits all batches at once, in their order, and waits until the state holds what they made. What is refused as a
+    /// batch is submitted again as the groups that it is made of. None when the state is gone.
+    async fn commit<S, F>(
+        &mut self,
+        state: &State,
+        batches: Vec<Vec<Vec<Change>>>,
+        submit: &S,
+    ) -> Option<()>
+    where
+        S: Fn(Vec<Change>) -> F,
+        F: Future<Output = Result<(), CommitError>>,
+    {
+        let outcomes = join_all(batches.iter().map(|batch| submit(batch.concat()))).await;
+        let (mut created, mut has_done, mut has_failed) = (Vec::new(), false, false);
+        for (batch, outcome) in batches.into_iter().zip(outcomes) {
+            let outcomes = match &outcome {
+                Err(error) if batch.len() > 1 && is_refusal(error) => {
+                    join_all(batch.iter().cloned().map(submit)).await
+                }
+                Ok(()) | Err(_) => vec![outcome; batch.len()],
+            };
+            for (group, outcome) in batch.iter().zip(outcomes) {
+                let Err(error) = outcome else {
+                    created.extend(group.iter().filter_map(Created::of));
+                    has_done = true;
+                    continue;
+                };
                 report(&error);
-                sleep(self.backoff.fail(rand::random())).await;
-                break;
+                let (now, random) = (self.clock.now(), rand::random());
+                has_failed |= !is_refusal(&error) || !self.refused.note(state, group, now, random);
             }
-            self.backoff.reset();
-            created.extend(creates);
-            done += 1;
         }
-        if done > 0 {
+        if has_failed {
+            sleep(self.backoff.fail(rand::random())).await;
+        } else {
+            self.backoff.reset();
+        }
+        if has_done {
             self.catch_up(state.revision(), &created).await?;
         }
-        Some(Duration::ZERO)
+        Some(())
     }
 
     /// Waits until the state holds what was submitted.
@@ -138,6 +177,14 @@ impl Planning {
             () = sleep(wait) => Ok(()),
         };
         woken.is_ok()
+    }
+}
+
+/// Whether another writer was faster, rather than the store failed.
+fn is_refusal(error: &CommitError) -> bool {
+    match error {
+        CommitError::Refused(_) | CommitError::Unmet(_) | CommitError::GuardFailed { .. } => true,
+        CommitError::TooLarge(_) | CommitError::Unavailable(_) => false,
     }
 }
 

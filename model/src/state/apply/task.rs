@@ -111,20 +111,18 @@ impl Write<'_> {
         if !inside {
             return Err(Refusal::Invalid(InvalidChange::Address { address, instance: id }));
         }
-        for other in self.state.tasks_on(id) {
-            let Some(theirs) = other.placement() else { continue };
-            let in_use =
-                |kind, name: String| Err(Refusal::InUse { kind, name, by: User::Task(other.id) });
-            if theirs.address == address {
-                return in_use("address", address.to_string());
+        if let Some(taken) = self.state.index.occupancy.get(&id) {
+            let in_use = |kind, name: String, by: &TaskId| {
+                Err(Refusal::InUse { kind, name, by: User::Task(*by) })
+            };
+            if let Some(other) = taken.addresses.get(&address) {
+                return in_use("address", address.to_string(), other);
             }
-            let shared = placement.ports.iter().find(|mine| {
-                theirs.ports.iter().any(|their| {
-                    (their.host_port, their.protocol) == (mine.host_port, mine.protocol)
-                })
-            });
-            if let Some(binding) = shared {
-                return in_use("host port", binding.host_port.to_string());
+            for binding in &placement.ports {
+                let key = (binding.host_port, binding.protocol);
+                if let Some(other) = taken.ports.get(&key) {
+                    return in_use("host port", binding.host_port.to_string(), other);
+                }
             }
         }
         let shortfalls = self.state.free_on(id).shortfalls(&task.resources);

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{Change, Clock, CommitError, Observed, ServiceChange, State, Timestamp};
+use model::{
+    Change, Clock, CommitError, InvalidChange, Observed, Refusal, ServiceChange, ServiceId, State,
+    TaskChange, Timestamp,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +36,12 @@ struct Store {
     observed: watch::Sender<Observed>,
     clock: Arc<Paused>,
     refusals_left: AtomicUsize,
+    /// The service of which no task is taken.
+    refused: Mutex<Option<ServiceId>>,
+    /// How long a commit takes.
+    slowness: Mutex<Duration>,
     submissions: AtomicUsize,
+    refusals: AtomicUsize,
     shutdown: CancellationToken,
 }
 
@@ -46,7 +54,10 @@ impl Store {
             observed: watch::Sender::new(observed),
             clock: Arc::new(clock),
             refusals_left: AtomicUsize::new(0),
+            refused: Mutex::new(None),
+            slowness: Mutex::new(Duration::from_millis(4)),
             submissions: AtomicUsize::new(0),
+            refusals: AtomicUsize::new(0),
             shutdown: CancellationToken::new(),
         });
         let sink = Arc::clone(&store);
@@ -64,7 +75,13 @@ impl Store {
     /// Answers before the new state is seen, as a store under load may.
     async fn submit(self: Arc<Self>, batch: Vec<Change>) -> Result<(), CommitError> {
         self.submissions.fetch_add(1, Ordering::SeqCst);
-        sleep(Duration::from_millis(4)).await;
+        let slowness = *self.slowness.lock().unwrap();
+        sleep(slowness).await;
+        let refused = *self.refused.lock().unwrap();
+        if refused.is_some() && batch.iter().any(|change| service_of_new(change) == refused) {
+            self.refusals.fetch_add(1, Ordering::SeqCst);
+            return Err(CommitError::Refused(Refusal::Invalid(InvalidChange::NoService)));
+        }
         let left = self.refusals_left.load(Ordering::SeqCst);
         if left > 0 {
             self.refusals_left.store(left - 1, Ordering::SeqCst);
@@ -112,6 +129,64 @@ async fn a_refusal_is_planned_again_without_a_busy_loop() {
     let waited = store.clock.start.elapsed();
     assert!(waited >= Duration::from_millis(50 * 63 / 2), "{waited:?}");
     assert!(store.submissions.load(Ordering::SeqCst) <= 9);
+}
+
+fn service_of_new(change: &Change) -> Option<ServiceId> {
+    let Change::Task(TaskChange::Create(task)) = change else { return None };
+    task.service.map(|(service, _)| service)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_waits_and_the_rest_goes_on() {
+    let (mut state, observed) = world(1);
+    let refused = world::add_service(&mut state, "other");
+    let store = Store::start((state, observed));
+    *store.refused.lock().unwrap() = Some(refused);
+    let first = store.state.borrow().services().find(|one| one.id != refused).unwrap().id;
+    let scale = async |count: usize| {
+        let before = store.clock.now();
+        let update = Change::from(ServiceChange::Update(model::change::ServiceUpdate {
+            service: Some(first),
+            desired_count: Some(count.try_into().unwrap()),
+            ..Default::default()
+        }));
+        store.change(|state| drop(state.apply(&update, before).unwrap()));
+        store.until(|state| state.tasks_of(first).count() == count).await;
+        store.clock.now().since(before)
+    };
+    for count in 2..10 {
+        sleep(Duration::from_secs(3)).await;
+        let (instance, now) =
+            (store.state.borrow().instances().next().unwrap().id, store.clock.now());
+        store.observed.send_modify(|observed| observed.hear_instance(instance, true, now));
+        let took = scale(count).await;
+        assert!(took < Duration::from_millis(600), "{took:?}");
+    }
+    let refusals = store.refusals.load(Ordering::SeqCst);
+    assert!((5..30).contains(&refusals), "{refusals}");
+    *store.refused.lock().unwrap() = None;
+    store.until(|state| state.tasks_of(refused).count() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_that_takes_long_is_not_taken_for_its_own_sleep() {
+    let store = Store::start(world(1));
+    store.until(|state| state.tasks().count() == 1).await;
+    *store.slowness.lock().unwrap() = Duration::from_secs(30);
+    let service = store.state.borrow().services().next().unwrap().id;
+    // Its instance is silent from the start; each round commits something, slowly.
+    for count in 2..12 {
+        let update = Change::from(ServiceChange::Update(model::change::ServiceUpdate {
+            service: Some(service),
+            desired_count: Some(count),
+            ..Default::default()
+        }));
+        let now = store.clock.now();
+        store.change(|state| drop(state.apply(&update, now).unwrap()));
+        sleep(Duration::from_secs(40)).await;
+    }
+    let state = store.state.borrow().clone();
+    assert!(state.tasks().any(|task| !task.wanted()), "a silent instance is given up");
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,6 +59,30 @@ pub(super) fn world(desired: u32) -> (State, Observed) {
     (state, observed)
 }
 
+/// Another service of the same image, which wants one task.
+pub(super) fn add_service(state: &mut State, name: &str) -> ServiceId {
+    let random = [2; 10];
+    let service = NewService {
+        desired_count: 1,
+        ..NewService::new(
+            ServiceId::new(NOW, random),
+            "default".parse().expect("a name"),
+            name.parse().expect("a name"),
+            NOW,
+        )
+    };
+    let definition = state.task_definitions().next().expect("the world has one").clone();
+    let mut first = first_deployment(&service, &tag(), &definition);
+    first.id = DeploymentId::new(NOW, random);
+    if let RolledOut::New(revision) = &mut first.revision {
+        revision.id = ServiceRevisionId::new(NOW, random);
+    }
+    let id = service.id;
+    let changes = [ServiceChange::Create(service).into(), DeploymentChange::Start(first).into()];
+    state.apply_all(&changes, NOW).expect("the state takes it");
+    id
+}
+
 fn first_deployment(service: &NewService, tag: &Tag, definition: &TaskDefinition) -> NewDeployment {
     let image = PinnedImage { repository: tag.repository.clone(), digest: tag.digest };
     NewDeployment {
