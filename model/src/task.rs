@@ -61,6 +61,8 @@ pub struct Task {
     healthy_at: Option<Timestamp>,
     stopping_at: Option<Timestamp>,
     stopped_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deactivated_at: Option<StateRevision>,
     unrouted_at: Option<StateRevision>,
     reaped: bool,
 }
@@ -109,6 +111,12 @@ impl Task {
     /// When it had stopped.
     pub fn stopped_at(&self) -> Option<Timestamp> {
         self.stopped_at
+    }
+
+    /// The revision that made it DEACTIVATING: a router whose table is as new sends it nothing new. None where an earlier
+    /// version did that.
+    pub fn deactivated_at(&self) -> Option<StateRevision> {
+        self.deactivated_at
     }
 
     /// The revision that took it out of the routing table, if it ever was in it. Its address is free again once every

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::observed::RouterSeen;
 use model::{
-    Lease, RouterId, State, TargetGroupId, Task, TaskChange, TaskId, TaskPhase, Timestamp,
+    Lease, RouterId, State, StateRevision, TargetGroupId, Task, TaskChange, TaskId, TaskPhase,
+    Timestamp,
 };
 
 use crate::inputs::Inputs;
@@ -38,26 +39,35 @@ fn waits_until(
         return Vec::new();
     };
     let over_at = stopping_at.plus(Duration::from_secs(u64::from(delay)));
-    let targets: Vec<_> = balancers.iter().map(|one| (one.target_group, task.id)).collect();
+    let targets = balancers.iter().map(|one| (one.target_group, task.id)).collect();
+    // A task of an earlier version does not say which revision deactivated it.
+    let since = task.deactivated_at().unwrap_or(inputs.state.revision());
+    let leaving = Leaving { targets, since, over_at };
     let routers = state.routers();
-    routers.filter_map(|router| wait_for(inputs, router.id, &targets, over_at)).collect()
+    routers.filter_map(|router| wait_for(inputs, router.id, &leaving)).collect()
+}
+
+/// What leaves the routing table.
+struct Leaving {
+    targets: Vec<(TargetGroupId, TaskId)>,
+    /// The revision that took it out of rotation.
+    since: StateRevision,
+    /// When it has had its time.
+    over_at: Timestamp,
 }
 
 /// Until when to wait for a router; None when it is done with the targets.
 ///
 /// A connected router is done when it has taken a target out of rotation on disk and nothing is in flight there, or when
-/// it serves from this very state and does not know the target. One that is away may still send requests: it is waited
+/// it serves from a table of that revision or a newer one and does not know the target. One that is away may still send requests: it is waited
 /// for until its lease and the delay are both over.
-fn wait_for(
-    inputs: Inputs<'_>,
-    id: RouterId,
-    targets: &[(TargetGroupId, TaskId)],
-    over_at: Timestamp,
-) -> Option<Timestamp> {
+fn wait_for(inputs: Inputs<'_>, id: RouterId, leaving: &Leaving) -> Option<Timestamp> {
+    let Leaving { targets, since, over_at } = leaving;
+    let (since, over_at) = (*since, *over_at);
     let Inputs { observed, now, settings, .. } = inputs;
     let seen = observed.routers.get(&id);
     if let Some(seen) = seen.filter(|seen| seen.presence.connected) {
-        let is_done = now >= over_at || targets.iter().all(|target| is_done(inputs, seen, *target));
+        let is_done = now >= over_at || targets.iter().all(|target| is_done(seen, *target, since));
         return (!is_done).then_some(over_at);
     }
     let heard_at = seen.map_or(observed.since, |seen| seen.presence.heard_at.max(observed.since));
@@ -66,9 +76,9 @@ fn wait_for(
     (!is_over || now < over_at).then_some(until)
 }
 
-fn is_done(inputs: Inputs<'_>, router: &RouterSeen, target: (TargetGroupId, TaskId)) -> bool {
+fn is_done(router: &RouterSeen, target: (TargetGroupId, TaskId), since: StateRevision) -> bool {
     match router.targets.get(&target) {
         Some(seen) => seen.draining && seen.in_flight == 0,
-        None => router.applied.is_some_and(|applied| applied >= inputs.state.revision()),
+        None => router.applied.is_some_and(|applied| applied >= since),
     }
 }

@@ -47,20 +47,23 @@ impl Task {
 
     /// It should not run any more: RUNNING becomes DEACTIVATING, anything earlier STOPPING, and one that has no place
     /// STOPPED.
-    pub(crate) fn stop(&mut self, stopped: Stopped, at: Timestamp) {
+    pub(crate) fn stop(&mut self, stopped: Stopped, now: Moment) {
         if !self.wanted() {
             return;
         }
         self.desired_status = DesiredStatus::Stopped;
-        self.stopping_at = Some(at);
+        self.stopping_at = Some(now.at);
         self.stopped = Some(stopped);
         match self.last_status {
             TaskStatus::Provisioning => {
                 self.last_status = TaskStatus::Stopped;
-                self.stopped_at = Some(at);
+                self.stopped_at = Some(now.at);
                 self.reaped = true;
             }
-            TaskStatus::Running => self.last_status = TaskStatus::Deactivating,
+            TaskStatus::Running => {
+                self.last_status = TaskStatus::Deactivating;
+                self.deactivated_at = Some(now.revision);
+            }
             TaskStatus::Pending | TaskStatus::Activating => self.last_status = TaskStatus::Stopping,
             TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Stopped => {}
         }

@@ -84,6 +84,7 @@ impl From<NewTask> for Task {
             healthy_at: None,
             stopping_at: None,
             stopped_at: None,
+            deactivated_at: None,
             unrouted_at: None,
             reaped: false,
         }

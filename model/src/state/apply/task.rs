@@ -159,7 +159,7 @@ impl Write<'_> {
         if !task.wanted() {
             return Ok(());
         }
-        task.stop(stopped.clone(), self.at);
+        task.stop(stopped.clone(), self.now());
         self.put(task.clone());
         if stopped.cause == Some(StopCause::InstanceLost) {
             self.lost_event(&task, stopped);
