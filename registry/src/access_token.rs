@@ -33,8 +33,8 @@ pub(crate) struct Tokens(LessSafeKey);
 struct Content {
     /// The credential that it was issued for.
     credential: CredentialId,
-    /// As clients write them; None where the client asked for none.
-    scopes: Option<Vec<String>>,
+    /// As clients write them.
+    scopes: Vec<String>,
     expires_at: Timestamp,
 }
 
@@ -66,17 +66,11 @@ impl Tokens {
         Ok(Self(LessSafeKey::new(key)))
     }
 
-    /// A new token's text. One without scopes may whatever its login may: some clients fetch one before they know what for,
-    /// and keep it.
-    pub(crate) fn issue(
-        &self,
-        proven: &Proven,
-        scopes: Option<&[Scope]>,
-        now: Timestamp,
-    ) -> String {
+    /// A new token's text.
+    pub(crate) fn issue(&self, proven: &Proven, scopes: &[Scope], now: Timestamp) -> String {
         let content = Content {
             credential: proven.credential,
-            scopes: scopes.map(|all| all.iter().map(ToString::to_string).collect()),
+            scopes: scopes.iter().map(ToString::to_string).collect(),
             expires_at: now.plus(ACCESS_LIFE),
         };
         let mut text = serde_json::to_vec(&content).expect("texts can always be written as JSON");
@@ -92,21 +86,20 @@ impl Tokens {
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([nonce.as_slice(), &text].concat()))
     }
 
-    /// The caller that a token proves now, and what the token is restricted to.
+    /// The caller that a token proves now.
     pub(crate) fn find(
         &self,
         state: &State,
         token: &str,
         now: Timestamp,
-    ) -> Option<(Proven, Option<Arc<[Scope]>>)> {
+    ) -> Option<(Proven, Arc<[Scope]>)> {
         let content = self.read(token)?;
         let credential = state.credential(content.credential)?;
         let lives = |end: Timestamp| now < end;
         if !lives(content.expires_at) || !credential.expires_at.is_none_or(lives) {
             return None;
         }
-        let read = |all: Vec<String>| all.iter().filter_map(|text| text.parse().ok()).collect();
-        let scopes = content.scopes.map(read);
+        let scopes = content.scopes.iter().filter_map(|text| text.parse().ok()).collect();
         let principal = credential.principal.clone();
         Some((Proven { principal, credential: credential.id }, scopes))
     }
@@ -154,11 +147,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut state, proven) = known();
         let scope: Scope = "repository:team/hello:pull,push".parse().unwrap();
-        let token =
-            Tokens::open(dir.path()).unwrap().issue(&proven, Some(from_ref(&scope)), at(10));
+        let token = Tokens::open(dir.path()).unwrap().issue(&proven, from_ref(&scope), at(10));
         let again = Tokens::open(dir.path()).unwrap();
         let (found, scopes) = again.find(&state, &token, at(309)).expect("it is good");
-        assert_eq!((found, scopes.as_deref()), (proven.clone(), Some(from_ref(&scope))));
+        assert_eq!((found, scopes.as_ref()), (proven.clone(), from_ref(&scope)));
         assert!(again.find(&state, &token, at(310)).is_none(), "its five minutes are over");
         state
             .apply(&Change::from(AccessChange::RevokeCredential(proven.credential)), at(11))
@@ -171,7 +163,7 @@ mod tests {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (state, proven) = known();
         let tokens = Tokens::open(dir.path()).unwrap();
-        let token = tokens.issue(&proven, Some(&[Scope::Catalog]), at(10));
+        let token = tokens.issue(&proven, &[Scope::Catalog], at(10));
         assert!(tokens.find(&state, &token, at(11)).is_some());
         assert!(Tokens::open(other.path()).unwrap().find(&state, &token, at(11)).is_none());
         let sealed = token.len() - PREFIX.len();

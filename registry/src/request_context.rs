@@ -141,7 +141,7 @@ fn prove(shared: &Shared, state: &State, parts: &Parts, now: Timestamp) -> Proof
     }
     let Some(token) = after_scheme(header, "bearer") else { return Proof::Wrong };
     if let Some((proven, scopes)) = shared.tokens.find(state, &token, now) {
-        return Proof::Of(caller(parts, proven), scopes);
+        return Proof::Of(caller(parts, proven), Some(scopes));
     }
     access::authenticate(state, &token, CredentialKind::Token, now).map_or(Proof::Wrong, whole)
 }

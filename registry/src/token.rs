@@ -104,9 +104,8 @@ fn challenge(why: Unauthorized) -> RegistryError {
 async fn grant(shared: &Shared, asked: &Asked, caller: &Caller) -> Result<Response, RegistryError> {
     let Asked { proven, parameters, offline } = asked;
     let (state, now) = (shared.reader.state(), shared.clock.now());
-    let asks = parameters.first("scope").is_some();
-    let scopes = asks.then(|| scope::grant(&state, &proven.principal, parameters.all("scope")));
-    let token = shared.tokens.issue(proven, scopes.as_deref(), now);
+    let scopes = scope::grant(&state, &proven.principal, parameters.all("scope"));
+    let token = shared.tokens.issue(proven, &scopes, now);
     let mut reply = json!({
         "token": token,
         "access_token": token,

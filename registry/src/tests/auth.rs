@@ -125,21 +125,6 @@ async fn a_token_allows_what_it_was_asked_for_and_says_what_is_missing() {
     }
 }
 
-/// As oras-py's token back end uses one: it keeps the token that it got before it knew what for.
-#[tokio::test]
-async fn a_token_that_was_asked_for_without_a_scope_may_what_its_login_may() {
-    let world = World::new().await;
-    world.image("a", "v1", b"layer").await;
-    let token = world.access_token(&[]).await;
-    let request = |method, uri| world.stranger(method, uri).bearer(&token);
-    request("GET", "/v2/a/manifests/v1").send().await.expect(OK);
-    request("POST", "/v2/b/blobs/uploads/").send().await.expect(StatusCode::ACCEPTED);
-    // One that asked for what is not granted may nothing.
-    let nothing = world.access_token(&["repository:a:fly"]).await;
-    let pull = world.stranger("GET", "/v2/a/manifests/v1").bearer(&nothing);
-    pull.send().await.refused(401, "UNAUTHORIZED");
-}
-
 #[tokio::test]
 async fn a_token_ends_with_its_time_and_with_the_credential_it_came_from() {
     let world = World::new().await;
