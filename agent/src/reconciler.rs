@@ -92,6 +92,8 @@ pub(crate) struct Reconciler {
     usage: Poll,
     /// What containers have written; never due where Docker bounds that.
     written: Poll,
+    /// When that was asked last.
+    written_asked_at: Timestamp,
     measured: Measured,
     image_gc: ImageGc,
     network: NetworkState,
@@ -129,6 +131,7 @@ impl Reconciler {
             pulled_images: Poll::Due(now.plus(IMAGE_GC_INTERVAL)),
             usage: Poll::Due(now),
             written: if is_bounded { Poll::Idle } else { Poll::Due(now) },
+            written_asked_at: now,
             measured: Measured::default(),
             image_gc: ImageGc::default(),
             network: NetworkState::new(now),

@@ -17,6 +17,7 @@ use crate::Shared;
 use crate::error::RegistryError;
 use crate::error_kind::{ErrorKind, Unauthorized};
 use crate::query::Query;
+use crate::route::Route;
 use crate::scope::{self, Scope};
 
 /// The id of a request: in its extensions, its response and the audit trail.
@@ -198,7 +199,10 @@ fn challenge(
     let service = &shared.service;
     let mut text = format!("Bearer realm=\"{}\",service=\"{service}\"", realm(parts));
     if let Permission::Action(action, resource) = permission {
-        let mut scopes = scope::wanted(*action, resource);
+        // Who looks whether a blob is there is about to push it. Some clients keep the first token that they get (oras-py), so
+        // it is to be good for the push too; it grants no more than its login may.
+        let action = if looks_for_blob(parts) { Action::RepositoryPush } else { *action };
+        let mut scopes = scope::wanted(action, resource);
         if let Some(source) = mount_source(parts) {
             let pull = scope::wanted(Action::RepositoryPull, &Resource::repository(&source));
             scopes = format!("{scopes} {pull}");
@@ -219,6 +223,11 @@ fn challenge(
         Ok(value) => error.with(WWW_AUTHENTICATE, value),
         Err(_) => error,
     }
+}
+
+fn looks_for_blob(parts: &Parts) -> bool {
+    parts.method == http::Method::HEAD
+        && matches!(Route::parse(parts.uri.path()), Ok(Route::Blob(..)))
 }
 
 /// The repository that a request mounts a blob from. A token for the mount must cover it too, and a client asks for what the

@@ -16,6 +16,8 @@ use crate::host_info;
 use crate::task_runner::TaskRunner;
 use crate::task_state::ContainerState;
 
+/// How many times as long as measuring what containers have written it rests afterwards.
+const REST_PER_WORK: u32 = 20;
 /// Time limit for removing network and images when the agent ends.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -158,7 +160,7 @@ impl Reconciler {
                 .spawn(async move { Input::Measured(engine.measure(docker_dir, running).await) });
         }
         if self.written.is_due(now) {
-            self.written = Poll::InFlight;
+            (self.written, self.written_asked_at) = (Poll::InFlight, now);
             let (engine, running) = (engine.clone(), self.running());
             self.jobs.spawn(async move { Input::Written(engine.written(running).await) });
         }
@@ -223,7 +225,9 @@ impl Reconciler {
     /// Ends tasks that have written more than they may.
     pub(super) fn take_written(&mut self, written: &[(TaskId, ContainerId, u64)], now: Timestamp) {
         let limit = self.executor.disk_limit;
-        self.written = Poll::Due(now.plus(limit.measured_every));
+        // Where Docker must compare whole images for that, it may take long, and is not to do it all the time.
+        let rest = now.since(self.written_asked_at).saturating_mul(REST_PER_WORK);
+        self.written = Poll::Due(now.plus(limit.measured_every.max(rest)));
         let most = limit.mebibytes;
         for (task, id, bytes) in written {
             let is_over = *bytes > most.saturating_mul(1 << 20);

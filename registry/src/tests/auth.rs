@@ -34,6 +34,8 @@ async fn a_stranger_is_told_where_to_get_a_token_and_for_what() {
     assert_eq!(request("GET", "/v2/team/hello/manifests/latest").await, pull);
     let push = format!(r#"{start},scope="repository:team/hello:pull,push""#);
     assert_eq!(request("POST", "/v2/team/hello/blobs/uploads/").await, push);
+    let blob = format!("/v2/team/hello/blobs/{}", crate::files::sha256(b"layer"));
+    assert_eq!(request("GET", &blob).await, pull);
     let delete = format!(r#"{start},scope="repository:team/hello:delete""#);
     assert_eq!(request("DELETE", "/v2/team/hello/manifests/latest").await, delete);
     let catalog = format!(r#"{start},scope="registry:catalog:*""#);
@@ -101,6 +103,20 @@ async fn who_has_no_right_learns_nothing() {
     }
     world.stranger("GET", "/v2/_catalog").bearer(&eve).send().await.refused(403, "DENIED");
     world.stranger("GET", "/v2/").bearer(&eve).send().await.expect(OK);
+}
+
+/// As oras-py's token back end pushes: it looks for the blob first, and keeps the token that it gets for that.
+#[tokio::test]
+async fn a_client_that_keeps_the_token_of_its_look_for_a_blob_can_push_with_it() {
+    let world = World::new().await;
+    let digest = crate::files::sha256(b"layer");
+    let look = world.stranger("HEAD", &format!("/v2/a/blobs/{digest}")).send().await;
+    let header = look.header("www-authenticate");
+    let (_, scope) = header.split_once("scope=\"").unwrap();
+    let token = world.access_token(&[scope.trim_end_matches('"')]).await;
+    let uri = format!("/v2/a/blobs/uploads/?digest={digest}");
+    let push = world.stranger("POST", &uri).bearer(&token).body(b"layer");
+    push.send().await.expect(StatusCode::CREATED);
 }
 
 #[tokio::test]
