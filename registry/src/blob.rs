@@ -120,7 +120,7 @@ fn checked_piece(
         return Ok((bytes, hash));
     }
     let next = Hash::like(digest);
-    if files.judge(digest, file, hash)? {
+    if files.judge(digest, file, hash.finish())? {
         Ok((bytes, next))
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidData, "the blob is damaged"))

@@ -215,20 +215,16 @@ impl Files {
         };
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         file.read_to_end(&mut bytes)?;
-        if !is_checked {
-            let mut hash = Hash::like(digest);
-            hash.update(&bytes);
-            if !self.judge(digest, &file, hash)? {
-                return Ok(None);
-            }
+        if !is_checked && !self.judge(digest, &file, digest_like(digest, &bytes))? {
+            return Ok(None);
         }
         Ok(Some(bytes))
     }
 
-    /// Whether a blob's bytes, which were read from this file, are right. Where they are not, the file goes to the
+    /// Whether a blob's bytes, which were read from this file and have the digest `found`, are right. Where they are not, the file goes to the
     /// quarantine, so that nobody gets them again and a push heals it.
-    pub(crate) fn judge(&self, digest: &Digest, read: &File, hash: Hash) -> io::Result<bool> {
-        if hash.finish() == *digest {
+    pub(crate) fn judge(&self, digest: &Digest, read: &File, found: Digest) -> io::Result<bool> {
+        if found == *digest {
             self.checks.note(digest, self.clock.now());
             return Ok(true);
         }
@@ -289,10 +285,9 @@ impl Drop for UploadFile {
 
 /// SHA-256 or SHA-512 of bytes in memory, as `like` is.
 pub(crate) fn digest_like(like: &Digest, bytes: &[u8]) -> Digest {
-    match like {
-        Digest::Sha256(_) => sha256(bytes),
-        Digest::Sha512(_) => Digest::Sha512(Sha512::digest(bytes).into()),
-    }
+    let mut hash = Hash::like(like);
+    hash.update(bytes);
+    hash.finish()
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> Digest {

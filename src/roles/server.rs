@@ -218,7 +218,7 @@ fn registry(
         reader,
         control: control.clone(),
         dir: dir.join("registry"),
-        low_water: config.registry_low_water.map(|mebibytes| mebibytes << 20),
+        low_water: config.registry_low_water.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
         clock: Arc::clone(clock),
         service: "berth".to_owned(),
     });

@@ -131,7 +131,7 @@ async fn is_right(shared: &Arc<Shared>, digest: Digest, size: u64) -> Result<boo
         tokio::time::sleep(Duration::from_secs(1).mul_f64(pause(read))).await;
     }
     let files: Arc<Files> = Arc::clone(&shared.files);
-    blocking("a blob cannot be judged", move || files.judge(&digest, &file, hash)).await
+    blocking("a blob cannot be judged", move || files.judge(&digest, &file, hash.finish())).await
 }
 
 /// The seconds that reading so many bytes should take.
