@@ -244,6 +244,7 @@ fn instance(n: u32) -> Instance {
         platform: Platform::new("linux", "amd64"),
         host: HostIdentity::default(),
         advertised_address: IpAddr::V4(Ipv4Addr::new(192, 0, high, low)),
+        allowed_address: None,
         subnet: Some(format!("10.{high}.{low}.0/24").parse().expect("a subnet")),
         last_address: 0,
         last_port: 0,

@@ -53,7 +53,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("instance ls", &["berth instance ls"]),
     ("instance show", &["berth instance show host-1"]),
     ("instance events", &["berth instance events host-1"]),
-    ("instance update", &["berth instance update host-1 --status draining"]),
+    (
+        "instance update",
+        &[
+            "berth instance update host-1 --status draining",
+            "berth instance update host-1 --allow-address 10.0.0.7",
+        ],
+    ),
     ("instance drain", &["berth instance drain host-1"]),
     ("instance activate", &["berth instance activate host-1"]),
     (

@@ -45,6 +45,9 @@ pub struct Instance {
     /// Where its published ports can be reached.
     #[schema(value_type = String)]
     pub advertised_address: IpAddr,
+    /// The address that people allow its agent to advertise; null while they have said nothing.
+    #[schema(value_type = Option<String>)]
+    pub allowed_address: Option<IpAddr>,
     /// The subnet of its Berth network, once there is one.
     pub subnet: Option<Subnet>,
     /// The version of its agent.
@@ -75,11 +78,17 @@ pub struct Disk {
 }
 
 /// New settings of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateInstanceRequest {
-    /// ACTIVE takes new tasks; DRAINING takes none, and its service tasks are replaced elsewhere.
-    pub status: InstanceStatus,
+    /// ACTIVE takes new tasks; DRAINING takes none, and its service tasks are replaced elsewhere. As it is unless it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<InstanceStatus>,
+    /// An address that its agent may advertise although its connection to the server comes from another; the one that was
+    /// allowed before is not any more. As it is unless it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub allowed_address: Option<IpAddr>,
 }
 
 /// Who may join, how often and how long.

@@ -29,7 +29,7 @@ fn instance() -> Value {
         "agentConnected": true, "platform": "linux/amd64",
         "registeredResources": {"CPU": 4096, "MEMORY": 2048, "gpu": 1},
         "remainingResources": {"CPU": 0, "MEMORY": 12},
-        "runningTasksCount": 2, "pendingTasksCount": 1, "advertisedAddress": "127.0.0.1", "subnet": "10.90.1.0/24",
+        "runningTasksCount": 2, "pendingTasksCount": 1, "advertisedAddress": "127.0.0.1", "allowedAddress": null, "subnet": "10.90.1.0/24",
         "agentVersion": "0.1.0", "dockerVersion": "20.10.24", "registeredAt": AT, "suspended": false,
         "availableMemoryMib": 512, "disk": {"totalMib": 1000, "freeMib": 40, "nearlyFull": true},
         "dividesLimits": null,
@@ -108,6 +108,7 @@ fn clusters_instances_and_routers() {
     check::<Instance>(&instance());
     check::<Router>(&router());
     check::<UpdateInstanceRequest>(&json!({"status": "ACTIVE"}));
+    check::<UpdateInstanceRequest>(&json!({"allowedAddress": "10.0.0.7"}));
     check::<CreateJoinTokenRequest>(
         &json!({"role": "agent", "clusterName": "default", "expiresInSeconds": 60, "uses": 2}),
     );

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use api::client::{CallError, Client, all, some};
 use api::{CreateJoinTokenRequest, Disk, Instance, PageQuery, UpdateInstanceRequest};
-use clap::{Subcommand, ValueEnum};
+use clap::{ArgGroup, Subcommand, ValueEnum};
 use model::{ClusterName, Dimension, InstanceStatus, PeerRole};
 
 use crate::exit::Exit;
@@ -31,13 +31,17 @@ pub enum Command {
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         limit: usize,
     },
-    /// Take it out of service (draining), or back into it (active).
+    /// Take it out of service (draining), or back into it (active), or allow it an address.
+    #[command(group = ArgGroup::new("change").required(true).multiple(true))]
     Update {
         /// Its id or name.
         instance: String,
         /// What is wished of it.
-        #[arg(long, value_enum, ignore_case = true)]
-        status: Status,
+        #[arg(long, value_enum, ignore_case = true, group = "change")]
+        status: Option<Status>,
+        /// An address that its agent may advertise although its connection comes from another.
+        #[arg(long, value_name = "IP", group = "change")]
+        allow_address: Option<IpAddr>,
     },
     /// Give it no new tasks, and replace its service tasks elsewhere.
     Drain {
@@ -148,14 +152,18 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
             });
         }
         Command::Show { instance } => show(&client.get_instance(&instance).await?.value, format),
-        Command::Update { instance, status } => {
-            update(&instance, status, client, format).await?;
+        Command::Update { instance, status, allow_address } => {
+            let request = UpdateInstanceRequest {
+                status: status.map(Into::into),
+                allowed_address: allow_address,
+            };
+            update(&instance, request, client, format).await?;
         }
         Command::Drain { instance } => {
-            update(&instance, Status::Draining, client, format).await?;
+            update(&instance, to(InstanceStatus::Draining), client, format).await?;
         }
         Command::Activate { instance } => {
-            update(&instance, Status::Active, client, format).await?;
+            update(&instance, to(InstanceStatus::Active), client, format).await?;
         }
         Command::JoinToken { role, uses, expires_in, cluster } => {
             let request = CreateJoinTokenRequest {
@@ -171,13 +179,16 @@ pub(crate) async fn run(command: Command, client: &Client, format: Format) -> Ou
     Ok(Exit::Success)
 }
 
+fn to(status: InstanceStatus) -> UpdateInstanceRequest {
+    UpdateInstanceRequest { status: Some(status), allowed_address: None }
+}
+
 async fn update(
     instance: &str,
-    status: Status,
+    request: UpdateInstanceRequest,
     client: &Client,
     format: Format,
 ) -> Result<(), CallError> {
-    let request = UpdateInstanceRequest { status: status.into() };
     let answer = client.update_instance(instance, &request, None).await?;
     output::data(format, &answer, &HEADER, vec![row(&answer)]);
     Ok(())
@@ -226,6 +237,7 @@ fn show(instance: &Instance, format: Format) {
         ("connected", connected.to_owned()),
         ("platform", instance.platform.to_string()),
         ("address", instance.advertised_address.to_string()),
+        ("allowed address", or_dash(instance.allowed_address)),
         ("subnet", or_dash(instance.subnet)),
         ("running tasks", instance.running_tasks_count.to_string()),
         ("pending tasks", instance.pending_tasks_count.to_string()),

@@ -128,8 +128,15 @@ impl Request for UpdateInstance {
 
     fn decide<'r>(&'r self, context: &Context<'_>) -> Result<Decision<'r, Self::Answer>, Refused> {
         let instance = named(context.view.state, &self.instance)?.id;
-        let change = InstanceChange::SetStatus { instance, status: self.request.status };
-        Ok(Decision::change(vec![change.into()], |view| describe(view, &self.instance)))
+        let UpdateInstanceRequest { status, allowed_address } = self.request;
+        let status = status.map(|status| InstanceChange::SetStatus { instance, status });
+        let address =
+            allowed_address.map(|address| InstanceChange::AllowAddress { instance, address });
+        let changes: Vec<Change> = status.into_iter().chain(address).map(Change::from).collect();
+        if changes.is_empty() {
+            return Err(Refused::NothingToUpdate);
+        }
+        Ok(Decision::change(changes, |view| describe(view, &self.instance)))
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Refused {
     ForeignToken,
     /// A rule for a service without a target group.
     NoTargetGroup(ServiceName),
+    /// An update of an instance that changes nothing.
+    NothingToUpdate,
     /// A rule that does nothing, or several things.
     NotOneAction,
     /// A path that could never match.
@@ -265,6 +267,7 @@ impl Refused {
             Self::ContainerMissing { .. } => ProblemCode::ContainerNotFound,
             Self::JoinTokenBounds { .. }
             | Self::ForeignToken
+            | Self::NothingToUpdate
             | Self::NotOneAction
             | Self::PathWithoutSlash(_)
             | Self::HostWithPort { .. }

@@ -45,6 +45,9 @@ fn refused(refused: &Refused) -> String {
         Refused::NoTargetGroup(service) => {
             format!("service `{service}` takes no traffic: it has no target group")
         }
+        Refused::NothingToUpdate => {
+            "the request changes nothing: give `status`, `allowedAddress` or both".to_owned()
+        }
         Refused::NotOneAction => {
             "a rule has exactly one of serviceName, targetGroupName and fixedResponse".to_owned()
         }

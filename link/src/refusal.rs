@@ -37,6 +37,8 @@ pub enum RefusalCode {
     GreetingMissing,
     /// A frame cannot be read.
     FrameInvalid,
+    /// The agent advertises an address that its connection does not come from and that nobody has allowed it.
+    AddressNotAllowed,
     /// The peer has opened another connection.
     Replaced,
     /// No request of the server waits for this stream of bytes.

@@ -2,6 +2,7 @@
 //! [`crate::RefusalCode`] beside the sentence. With the feature `reworded` all of them come out as other words.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::path::Path;
 
 use http::StatusCode;
@@ -182,6 +183,17 @@ pub(crate) fn protocol_too_old(newest: u32) -> String {
 pub(crate) fn protocol_too_new(oldest: u32) -> String {
     say(format!(
         "the server speaks protocol {OLDEST} to {VERSION} and this peer {oldest} at least: upgrade the server"
+    ))
+}
+
+pub(crate) fn address_not_allowed(
+    instance: InstanceId,
+    advertised: IpAddr,
+    source: IpAddr,
+) -> String {
+    say(format!(
+        "it advertises `{advertised}`, but is connected from `{source}`: to allow that, run `berth instance update \
+         {instance} --allow-address {advertised}`; or correct the agent's BERTH_AGENT_ADVERTISED_ADDRESS"
     ))
 }
 

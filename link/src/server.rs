@@ -21,6 +21,7 @@ use crate::sentence::{Plain, plain};
 use crate::tls;
 
 mod accept;
+mod address;
 mod clean;
 mod close;
 mod enrol;

@@ -53,6 +53,10 @@ pub struct Instance {
     pub host: HostIdentity,
     /// Where its published ports can be reached.
     pub advertised_address: IpAddr,
+    /// The address that people allow it to advertise although its agent's connection comes from another; None while they
+    /// have said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_address: Option<IpAddr>,
     /// The subnet of its Berth network, once the server has chosen one.
     pub subnet: Option<Subnet>,
     /// The last address that was given out, as an offset into the subnet: addresses rotate.

@@ -1,6 +1,6 @@
 //! Why a Change does not fit, as values; what is said of each stands with all other sentences.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::definition::{DefinitionError, Revision};
 use crate::id::{InstanceId, RuleId, TaskId};
@@ -169,6 +169,8 @@ pub enum InvalidChange {
         /// How long it may be.
         most: u32,
     },
+    /// An address that no host can have, allowed to an instance.
+    HostAddress(IpAddr),
     /// An update that names no service.
     NoService,
     /// More tasks than ECS lets a service have.

@@ -55,3 +55,43 @@ fn tasks_spread_over_two_instances_and_those_of_a_lost_one_are_replaced() {
     docker::remove_all(&installation);
     berth.down();
 }
+
+#[test]
+fn agents_beside_the_server_reach_it_at_any_address_of_the_host_and_people_allow_them_others() {
+    let bridge = docker::bridge_address();
+    let berth = Berth::up_with(&[("BERTH_LINK_LISTEN", &format!("{bridge}:0"))]);
+    let token = berth.json::<JoinToken>(&["instance", "join-token"]).token;
+    let data = berth.home().join("second").display().to_string();
+    let link = berth.link();
+    let settings = [
+        ("BERTH_DATA_DIR", data.as_str()),
+        ("BERTH_LINK_SERVER", link.as_str()),
+        ("BERTH_JOIN_TOKEN", token.as_str()),
+        ("BERTH_AGENT_NAME", "second"),
+        ("BERTH_AGENT_ADVERTISED_ADDRESS", "127.0.0.1"),
+    ];
+    let mut second = berth.spawn(&settings, &["agent"]);
+    let known = || {
+        let instances = berth.list::<Instance>(&["instance", "ls"]);
+        instances.into_iter().find(|one| one.name == "second")
+    };
+    until("it is connected", || known().is_some_and(|one| one.agent_connected));
+    let joined = known().expect("it has joined");
+    assert!(joined.advertised_address.is_loopback(), "{}", joined.advertised_address);
+    assert_eq!(joined.allowed_address, None);
+
+    let allow = |address| {
+        berth.run(&["instance", "update", "second", "--allow-address", address, "-o", "json"])
+    };
+    allow("0.0.0.0").fails(2);
+    let updated: Instance = serde_json::from_str(&allow("192.0.2.7").ok()).expect("an instance");
+    assert_eq!(updated.allowed_address, Some([192, 0, 2, 7].into()));
+    assert_eq!(updated.advertised_address, joined.advertised_address, "until its agent says so");
+    second.kill().expect("our own child can be killed");
+    second.wait().expect("our own child ends");
+    let installation = berth.installation();
+    until("its agent is seen to be gone", || known().is_some_and(|one| !one.agent_connected));
+    berth.run(&["instance", "rm", "second"]).ok();
+    docker::remove_all(&installation);
+    berth.down();
+}

@@ -53,6 +53,7 @@ pub(crate) fn instance(
         running_tasks_count: running(tasks()),
         pending_tasks_count: pending(tasks()),
         advertised_address: instance.advertised_address,
+        allowed_address: instance.allowed_address,
         subnet: instance.subnet,
         agent_version: instance.agent_version.clone(),
         docker_version: instance.docker_version.clone(),

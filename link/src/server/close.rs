@@ -1,5 +1,6 @@
 //! Why a peer's stream ends.
 
+use super::address::AddressNotAllowed;
 use super::enrol::EnrolError;
 use crate::refusal::RefusalCode;
 use crate::sentence::{self, Plain, plain};
@@ -28,6 +29,8 @@ pub(super) enum CloseReason {
     #[error("{}", sentence::protocol_too_new(*oldest))]
     ProtocolTooNew { oldest: u32 },
     #[error(transparent)]
+    Address(#[from] AddressNotAllowed),
+    #[error(transparent)]
     Enrol(#[from] EnrolError),
 }
 
@@ -43,6 +46,7 @@ impl CloseReason {
             Self::GreetingMissing => Some(RefusalCode::GreetingMissing),
             Self::ProtocolTooOld { .. } => Some(RefusalCode::ProtocolTooOld),
             Self::ProtocolTooNew { .. } => Some(RefusalCode::ProtocolTooNew),
+            Self::Address(_) => Some(RefusalCode::AddressNotAllowed),
             Self::Enrol(error) => Some(error.code()),
         }
     }

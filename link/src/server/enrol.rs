@@ -3,6 +3,7 @@
 //! Joining spends one use of a token and registers the peer in one batch: never one without the other. Renewing needs no
 //! valid certificate, only one of ours and its key, so that a peer which was off for long comes back by itself.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -15,6 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 
+use super::address;
 use super::clean;
 use super::shared::Shared;
 use super::submit::SubmitError;
@@ -106,6 +108,7 @@ impl Shared {
     pub(super) async fn join(
         &self,
         request: JoinRequest,
+        source: IpAddr,
     ) -> Result<CertificateResponse, EnrolError> {
         let JoinRequest { token, secret, role, request, hello } = request;
         let hello = clean::hello(hello);
@@ -119,7 +122,7 @@ impl Shared {
             return Err(EnrolError::TokenForOtherRole { token: known.role, given: role });
         }
         let now = self.clock.now();
-        let (peer, register) = newcomer(&known, &hello, now, rand::random())?;
+        let (peer, register) = newcomer(&known, &hello, source, now, rand::random())?;
         let request = authority::read_request(&request).map_err(EnrolError::Authority)?;
         let certificate =
             self.authority.issue(peer, &request, now).map_err(EnrolError::Authority)?;
@@ -173,6 +176,7 @@ impl Shared {
 fn newcomer(
     token: &JoinToken,
     hello: &Hello,
+    source: IpAddr,
     now: Timestamp,
     random: [u8; 10],
 ) -> Result<(PeerId, Change), EnrolError> {
@@ -194,7 +198,8 @@ fn newcomer(
                 capacity: host.capacity,
                 platform: host.platform,
                 host: host.identity,
-                advertised_address: host.advertised_address,
+                advertised_address: address::of_newcomer(host.advertised_address, source),
+                allowed_address: None,
                 subnet: None,
                 last_address: 0,
                 last_port: 0,

@@ -1,6 +1,7 @@
 //! Records what a peer reports: commits as Changes what State does not have yet.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use model::{Change, InstanceChange, TaskId};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::address;
+use super::close::CloseReason;
 use super::proposal::{Proposal, propose};
 use super::shared::Shared;
 use super::submit::SubmitError;
@@ -27,10 +30,14 @@ pub(super) struct PeerInput {
     pub(super) report: Option<Arc<AgentReport>>,
 }
 
-/// Records the peer's input, for as long as it is awaited. What cannot be recorded now is retried, since the peer reports
-/// it only once.
-#[expect(clippy::infinite_loop, reason = "it ends when its stream does")]
-pub(super) async fn record(shared: &Shared, peer: PeerId, mut heard: watch::Receiver<PeerInput>) {
+/// Records the peer's input, for as long as it is awaited, or until it advertises an address that is not allowed (any
+/// more). What cannot be recorded now is retried, since the peer reports it only once.
+pub(super) async fn record(
+    shared: &Shared,
+    peer: PeerId,
+    source_address: IpAddr,
+    mut heard: watch::Receiver<PeerInput>,
+) -> CloseReason {
     let mut warned = HashSet::new();
     loop {
         let (hello, report) = {
@@ -38,6 +45,9 @@ pub(super) async fn record(shared: &Shared, peer: PeerId, mut heard: watch::Rece
             (input.hello.clone(), input.report.clone())
         };
         let state = shared.state.borrow().clone();
+        if let Err(refused) = address::check(&state, peer, &hello, source_address) {
+            return refused.into();
+        }
         let now = shared.clock.now();
         let proposal = propose(&state, peer, &hello, report.as_deref(), now);
         warn(peer, &proposal, report.as_deref(), &mut warned);

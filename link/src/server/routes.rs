@@ -64,7 +64,7 @@ async fn join(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     Json(request): Json<JoinRequest>,
 ) -> Response {
-    answer(&shared.seldom, client, "join", shared.join(request).await)
+    answer(&shared.seldom, client, "join", shared.join(request, client.ip()).await)
 }
 
 async fn renew(
@@ -78,15 +78,19 @@ async fn renew(
 async fn stream(
     State(shared): State<Arc<Shared>>,
     Extension(peer): Extension<PeerId>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade.max_message_size(UP_FRAME_BYTES).max_frame_size(UP_FRAME_BYTES).on_upgrade(
         move |socket| async move {
             let tasks = shared.tasks.clone();
             let serving = async {
+                let source = client.ip();
                 match peer {
-                    PeerId::Instance(id) => session::run::<Agent>(shared, id, socket).await,
-                    PeerId::Router(id) => session::run::<message::Router>(shared, id, socket).await,
+                    PeerId::Instance(id) => session::run::<Agent>(shared, id, source, socket).await,
+                    PeerId::Router(id) => {
+                        session::run::<message::Router>(shared, id, source, socket).await;
+                    }
                 }
             };
             tasks.track_future(serving).await;

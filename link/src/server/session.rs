@@ -1,6 +1,7 @@
 //! One peer's stream. Three loops run side by side, so that a slow commit holds up no beat and a large view no report:
 //! one reads what comes up, one writes what goes down, one records the peer's input.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use model::chain;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::address;
 use super::clean;
 use super::close::CloseReason;
 use super::frames::{Sink, Source, next, send};
@@ -26,7 +28,12 @@ use crate::refusal::Refused;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves a peer until its stream ends.
-pub(super) async fn run<R: Role>(shared: Arc<Shared>, id: R::Id, socket: WebSocket) {
+pub(super) async fn run<R: Role>(
+    shared: Arc<Shared>,
+    id: R::Id,
+    source_address: IpAddr,
+    socket: WebSocket,
+) {
     let peer = id.into();
     let (mut sink, mut source) = socket.split();
     let (protocol, hello) = match timeout(SEND_TIMEOUT, greeting::<R>(&mut source)).await {
@@ -34,6 +41,10 @@ pub(super) async fn run<R: Role>(shared: Arc<Shared>, id: R::Id, socket: WebSock
         Ok(Err(reason)) => return close(peer, &mut sink, &reason).await,
         Err(_) => return close(peer, &mut sink, &CloseReason::Silent).await,
     };
+    let checked = address::check(&shared.state.borrow(), peer, &hello, source_address);
+    if let Err(refused) = checked {
+        return close(peer, &mut sink, &refused.into()).await;
+    }
     let session = shared.sessions.open(peer);
     shared.heard(&session);
     tracing::info!(peer = %peer, protocol, "`{}` is connected as `{peer}`", hello.name);
@@ -42,7 +53,7 @@ pub(super) async fn run<R: Role>(shared: Arc<Shared>, id: R::Id, socket: WebSock
     let reason = tokio::select! {
         reason = read_loop::<R>(&shared, &session, id, &mut source, &input) => reason,
         reason = write_loop::<R>(&shared, id, protocol, &mut sink, requests) => reason,
-        () = recorder::record(&shared, peer, heard) => CloseReason::Stopped,
+        reason = recorder::record(&shared, peer, source_address, heard) => reason,
         () = session.replaced.cancelled() => CloseReason::Replaced,
         () = shared.shutdown.cancelled() => CloseReason::Stopped,
     };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{Change, Listener, ListenerId, RoutingChange, TaskStatus};
+use model::{Change, InstanceChange, Listener, ListenerId, RoutingChange, TaskStatus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -249,4 +249,35 @@ async fn a_peer_that_sends_nonsense_is_refused_with_a_code_and_disturbs_no_other
     let mut answer = Vec::new();
     plain.read_to_end(&mut answer).await.unwrap();
     assert!(!answer.starts_with(b"HTTP"), "without TLS there is no answer");
+}
+
+#[tokio::test]
+async fn an_agent_advertises_what_its_connection_comes_from_or_people_have_allowed() {
+    let world = World::start().await;
+    let session: Session<Agent> = world.joined("a").await;
+    let id = session.id.parse().unwrap();
+    until("connected", &session.connected, |is| is.then_some(())).await;
+    let elsewhere = std::net::IpAddr::from([192, 0, 2, 7]);
+    let mut lie = hello("a", model::PeerRole::Agent);
+    lie.host.as_mut().unwrap().advertised_address = elsewhere;
+    let greeting = || {
+        let hello = Box::new(lie.clone());
+        let frame = Up::<AgentReport>::Hello { protocol: 1, newest: None, hello };
+        Message::text(serde_json::to_string(&frame).unwrap())
+    };
+    let refused = answers(&world, &session.id, &[greeting()]).await;
+    let [Down::Refused(refused)] = refused.as_slice() else { panic!("{refused:?}") };
+    assert_eq!(refused.code, RefusalCode::AddressNotAllowed);
+    let known = || world.store.state().instance(id).unwrap().advertised_address;
+    assert!(known().is_loopback(), "{}", known());
+
+    let allow = |address| Change::from(InstanceChange::AllowAddress { instance: id, address });
+    world.store.apply(&[allow(elsewhere)]).unwrap();
+    let agent: Session<Agent> = world.peer_saying("a", lie.clone()).await;
+    world.until_state("its address", |_| (known() == elsewhere).then_some(())).await;
+    until("connected", &agent.connected, |is| is.then_some(())).await;
+
+    world.store.apply(&[allow([192, 0, 2, 8].into())]).unwrap();
+    let refused = answers(&world, &session.id, &[greeting()]).await;
+    assert!(matches!(refused.as_slice(), [Down::Refused(_)]), "not allowed any more: {refused:?}");
 }

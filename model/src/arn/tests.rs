@@ -91,6 +91,7 @@ fn an_instance_is_a_container_instance_of_ecs() {
         platform: Platform::new("linux", "amd64"),
         host: HostIdentity::default(),
         advertised_address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        allowed_address: None,
         subnet: None,
         last_address: 0,
         last_port: 0,

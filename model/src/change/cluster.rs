@@ -39,6 +39,13 @@ pub enum InstanceChange {
         /// People's wish.
         status: InstanceStatus,
     },
+    /// Its agent may advertise an address that its connection does not come from. Refused where no host can have it.
+    AllowAddress {
+        /// The instance.
+        instance: InstanceId,
+        /// The address; the one that was allowed before is not any more.
+        address: IpAddr,
+    },
     /// `berth down` stops what runs there, or `berth up` ends that.
     SetSuspended {
         /// The instance.

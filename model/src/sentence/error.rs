@@ -192,6 +192,11 @@ fn invalid(invalid: &InvalidChange) -> String {
         InvalidChange::BakeTime { seconds, most } => {
             format!("bakeTimeInSeconds {seconds} is too long: use 0 to {most}")
         }
+        InvalidChange::HostAddress(address) => {
+            format!(
+                "`{address}` is no address of a host: use one at which routers reach the instance"
+            )
+        }
         InvalidChange::NoService => "an update names its service".to_owned(),
         InvalidChange::DesiredCount { desired, most } => {
             format!("a desired count of {desired} is too many; {most} at most")

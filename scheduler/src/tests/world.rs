@@ -109,6 +109,7 @@ impl World {
             platform: Platform::new("linux", "amd64"),
             host: HostIdentity::default(),
             advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            allowed_address: None,
             subnet: Some(format!("10.90.{n}.0/{}", self.prefix).parse().unwrap()),
             last_address: 0,
             last_port: 0,

@@ -45,6 +45,7 @@ fn instance(n: u8) -> Instance {
         platform: Platform::new("linux", "amd64"),
         host: HostIdentity::default(),
         advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        allowed_address: None,
         subnet: format!("10.90.{n}.0/24").parse().ok(),
         last_address: 0,
         last_port: 0,

@@ -1,6 +1,7 @@
 //! The real `docker` command, and images of the sample application made by the binary under test.
 
 use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
 
 use rand::Rng as _;
@@ -85,4 +86,17 @@ pub(crate) fn push_with(berth: &Berth, repository: &str, version: &str, more: &[
     let pushed = run(berth, &["push", &latest]);
     run(berth, &["image", "rm", "--force", &reference, &latest]).ok();
     pushed.ok();
+}
+
+/// The address that this host has on Docker's own bridge: one that is not loopback, on every host with Docker.
+pub(crate) fn bridge_address() -> IpAddr {
+    let format = "{{(index .IPAM.Config 0).Subnet}}";
+    let mut command = Command::new("docker");
+    let command = command.args(["network", "inspect", "bridge", "--format", format]);
+    let said = Said::of(&command.output().expect("the docker command ends")).ok();
+    let subnet: model::Subnet = said.trim().parse().expect("Docker's bridge has a subnet");
+    // A UDP socket sends nothing when it connects: the kernel only chooses the source address.
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
+    socket.connect((subnet.address(9), 9)).expect("a route to Docker's bridge");
+    socket.local_addr().expect("it is bound").ip()
 }

@@ -1,12 +1,14 @@
 //! Clusters, and the instances and routers that join them.
 
+use std::net::IpAddr;
+
 use super::{Applied, Write, exists, not_found};
 use crate::change::{ClusterChange, InstanceChange, InstanceReport, RouterChange};
 use crate::cluster::{Cluster, Installation, Instance, InstanceStatus, Router, Subnet};
 use crate::history::InstanceEventKind;
 use crate::id::{InstallationId, InstanceId, RouterId};
 use crate::name::ClusterName;
-use crate::refusal::{Refusal, User};
+use crate::refusal::{InvalidChange, Refusal, User};
 use crate::service::{Deployment, DeploymentStage};
 use crate::task::TaskStatus;
 
@@ -26,6 +28,9 @@ impl Write<'_> {
             }
             InstanceChange::SetStatus { instance, status } => {
                 self.set_instance_status(*instance, *status)
+            }
+            InstanceChange::AllowAddress { instance, address } => {
+                self.allow_address(*instance, *address)
             }
             InstanceChange::SetSuspended { instance, suspended } => {
                 self.set_suspended(*instance, *suspended)
@@ -130,6 +135,17 @@ impl Write<'_> {
         if instance.status != status {
             self.instance_event(&instance, InstanceEventKind::StatusChanged { status });
             self.put(Instance { status, ..instance });
+        }
+        Ok(())
+    }
+
+    fn allow_address(&mut self, id: InstanceId, address: IpAddr) -> Applied {
+        let instance = self.known_instance(id)?;
+        if address.is_unspecified() || address.is_multicast() {
+            return Err(Refusal::Invalid(InvalidChange::HostAddress(address)));
+        }
+        if instance.allowed_address != Some(address) {
+            self.put(Instance { allowed_address: Some(address), ..instance });
         }
         Ok(())
     }

@@ -437,3 +437,26 @@ fn a_phase_has_what_its_task_has_there_and_nothing_else() {
     let all = ["placement", "started_at", "stop", "stopped_at", "unrouted_at", "reaped"];
     shows(&state, &all);
 }
+
+#[test]
+fn an_instance_is_allowed_one_address_that_a_host_can_have() {
+    let mut state = world();
+    let instance = instance().id;
+    let allow = |address: &str| {
+        let address = address.parse().unwrap();
+        InstanceChange::AllowAddress { instance, address }
+    };
+    for nowhere in ["0.0.0.0", "::", "224.0.0.1", "ff02::1"] {
+        assert_refused!(
+            &mut state,
+            allow(nowhere),
+            Refusal::Invalid(InvalidChange::HostAddress(_))
+        );
+    }
+    for address in ["192.0.2.7", "192.0.2.8"] {
+        apply(&mut state, allow(address));
+        let known = state.instance(instance).unwrap();
+        assert_eq!(known.allowed_address, Some(address.parse().unwrap()));
+        assert!(known.advertised_address.is_loopback(), "its agent has not advertised it");
+    }
+}

@@ -39,6 +39,10 @@ fn hosts() -> BoxedStrategy<Change> {
             let subnet = subnet.parse().unwrap();
             InstanceChange::AssignSubnet { instance: instance().id, subnet }.into()
         }),
+        n().prop_map(|n| {
+            let address = std::net::IpAddr::from([192, 0, 2, n]);
+            InstanceChange::AllowAddress { instance: instance().id, address }.into()
+        }),
         Just(InstanceChange::Remove(instance().id).into()),
         n().prop_map(|n| RouterChange::Register(router(n)).into()),
         n().prop_map(|n| RouterChange::Remove(router(n).id).into()),

@@ -119,6 +119,7 @@ pub(in crate::state) fn instance() -> Instance {
         platform: Platform::new("linux", "amd64"),
         host: HostIdentity::default(),
         advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        allowed_address: None,
         subnet: Some("10.90.3.0/24".parse().unwrap()),
         last_address: 0,
         last_port: 0,

@@ -116,6 +116,7 @@ fn instance() -> Instance {
         platform: Platform::new("linux", "amd64"),
         host: HostIdentity::default(),
         advertised_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        allowed_address: None,
         subnet: Some("10.90.1.0/24".parse().expect("a subnet")),
         last_address: 0,
         last_port: 0,
