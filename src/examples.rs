@@ -81,6 +81,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("rule rm", &["berth rule rm 01a219f3"]),
     ("cluster ls", &["berth cluster ls"]),
     ("cluster events", &["berth cluster events --limit 50"]),
+    ("token ls", &["berth token ls", "berth token ls -o json"]),
+    ("token revoke", &["berth token revoke 01a219f3"]),
     ("server", &["berth server", "berth server --data-dir /srv/berth"]),
     ("agent", &["berth agent --server 10.0.0.1:7071 --join-token TOKEN", "berth agent"]),
     ("router", &["berth router --server 10.0.0.1:7071 --join-token TOKEN", "berth router"]),

@@ -109,6 +109,10 @@ actions! {
     RepositoryDelete = "repository:Delete",
     /// Have a `docker login` of one's own remembered.
     RegistryLogin = "registry:Login",
+    /// List tokens.
+    TokenList = "token:List",
+    /// End a token.
+    TokenRevoke = "token:Revoke",
 }
 
 impl fmt::Display for Action {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use model::{
-    ClusterName, Family, Instance, InstanceId, Listener, RepositoryName, Revision, RouterId, Rule,
-    Service, ServiceName, TargetGroup, Task, TaskDefinition, TaskId,
+    ClusterName, Credential, CredentialId, Family, Instance, InstanceId, Listener, RepositoryName,
+    Revision, RouterId, Rule, Service, ServiceName, TargetGroup, Task, TaskDefinition, TaskId,
 };
 
 macro_rules! kinds {
@@ -55,6 +55,8 @@ kinds! {
     Repository = "repository",
     /// A user, and the credentials that prove them.
     User = "user",
+    /// A token that proves a user.
+    Token = "token",
 }
 
 impl ResourceKind {
@@ -172,6 +174,11 @@ impl Resource {
         Self::new(ResourceKind::User, None, Some(name.to_owned()))
     }
 
+    /// A token.
+    pub fn token(id: CredentialId) -> Self {
+        Self::new(ResourceKind::Token, None, Some(id.to_string()))
+    }
+
     /// The repository's name, if it is one.
     pub fn repository_name(&self) -> Option<&str> {
         (self.kind == ResourceKind::Repository).then_some(self.name.as_deref()).flatten()
@@ -249,6 +256,12 @@ impl From<&TargetGroup> for Resource {
 impl From<&Rule> for Resource {
     fn from(rule: &Rule) -> Self {
         Self::new(ResourceKind::Rule, None, Some(rule.id.to_string()))
+    }
+}
+
+impl From<&Credential> for Resource {
+    fn from(token: &Credential) -> Self {
+        Self::token(token.id)
     }
 }
 

@@ -121,6 +121,7 @@ fn a_secret_proves_its_principal_until_it_ends_and_for_its_own_kind_only() {
         hash: secret.hash,
         created_at: at(1),
         expires_at: Some(at(100)),
+        last_use: None,
     };
     state.apply(&Change::from(AccessChange::CreateCredential(credential.clone())), at(1)).unwrap();
     let ask = |state: &State, text: &str, kind, now| {

@@ -14,7 +14,7 @@ use utoipa::openapi::{
 const TOKEN: &str = "token";
 
 /// What the first part of a path is about, in the order in which readers meet it.
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("status", "How everything is."),
     ("deploy", "From an image to a service that answers, in one request."),
     ("services", "Services keep as many tasks of a task definition running as they should."),
@@ -36,6 +36,7 @@ const TAGS: [(&str, &str); 15] = [
         "image-verification",
         "A verification reads all images and finds those whose bytes have changed on disk.",
     ),
+    ("tokens", "Tokens let people and their programs in."),
 ];
 /// What an installation as a whole is asked to do.
 const INSTALLATION: (&str, &str) =

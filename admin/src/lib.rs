@@ -36,6 +36,7 @@ mod shared;
 mod status;
 mod task;
 mod task_definition;
+mod token;
 
 pub(crate) use shared::Api;
 pub use shared::{Admin, Images, Logs, Readiness};
@@ -57,6 +58,8 @@ fn api() -> OpenApiRouter<Api> {
         .routes(routes!(instance::create_join_token))
         .routes(routes!(router::list))
         .routes(routes!(router::remove))
+        .routes(routes!(token::list))
+        .routes(routes!(token::revoke))
         .routes(routes!(image::repositories))
         .routes(routes!(image::tags))
         .routes(routes!(image::verification, image::verify))

@@ -178,6 +178,7 @@ fn credential(name: &str, kind: CredentialKind, expires_at: Option<Timestamp>) -
         hash: secret.hash,
         created_at: now(),
         expires_at,
+        last_use: None,
     };
     (secret.text, AccessChange::CreateCredential(credential).into())
 }

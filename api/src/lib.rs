@@ -24,6 +24,7 @@ mod service_revision;
 pub mod status;
 pub mod task;
 pub mod task_definition;
+pub mod token;
 
 pub use cluster::{Cluster, ClusterQuery, default_cluster};
 pub use deploy::{DeployRequest, DeployResponse, HealthCheckSettings, InferredValue};
@@ -58,3 +59,4 @@ pub use task_definition::{
     Amount, LeftOutField, ListTaskDefinitionsQuery, RegisterTaskDefinitionQuery,
     RegisterTaskDefinitionRequest, TaskDefinition, TaskDefinitionReference,
 };
+pub use token::{Token, TokenKind};

@@ -115,6 +115,8 @@ codes! {
     TaskDefinitionNotFound = NOT_FOUND,
     /// No such task.
     TaskNotFound = NOT_FOUND,
+    /// No such token.
+    TokenNotFound = NOT_FOUND,
     /// Something else that does not exist.
     NotFound = NOT_FOUND,
     /// The path does not take this method.

@@ -107,6 +107,14 @@ fn clusters_instances_and_routers() {
     }));
     check::<Instance>(&instance());
     check::<Router>(&router());
+    check::<Token>(&json!({
+        "tokenId": ID, "kind": "registryLogin", "principal": "user/admin", "client": "docker/20.10.24",
+        "address": "10.0.0.7", "lastUsedAt": AT, "createdAt": AT, "expiresAt": AT,
+    }));
+    check::<Token>(&json!({
+        "tokenId": ID, "kind": "api", "principal": "user/admin", "client": null, "address": null,
+        "lastUsedAt": null, "createdAt": AT, "expiresAt": null,
+    }));
     check::<UpdateInstanceRequest>(&json!({"status": "ACTIVE"}));
     check::<UpdateInstanceRequest>(&json!({"allowedAddress": "10.0.0.7"}));
     check::<CreateJoinTokenRequest>(

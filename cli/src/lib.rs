@@ -25,6 +25,7 @@ mod status;
 mod task;
 mod task_definition;
 mod text;
+pub mod token;
 mod wait;
 
 /// What people can ask of a running Berth.
@@ -60,6 +61,9 @@ pub enum Command {
     /// Clusters.
     #[command(subcommand, visible_alias = "clusters")]
     Cluster(cluster::Command),
+    /// Tokens: what lets people and their programs in.
+    #[command(subcommand, visible_alias = "tokens")]
+    Token(token::Command),
 }
 
 /// Runs one command against the API.
@@ -87,5 +91,6 @@ async fn answer(command: Command, connection: &Connection, format: Format) -> Ou
         Command::Image(command) => image::run(command, &client, format).await,
         Command::Rule(command) => rule::run(command, &client, format).await,
         Command::Cluster(command) => cluster::run(command, &client, format).await,
+        Command::Token(command) => token::run(command, &client, format).await,
     }
 }

@@ -437,6 +437,10 @@ pub(crate) fn router_removed(router: &IdPrefix) -> String {
     sentence!("router {router} is removed")
 }
 
+pub(crate) fn token_revoked(token: &IdPrefix) -> String {
+    sentence!("token {token} is revoked")
+}
+
 pub(crate) fn rule_removed(rule: &IdPrefix) -> String {
     sentence!("rule {rule} is removed")
 }

@@ -40,6 +40,7 @@ mod status;
 mod stopped;
 mod task;
 mod task_definition;
+mod token;
 
 pub use caller::{Caller, Permission, request_id};
 pub use cluster::ListClusters;
@@ -67,6 +68,7 @@ pub use service_revision::ListServiceRevisions;
 pub use status::GetStatus;
 pub use task::{GetTask, GetTaskLogs, ListTasks, LogSource, StopTask};
 pub use task_definition::{GetTaskDefinition, ListTaskDefinitions, RegisterTaskDefinition};
+pub use token::{ListTokens, RevokeToken};
 
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,8 @@ pub enum Effect {
     Changes,
     /// It changes something that nobody sees until another operation, which is recorded, names it.
     Prepares,
+    /// It records that something was used, which is what it leaves behind.
+    Records,
 }
 
 macro_rules! operations {
@@ -170,6 +172,13 @@ operations! {
     DeleteBlob: (RepositoryDelete on Repository); Named, Changes;
     /// Remembers a `docker login` of one's own.
     LogIn: (RegistryLogin on User); Named, Changes;
+    /// Records that such a login was used.
+    RecordLoginUse: (RegistryLogin on User); Named, Records;
+
+    /// Tokens: what proves people and their programs.
+    ListTokens: (TokenList on Token); Listed, Reads;
+    /// Ends a token.
+    RevokeToken: (TokenRevoke on Token); Named, Changes;
 }
 
 impl Operation {

@@ -4,8 +4,8 @@ use access::ResourceKind;
 use api::{LeftOutField, ProblemCode};
 use model::definition::DefinitionError;
 use model::{
-    CommitError, ContainerName, ImageReference, PinnedImage, Refusal, Revision, ServiceName,
-    TaskId, Unmet,
+    CommitError, ContainerName, CredentialId, ImageReference, PinnedImage, Refusal, Revision,
+    ServiceName, TaskId, Unmet,
 };
 
 /// Why a request was not done. Nothing of it was.
@@ -39,6 +39,8 @@ pub enum Refused {
     AmbiguousInstance(String),
     /// The agent of an instance that should be removed is on the line.
     InstanceConnected(String),
+    /// The only API token of somebody, without which they could ask for nothing.
+    LastApiToken(CredentialId),
     /// A join token that would live too long or be used too often.
     JoinTokenBounds {
         /// Seconds at most.
@@ -263,7 +265,7 @@ impl Refused {
             Self::NothingToRollBackTo(_) | Self::NotProven { .. } => {
                 ProblemCode::NothingToRollBackTo
             }
-            Self::RuleOfRevision { .. } => ProblemCode::InUse,
+            Self::RuleOfRevision { .. } | Self::LastApiToken(_) => ProblemCode::InUse,
             Self::ContainerMissing { .. } => ProblemCode::ContainerNotFound,
             Self::JoinTokenBounds { .. }
             | Self::ForeignToken
@@ -345,6 +347,7 @@ fn missing(kind: ResourceKind) -> ProblemCode {
         ResourceKind::TargetGroup => ProblemCode::TargetGroupNotFound,
         ResourceKind::Rule => ProblemCode::RuleNotFound,
         ResourceKind::Repository => ProblemCode::RepositoryNotFound,
+        ResourceKind::Token => ProblemCode::TokenNotFound,
         ResourceKind::Installation | ResourceKind::User => ProblemCode::NotFound,
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 
 use access::ResourceKind;
 use model::sentence::say;
-use model::{CommitError, ImageReference, PinnedImage, Principal, Reference, Refusal, Unmet};
+use model::{
+    CommitError, ImageReference, PinnedImage, Principal, Reference, Refusal, ServiceName, Unmet,
+};
 
 use crate::Refused;
 use crate::refused::{DeployError, DocumentError, DocumentFault};
@@ -33,6 +35,9 @@ fn refused(refused: &Refused) -> String {
                 "several instances are named `{name}`: say the id that `berth instance ls` shows"
             )
         }
+        Refused::LastApiToken(token) => format!(
+            "token `{token}` is the only API token of its owner, who could ask for nothing without it"
+        ),
         Refused::InstanceConnected(name) => format!(
             "instance `{name}` is connected: end its agent first; `berth instance drain {name}` moves its tasks elsewhere"
         ),
@@ -58,14 +63,7 @@ fn refused(refused: &Refused) -> String {
         Refused::NothingToRollBackTo(service) => {
             format!("service `{service}` has no earlier revision that proved itself to go back to")
         }
-        Refused::NotProven { service, revision, proven } => {
-            let proven: Vec<_> = proven.iter().map(ToString::to_string).collect();
-            let proven = if proven.is_empty() { "none".to_owned() } else { proven.join(", ") };
-            format!(
-                "revision {revision} of service `{service}` has not proved itself, or is not kept any more; it can go \
-                 back to: {proven}"
-            )
-        }
+        Refused::NotProven { service, revision, proven } => not_proven(service, *revision, proven),
         Refused::RuleOfRevision { service, revision } => format!(
             "the rule comes with revision {revision} of service `{service}`: say another host or path with `berth deploy \
              {service} --host HOST --path PATH`, or remove the service with `berth service rm {service}`"
@@ -88,6 +86,15 @@ fn refused(refused: &Refused) -> String {
         Refused::Deploy(error) => deploy(error),
         Refused::Document(error) => document(error),
     }
+}
+
+fn not_proven(service: &ServiceName, revision: u32, proven: &[u32]) -> String {
+    let proven: Vec<_> = proven.iter().map(ToString::to_string).collect();
+    let proven = if proven.is_empty() { "none".to_owned() } else { proven.join(", ") };
+    format!(
+        "revision {revision} of service `{service}` has not proved itself, or is not kept any more; it can go back to: \
+         {proven}"
+    )
 }
 
 /// Why an image cannot be deployed as it was asked for.
@@ -259,6 +266,7 @@ fn missing(kind: ResourceKind, name: &str) -> String {
         ResourceKind::Instance => "berth instance ls",
         ResourceKind::Router => "berth router ls",
         ResourceKind::Repository => "berth image ls",
+        ResourceKind::Token => "berth token ls",
         ResourceKind::Rule | ResourceKind::TargetGroup | ResourceKind::Listener => "berth rule ls",
         ResourceKind::Installation | ResourceKind::User => "berth status",
     };

@@ -179,6 +179,7 @@ impl World {
             hash: Digest::Sha256([1; 32]),
             created_at: NOW,
             expires_at: None,
+            last_use: None,
         };
         let changes = [
             Change::Install(InstallationId::new(NOW, [1; 10])),

@@ -1,6 +1,7 @@
 //! Who may ask: principals, and the secrets that prove them. Whether they may is decided in the `access` crate.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,10 +51,26 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// When it ends, where it does.
     pub expires_at: Option<Timestamp>,
+    /// When it was used last, as far as that is recorded: uses that follow each other closely are recorded once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_use: Option<CredentialUse>,
+}
+
+/// A use of a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialUse {
+    /// When.
+    pub at: Timestamp,
+    /// By which program, as it says of itself: `docker/27.3.1`.
+    pub client: Option<String>,
+    /// From where.
+    pub address: Option<IpAddr>,
 }
 
 /// What a credential is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CredentialKind {
     /// An API token: serves as bearer token of the API and as password of `docker login`.

@@ -9,6 +9,7 @@ mod backoff;
 pub mod batch;
 mod chain;
 pub mod change;
+mod clean;
 pub mod cluster;
 pub mod definition;
 pub mod digest;
@@ -34,7 +35,7 @@ pub mod task;
 pub mod time;
 pub mod view;
 
-pub use access::{Credential, CredentialKind, JoinToken, PeerRole, Principal};
+pub use access::{Credential, CredentialKind, CredentialUse, JoinToken, PeerRole, Principal};
 pub use arn::{Arn, ArnResource};
 pub use backoff::Backoff;
 pub use batch::{Batch, CommitError, Precondition, RowGuard, RowWrite, Unmet};
@@ -43,6 +44,7 @@ pub use change::{
     AccessChange, Change, ClusterChange, DeploymentChange, InstanceChange, RepositoryChange,
     RouterChange, RoutingChange, ServiceChange, TaskChange, TaskDefinitionChange,
 };
+pub use clean::clean_text;
 pub use cluster::{
     Cluster, HostIdentity, Installation, Instance, InstanceStatus, Platform, Router, Subnet,
 };

@@ -51,6 +51,7 @@ texts! {
     TargetGroupId: "A target group's id.", ID;
     ListenerId: "A listener's id.", ID;
     RuleId: "A rule's id.", ID;
+    CredentialId: "A token's id.", ID;
     ContainerId: "Docker's id of a container.", "^.+$";
     ClusterName: "A cluster's name.", ECS_NAME;
     Family: "A task definition's family.", ECS_NAME;

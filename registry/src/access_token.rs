@@ -135,6 +135,7 @@ mod tests {
             hash: Digest::Sha256([0; 32]),
             created_at: at(1),
             expires_at: None,
+            last_use: None,
         };
         let mut state = State::default();
         let create = Change::from(AccessChange::CreateCredential(credential));

@@ -33,6 +33,7 @@ mod files;
 mod header;
 mod listing;
 mod lock;
+mod login;
 mod manifest;
 mod mount;
 mod operation;

@@ -27,6 +27,30 @@ fn docker_pulls_back_what_it_pushed() {
     berth.down();
 }
 
+/// Whoever loses a machine ends its login, and no other one.
+#[test]
+fn a_login_is_listed_with_its_client_and_ends_at_once_when_it_is_revoked() {
+    let berth = Berth::up();
+    docker::login(&berth);
+    let image = docker::load(&berth, "mine", "1", &[]);
+    docker::run(&berth, &["push", &image]).ok();
+    let tokens: Vec<api::Token> = berth.list(&["token", "ls"]);
+    let login = tokens.iter().find(|token| token.kind == api::TokenKind::RegistryLogin);
+    let login = login.expect("the login");
+    let client = login.client.as_deref().unwrap_or_default();
+    assert!(client.starts_with("docker/"), "{client}");
+    assert!(login.address.is_some_and(|address| address.is_loopback()), "{login:?}");
+    let id = login.token_id.to_string();
+    berth.run(&["token", "revoke", &id]).ok();
+    let refused = docker::run(&berth, &["push", &image]).fails(1);
+    assert!(refused.contains("unauthorized"), "{refused}");
+    berth.run(&["token", "revoke", &id]).fails(3);
+    docker::login(&berth);
+    docker::run(&berth, &["push", &image]).ok();
+    docker::run(&berth, &["image", "rm", "--force", &image]).ok();
+    berth.down();
+}
+
 /// As buildx pushes it: images of several platforms, and beside each a manifest that attests how it was built and that
 /// nobody can run.
 #[test]

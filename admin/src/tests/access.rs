@@ -1,10 +1,13 @@
 //! Who may ask for what, and that nothing else can be asked for.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use ::access::Resource;
+use api::Page;
 use axum::extract::ConnectInfo;
 use control::Operation;
+use model::CredentialUse;
 use model::history::About;
 
 use super::*;
@@ -79,6 +82,7 @@ async fn every_route_is_one_operation_and_every_operation_but_the_registrys_one_
         Operation::DeleteManifest,
         Operation::DeleteBlob,
         Operation::LogIn,
+        Operation::RecordLoginUse,
     ];
     let all = Operation::ALL.iter().copied();
     let expected: Vec<Operation> = all.filter(|one| !registry.contains(one)).collect();
@@ -221,4 +225,38 @@ async fn a_revoked_token_is_no_token_any_more() {
     world.get("/status").await.ok();
     world.apply(vec![AccessChange::RevokeCredential(id).into()]).await;
     world.get("/status").await.problem(401, "Unauthenticated");
+}
+
+#[tokio::test]
+async fn tokens_are_listed_without_their_secrets_until_they_end_or_are_revoked() {
+    let world = World::new().await;
+    let (secret, login) = credential("admin", CredentialKind::RegistryRefresh, None);
+    let (_, over) = credential("admin", CredentialKind::RegistryRefresh, Some(now()));
+    world.apply(vec![login, over]).await;
+    let id = world.state().credential_by_hash(&::access::hash_secret(&secret)).unwrap().id;
+    let (client, address) = (Some("docker/27.3.1".to_owned()), Some(Ipv4Addr::LOCALHOST.into()));
+    let last_use = CredentialUse { at: now(), client, address };
+    let expires_at = Some(now().plus(Duration::from_secs(1)));
+    world.apply(vec![AccessChange::UseCredential { id, last_use, expires_at }.into()]).await;
+
+    let listed = world.get("/tokens").await;
+    assert!(!listed.text.contains(&secret) && !listed.text.contains(&world.admin));
+    let tokens: Page<api::Token> = serde_json::from_value(listed.ok()).unwrap();
+    let login = tokens.items.iter().find(|token| token.token_id == id).unwrap();
+    assert_eq!((tokens.items.len(), login.kind), (3, api::TokenKind::RegistryLogin));
+    assert_eq!(login.principal, "user/admin");
+    assert_eq!(login.client.as_deref(), Some("docker/27.3.1"));
+    assert_eq!((login.last_used_at, login.expires_at), (Some(now()), expires_at));
+
+    world.delete(&format!("/tokens/{id}")).await.ok();
+    let again = world.delete(&format!("/tokens/{id}")).await;
+    assert!(again.problem(404, "TokenNotFound").contains("berth token ls"));
+    let tokens = world.get("/tokens").await.ok();
+    assert_eq!(tokens["items"].as_array().unwrap().len(), 2);
+
+    let hash = ::access::hash_secret(&world.admin);
+    let own = world.state().credential_by_hash(&hash).unwrap().id;
+    let detail = world.delete(&format!("/tokens/{own}")).await;
+    assert!(detail.problem(409, "InUse").contains("only API token"));
+    world.get("/status").await.ok();
 }

@@ -14,7 +14,7 @@ use crate::{
     ListTaskDefinitionsQuery, ListTasksQuery, Listener, LogsQuery, Page, PageQuery,
     RegisterTaskDefinitionQuery, Remaining, Repository, RollbackRequest, Router, Rule,
     RunTaskRequest, RunTaskResponse, Service, ServiceEvent, ServiceRevision, Status, StopQuery,
-    StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition, TaskDefinitionReference,
+    StopTaskRequest, Tag, TargetGroup, Task, TaskDefinition, TaskDefinitionReference, Token,
     UpdateInstanceRequest, UpdateServiceRequest,
 };
 
@@ -129,6 +129,19 @@ impl Client {
     /// Removes a router that will not come back.
     pub async fn remove_router(&self, router: &IdPrefix) -> Answer<Done> {
         self.delete(&["routers", &router.to_string()], &NO_QUERY, None).await
+    }
+}
+
+/// Tokens.
+impl Client {
+    /// Tokens, oldest first.
+    pub async fn list_tokens(&self, query: &PageQuery) -> Answer<Page<Token>> {
+        self.get(&["tokens"], query).await
+    }
+
+    /// Ends a token at once.
+    pub async fn revoke_token(&self, token: &IdPrefix) -> Answer<Done> {
+        self.delete(&["tokens", &token.to_string()], &NO_QUERY, None).await
     }
 }
 

@@ -8,7 +8,7 @@ use model::{
     TaskStatus, Timestamp,
 };
 
-use super::clean::{self, LINE_BYTES};
+use super::clean::LINE_BYTES;
 use crate::certificate::PeerId;
 use crate::message::{AgentReport, Hello, SeenTask};
 
@@ -109,7 +109,7 @@ fn container(seen: &TaskContainer) -> TaskContainer {
 }
 
 fn cut(text: &str) -> String {
-    clean::text(text, LINE_BYTES)
+    model::clean_text(text, LINE_BYTES)
 }
 
 #[cfg(test)]

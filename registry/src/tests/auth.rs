@@ -1,7 +1,9 @@
 //! Who gets in, with what, and what the others are told.
 
+use std::time::Duration;
+
 use http::StatusCode;
-use model::{AccessChange, InstanceId, Principal, RouterId, Timestamp};
+use model::{AccessChange, CredentialKind, InstanceId, Principal, RouterId, Timestamp};
 
 use super::world::World;
 
@@ -174,6 +176,9 @@ async fn docker_login_gets_a_refresh_token_that_only_buys_access_tokens() {
         "grant_type=refresh_token&refresh_token={refresh}&service=berth&client_id=docker&scope=repository%3Aa%3Apull%2Cpush+repository%3Ab%3Apull"
     );
     let post = || world.stranger("POST", "/v2/token").body(form.as_bytes()).send();
+    let post_by = |agent| {
+        world.stranger("POST", "/v2/token").header("user-agent", agent).body(form.as_bytes()).send()
+    };
     let reply = post().await.expect(OK).json();
     assert!(reply.get("refresh_token").is_none());
     let token = reply["access_token"].as_str().unwrap();
@@ -182,7 +187,46 @@ async fn docker_login_gets_a_refresh_token_that_only_buys_access_tokens() {
     let start = world.stranger("POST", "/v2/b/blobs/uploads/").bearer(token);
     start.send().await.refused(401, "UNAUTHORIZED");
 
-    world.pass(366 * 24 * 3_600);
+    let last_use = || {
+        let logins = world.store.state();
+        let login = logins.credentials().find(|one| one.kind == CredentialKind::RegistryRefresh);
+        login.unwrap().last_use.clone().unwrap()
+    };
+    let made = last_use();
+    assert_eq!(made.client, None, "it did not say");
+    world.pass(80 * 24 * 3_600);
+    let docker = || post_by("docker/20.10.24+dfsg1 go/go1.19.8 os/linux");
+    docker().await.expect(OK);
+    let used = last_use();
+    assert_eq!(used.client.as_deref(), Some("docker/20.10.24+dfsg1"));
+    assert_eq!(used.at.since(made.at), Duration::from_hours(80 * 24));
+    world.pass(3_599);
+    let revision = world.store.state().revision();
+    post().await.expect(OK);
+    assert_eq!(world.store.state().revision(), revision, "recorded once an hour");
+    world.pass(80 * 24 * 3_600);
+    post().await.expect(OK);
+    world.pass(90 * 24 * 3_600);
+    post().await.refused(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn a_revoked_login_buys_nothing_more_and_what_it_bought_ends() {
+    let world = World::new().await;
+    let uri = "/v2/token?offline_token=true";
+    let reply = world.stranger("GET", uri).basic("admin", &world.token).send().await.expect(OK);
+    let refresh = reply.json()["refresh_token"].as_str().unwrap().to_owned();
+    let form = format!(
+        "grant_type=refresh_token&refresh_token={refresh}&scope=repository%3Aa%3Apull%2Cpush"
+    );
+    let post = || world.stranger("POST", "/v2/token").body(form.as_bytes()).send();
+    let access = post().await.expect(OK).json()["token"].as_str().unwrap().to_owned();
+    let start = || world.stranger("POST", "/v2/a/blobs/uploads/").bearer(&access).send();
+    start().await.expect(StatusCode::ACCEPTED);
+    let state = world.store.state();
+    let login = state.credentials().find(|one| one.kind == CredentialKind::RegistryRefresh);
+    world.apply(vec![AccessChange::RevokeCredential(login.unwrap().id).into()]).await;
+    start().await.refused(401, "UNAUTHORIZED");
     post().await.refused(401, "UNAUTHORIZED");
 }
 

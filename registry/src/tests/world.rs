@@ -77,6 +77,7 @@ impl World {
             hash: secret.hash,
             created_at: self.clock.now(),
             expires_at: None,
+            last_use: None,
         };
         self.apply(vec![AccessChange::CreateCredential(credential).into()]).await;
         secret.text

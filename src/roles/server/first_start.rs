@@ -79,6 +79,7 @@ fn administrator(layout: &Layout, now: Timestamp) -> Result<Change, RoleError> {
         hash,
         created_at: now,
         expires_at: None,
+        last_use: None,
     })))
 }
 

@@ -75,6 +75,7 @@ fn credential(n: u8) -> Credential {
         hash: digest(n),
         created_at: at(1),
         expires_at: None,
+        last_use: None,
     }
 }
 

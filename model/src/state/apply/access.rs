@@ -1,10 +1,11 @@
 //! The secrets that let people and peers in.
 
 use super::{Applied, Write, exists, not_found};
-use crate::access::{Credential, JoinToken};
+use crate::access::{Credential, CredentialUse, JoinToken};
 use crate::change::AccessChange;
 use crate::id::{CredentialId, JoinTokenId};
 use crate::refusal::{JoinTokenEnd, Refusal};
+use crate::time::Timestamp;
 
 /// Expired join tokens that a new one takes with it.
 const EXPIRED_PER_TOKEN: usize = 16;
@@ -14,6 +15,9 @@ impl Write<'_> {
         match change {
             AccessChange::CreateCredential(credential) => self.create_credential(credential),
             AccessChange::RevokeCredential(id) => self.revoke_credential(*id),
+            AccessChange::UseCredential { id, last_use, expires_at } => {
+                self.use_credential(*id, last_use, *expires_at)
+            }
             AccessChange::CreateJoinToken(token) => self.create_join_token(token),
             AccessChange::UseJoinToken(id) => self.use_join_token(*id),
         }
@@ -32,6 +36,18 @@ impl Write<'_> {
         if !self.remove::<Credential>(id) {
             return Err(not_found("credential", id));
         }
+        Ok(())
+    }
+
+    fn use_credential(
+        &mut self,
+        id: CredentialId,
+        last_use: &CredentialUse,
+        expires_at: Option<Timestamp>,
+    ) -> Applied {
+        let known = self.state.credential(id).ok_or_else(|| not_found("credential", id))?;
+        let last_use = Some(last_use.clone());
+        self.put(Credential { expires_at, last_use, ..known.clone() });
         Ok(())
     }
 

@@ -54,10 +54,18 @@ fn access() -> BoxedStrategy<Change> {
     prop_oneof![
         n().prop_map(|n| AccessChange::CreateCredential(credential(n)).into()),
         n().prop_map(|n| AccessChange::RevokeCredential(credential(n).id).into()),
+        (n(), n()).prop_map(|(n, times)| use_of(credential(n).id, times.into()).into()),
         n().prop_map(|n| AccessChange::CreateJoinToken(join_token(n)).into()),
         n().prop_map(|n| AccessChange::UseJoinToken(join_token(n).id).into()),
     ]
     .boxed()
+}
+
+fn use_of(id: CredentialId, millis: i64) -> AccessChange {
+    let (client, address) = (Some("docker/27.3.1".to_owned()), Some([10, 0, 0, 7].into()));
+    let last_use = CredentialUse { at: Timestamp::from_millis(millis), client, address };
+    let expires_at = Some(Timestamp::from_millis(millis + 1));
+    AccessChange::UseCredential { id, last_use, expires_at }
 }
 
 fn services() -> BoxedStrategy<Change> {

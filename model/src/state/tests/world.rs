@@ -56,6 +56,7 @@ pub(in crate::state) fn credential(n: u8) -> Credential {
         hash: digest(n),
         created_at: at(1),
         expires_at: None,
+        last_use: None,
     }
 }
 
