@@ -250,6 +250,7 @@ fn instance(n: u32) -> Instance {
         last_port: 0,
         attributes: BTreeMap::new(),
         suspended: false,
+        disk_low: false,
         agent_version: "0".to_owned(),
         docker_version: "0".to_owned(),
         divides_limits: None,

@@ -158,6 +158,7 @@ fn instance(n: u8) -> Instance {
         last_port: 0,
         attributes: std::collections::BTreeMap::new(),
         suspended: false,
+        disk_low: false,
         agent_version: "1".to_owned(),
         docker_version: "1".to_owned(),
         divides_limits: None,

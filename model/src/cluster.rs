@@ -70,6 +70,9 @@ pub struct Instance {
     /// Its status stays what people wish.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+    /// Whether the file system of its Docker was nearly full when its agent said so last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disk_low: bool,
     /// The version of its agent.
     pub agent_version: String,
     /// The version of its Docker Engine.

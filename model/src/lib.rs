@@ -68,7 +68,7 @@ pub use name::{
     ClusterName, ContainerName, Family, NameError, Region, RepositoryName, ServiceName, TagName,
     TargetGroupName,
 };
-pub use observed::{Lease, LeaseTimes, Observed};
+pub use observed::{DiskSeen, Lease, LeaseTimes, Observed};
 pub use placement::{FilterReason, FilteredInstances, PlacementFailure};
 pub use refusal::{
     ActualStatus, InvalidChange, InvalidRouting, JoinTokenEnd, Refusal, RuleOverlap, User,

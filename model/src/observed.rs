@@ -58,7 +58,16 @@ pub struct DiskSeen {
 impl DiskSeen {
     /// Whether it is about to be full: less than a twentieth or than 512 MiB is free.
     pub fn is_nearly_full(&self) -> bool {
-        self.free_mib < 512 || self.free_mib < self.total_mib / 20
+        self.free_mib < self.low_mib()
+    }
+
+    /// Whether it is so far from that again that the next layer does not change it: half as much more is free.
+    pub fn has_room(&self) -> bool {
+        self.free_mib >= self.low_mib() + self.low_mib() / 2
+    }
+
+    fn low_mib(&self) -> u64 {
+        (self.total_mib / 20).max(512)
     }
 }
 

@@ -249,6 +249,13 @@ impl fmt::Display for InstanceEventKind {
             }
             Self::Suspended => say("`berth down` stops what runs there"),
             Self::Resumed => say("`berth up` lets it take tasks again"),
+            Self::DiskNearlyFull { free_mib } => say(format!(
+                "the disk of its Docker is nearly full: {free_mib} MiB are free; `docker system df` on that host shows what \
+                 takes it"
+            )),
+            Self::DiskHasRoom { free_mib } => {
+                say(format!("the disk of its Docker has room again: {free_mib} MiB are free"))
+            }
             Self::TaskLost { task, service_name: Some(service) } => {
                 say(format!("task {task} of service {service} was given up with it"))
             }

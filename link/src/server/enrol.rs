@@ -205,6 +205,7 @@ fn newcomer(
                 last_port: 0,
                 attributes: std::collections::BTreeMap::new(),
                 suspended: false,
+                disk_low: false,
                 agent_version: hello.version.clone(),
                 docker_version: host.docker_version,
                 divides_limits: host.divides_limits,

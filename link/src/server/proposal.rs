@@ -36,8 +36,8 @@ pub(super) fn propose(
     let mut batches = Batches::default();
     let mut refused = Vec::new();
     let seen = report.into_iter().flat_map(|report| &report.tasks);
-    let greeting = greeting(&state, peer, hello, at).into_iter();
-    for change in greeting.chain(seen.flat_map(|seen| task(peer, seen))) {
+    let host = greeting(&state, peer, hello, at).into_iter().chain(disk(peer, report));
+    for change in host.chain(seen.flat_map(|seen| task(peer, seen))) {
         match state.apply(&change, at) {
             Ok(touched) if touched.is_empty() => {}
             Ok(touched) => batches.push(vec![change], Weight::of(&state, &touched)),
@@ -73,6 +73,11 @@ fn greeting(state: &State, peer: PeerId, hello: &Hello, at: Timestamp) -> Option
             })))
         }
     }
+}
+
+fn disk(peer: PeerId, report: Option<&AgentReport>) -> Option<Change> {
+    let PeerId::Instance(instance) = peer else { return None };
+    Some(InstanceChange::ReportDisk { instance, disk: report?.disk? }.into())
 }
 
 fn task(peer: PeerId, seen: &SeenTask) -> Vec<Change> {

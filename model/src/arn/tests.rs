@@ -97,6 +97,7 @@ fn an_instance_is_a_container_instance_of_ecs() {
         last_port: 0,
         attributes: std::collections::BTreeMap::new(),
         suspended: false,
+        disk_low: false,
         agent_version: String::new(),
         docker_version: String::new(),
         divides_limits: None,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, HostIdentity, Instance, InstanceStatus, Platform, Router, Subnet};
 use crate::id::{InstanceId, RouterId};
+use crate::observed::DiskSeen;
 use crate::resources::Resources;
 
 /// What may happen to a cluster.
@@ -52,6 +53,13 @@ pub enum InstanceChange {
         instance: InstanceId,
         /// Whether it is suspended from now on.
         suspended: bool,
+    },
+    /// The file system of its Docker is nearly full, or is not any more.
+    ReportDisk {
+        /// The instance.
+        instance: InstanceId,
+        /// The file system.
+        disk: DiskSeen,
     },
     /// It will not come back. Refused while a task of it has not stopped: each is lost first.
     Remove(InstanceId),

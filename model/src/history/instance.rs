@@ -41,6 +41,16 @@ pub enum InstanceEventKind {
     Suspended,
     /// `berth up` has ended that.
     Resumed,
+    /// The file system of its Docker is nearly full.
+    DiskNearlyFull {
+        /// What is free, in MiB.
+        free_mib: u64,
+    },
+    /// It has room again.
+    DiskHasRoom {
+        /// What is free, in MiB.
+        free_mib: u64,
+    },
     /// A task of it was given up, since the instance has not been heard of for too long or was removed.
     TaskLost {
         /// The task.

@@ -115,6 +115,7 @@ impl World {
             last_port: 0,
             attributes: BTreeMap::new(),
             suspended: false,
+            disk_low: false,
             agent_version: "0".to_owned(),
             docker_version: "0".to_owned(),
             divides_limits: None,

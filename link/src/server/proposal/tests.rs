@@ -1,5 +1,5 @@
 use model::limits::{FILL_BYTES, FILL_ROWS};
-use model::{Change, InstanceId, State, TaskId, TaskStatus, Timestamp};
+use model::{Change, DiskSeen, InstanceId, State, TaskId, TaskStatus, Timestamp};
 use serde_json::json;
 
 use super::*;
@@ -176,4 +176,19 @@ fn a_host_that_changes_is_recorded() {
     commit(&mut state, &proposal);
     assert_eq!(state.instance(instance(1)).unwrap().docker_version, "30");
     assert!(propose(&state, peer, &hello, None, NOW).batches.is_empty());
+}
+
+#[test]
+fn a_disk_is_recorded_once_it_is_nearly_full_and_once_it_has_room_again() {
+    let mut state = world();
+    let peer = PeerId::Instance(instance(1));
+    let mut proposed = Vec::new();
+    for free_mib in [9_000, 100, 90, 9_000, 9_001] {
+        let disk = Some(DiskSeen { total_mib: 10_000, free_mib });
+        let report = AgentReport { disk, ..AgentReport::default() };
+        let proposal = propose(&state, peer, &hello(), Some(&report), NOW);
+        commit(&mut state, &proposal);
+        proposed.push(proposal.batches.concat().len());
+    }
+    assert_eq!(proposed, [0, 1, 0, 1, 0]);
 }

@@ -8,6 +8,7 @@ use crate::cluster::{Cluster, Installation, Instance, InstanceStatus, Router, Su
 use crate::history::InstanceEventKind;
 use crate::id::{InstallationId, InstanceId, RouterId};
 use crate::name::ClusterName;
+use crate::observed::DiskSeen;
 use crate::refusal::{InvalidChange, Refusal, User};
 use crate::service::{Deployment, DeploymentStage};
 use crate::task::TaskStatus;
@@ -32,6 +33,7 @@ impl Write<'_> {
             InstanceChange::AllowAddress { instance, address } => {
                 self.allow_address(*instance, *address)
             }
+            InstanceChange::ReportDisk { instance, disk } => self.report_disk(*instance, *disk),
             InstanceChange::SetSuspended { instance, suspended } => {
                 self.set_suspended(*instance, *suspended)
             }
@@ -147,6 +149,22 @@ impl Write<'_> {
         if instance.allowed_address != Some(address) {
             self.put(Instance { allowed_address: Some(address), ..instance });
         }
+        Ok(())
+    }
+
+    /// What is free matters once it is little, and once it is clearly more again.
+    fn report_disk(&mut self, id: InstanceId, disk: DiskSeen) -> Applied {
+        let instance = self.known_instance(id)?;
+        let free_mib = disk.free_mib;
+        let (event, disk_low) = match instance.disk_low {
+            false if disk.is_nearly_full() => {
+                (InstanceEventKind::DiskNearlyFull { free_mib }, true)
+            }
+            true if disk.has_room() => (InstanceEventKind::DiskHasRoom { free_mib }, false),
+            true | false => return Ok(()),
+        };
+        self.instance_event(&instance, event);
+        self.put(Instance { disk_low, ..instance });
         Ok(())
     }
 

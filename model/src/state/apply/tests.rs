@@ -460,3 +460,26 @@ fn an_instance_is_allowed_one_address_that_a_host_can_have() {
         assert!(known.advertised_address.is_loopback(), "its agent has not advertised it");
     }
 }
+
+#[test]
+fn an_instance_tells_when_its_disk_gets_full_and_when_it_has_clearly_more_room() {
+    let mut state = world();
+    let instance = instance().id;
+    let mut told = Vec::new();
+    for free_mib in [5_000, 511, 400, 600, 767, 768, 600, 511] {
+        let disk = DiskSeen { total_mib: 10_000, free_mib };
+        let touched = state.apply(&InstanceChange::ReportDisk { instance, disk }.into(), at(9));
+        for row in touched.unwrap().history {
+            let History::InstanceEvent(event) = row else { panic!("{row:?}") };
+            told.push(event.event);
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            InstanceEventKind::DiskNearlyFull { free_mib: 511 },
+            InstanceEventKind::DiskHasRoom { free_mib: 768 },
+            InstanceEventKind::DiskNearlyFull { free_mib: 511 },
+        ]
+    );
+}

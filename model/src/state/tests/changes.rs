@@ -43,6 +43,10 @@ fn hosts() -> BoxedStrategy<Change> {
             let address = std::net::IpAddr::from([192, 0, 2, n]);
             InstanceChange::AllowAddress { instance: instance().id, address }.into()
         }),
+        select(vec![100, 600, 9_000]).prop_map(|free_mib| {
+            let disk = DiskSeen { total_mib: 10_000, free_mib };
+            InstanceChange::ReportDisk { instance: instance().id, disk }.into()
+        }),
         Just(InstanceChange::Remove(instance().id).into()),
         n().prop_map(|n| RouterChange::Register(router(n)).into()),
         n().prop_map(|n| RouterChange::Remove(router(n).id).into()),
