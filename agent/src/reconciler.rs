@@ -304,8 +304,10 @@ impl Reconciler {
             let seen = report::seen(&runner.task, &runner.state, is_starting, obstacle.as_deref());
             seen.map(|seen| SeenTask { peak_memory_mib: runner.peak_memory_mib, ..seen })
         };
+        let mut tasks: Vec<SeenTask> = self.tasks.values().filter_map(seen).collect();
+        report::fit(&mut tasks);
         AgentReport {
-            tasks: self.tasks.values().filter_map(seen).collect(),
+            tasks,
             unknown: self.orphans.iter().copied().collect(),
             available_memory_mib: self.measured.available_memory_mib,
             disk: self.measured.disk,

@@ -1,7 +1,7 @@
 //! The agent's report to the server: the whole actual state each time. A task whose containers are not all inspected yet is
 //! left out, since unknown does not mean failed.
 
-use link::message::SeenTask;
+use link::message::{AGENT_FRAME_BYTES, SeenTask};
 use model::{AssignedContainer, AssignedTask, TaskContainer, TaskStatus, Wanted};
 
 use crate::exit::Exit;
@@ -13,6 +13,29 @@ use crate::task_state::{ContainerState, TaskState};
 pub(crate) const TAIL_LINES: usize = 20;
 /// Bytes of such a line at most.
 pub(crate) const LINE_BYTES: usize = 1024;
+
+/// Bytes of all logs' last lines in a report at most: half of what the link takes in a frame, which leaves room for the rest of
+/// some hundreds of tasks.
+const TAILS_BYTES: usize = AGENT_FRAME_BYTES / 2;
+
+/// Takes the last lines of the oldest tasks out of a report that would have too many: a report that does not fit in a frame
+/// would never arrive.
+pub(crate) fn fit(tasks: &mut [SeenTask]) {
+    let mut room = TAILS_BYTES;
+    for container in tasks.iter_mut().rev().flat_map(|task| &mut task.containers) {
+        let bytes: usize = container.log_tail.iter().map(|line| in_json(line)).sum();
+        match room.checked_sub(bytes) {
+            Some(left) => room = left,
+            None => container.log_tail.clear(),
+        }
+    }
+}
+
+/// Bytes of a line in JSON, which writes a control character with six.
+fn in_json(line: &str) -> usize {
+    let bytes = |byte: u8| if byte < 0x20 || byte == b'"' || byte == b'\\' { 6 } else { 1 };
+    line.bytes().map(bytes).sum::<usize>() + 3
+}
 
 /// A task's report; None while its state is unknown. `obstacle` is what all tasks of the instance wait for before they start.
 /// A task that `is_starting` has a container that is being created or started, so it has not ended yet, whatever its state.

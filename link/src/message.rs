@@ -27,8 +27,10 @@ pub const OLDEST: u32 = 1;
 pub(crate) const STREAM_PATH: &str = "/link";
 /// The largest frame down.
 pub(crate) const DOWN_FRAME_BYTES: usize = 2 * 1024 * 1024;
-/// The largest frame up: a report holds all that a peer sees.
-pub(crate) const UP_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// The largest frame of an agent, whose report holds all that runs on its host.
+pub const AGENT_FRAME_BYTES: usize = 4 * 1024 * 1024;
+/// The largest frame of a router, whose report holds all targets of all services: some 150 bytes each.
+pub(crate) const ROUTER_FRAME_BYTES: usize = 16 * 1024 * 1024;
 /// How many beats may be missed before a connection counts as dead.
 pub(crate) const BEATS_MISSED: u32 = 3;
 /// How long a frame may take to be sent, or an answer to come, before a connection counts as dead.

@@ -30,6 +30,7 @@ pub(crate) fn plain(sentence: Plain) -> String {
             "an agent must report its host, and this one does not: is its version too old?"
         }
         Plain::NoServerCertificate => "the server gets no certificate for the link",
+        Plain::PeerFrameTooLong => "the peer sent a frame that is too long",
         Plain::PeerFrameUnreadable => "the peer sent a frame that cannot be read",
         Plain::PeerGone => "the peer is gone",
         Plain::PeerReplaced => "the peer has opened another connection",
@@ -67,6 +68,7 @@ pub(crate) enum Plain {
     GreetingMissing,
     HostMissing,
     NoServerCertificate,
+    PeerFrameTooLong,
     PeerFrameUnreadable,
     PeerGone,
     PeerReplaced,

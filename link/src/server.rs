@@ -117,6 +117,7 @@ impl Server {
             sessions: sessions::Sessions::default(),
             subnets: subnet::SubnetAllocator::default(),
             seldom: Seldom::default(),
+            seldom_of_peers: Seldom::default(),
         });
         let listener = Listener {
             name: "link",

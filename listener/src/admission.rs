@@ -164,7 +164,7 @@ impl Admission {
             "new ones are refused, since all are being served"
         };
         tracing::warn!(
-            "{crowded} has most of the connections of the {}, and one more has come: {what} ({before} more since the last line)",
+            "{crowded} has most of the connections of the {}, and one more has come: {what}{before}",
             self.name
         );
     }

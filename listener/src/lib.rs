@@ -36,7 +36,7 @@ mod tests;
 
 pub use limits::Limits;
 pub use prepare::{Plain, Prepare};
-pub use seldom::Seldom;
+pub use seldom::{Seldom, Untold};
 
 /// The pause after a connection could not be accepted, as where file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

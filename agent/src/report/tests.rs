@@ -115,3 +115,25 @@ fn twenty_lines_of_a_kibibyte_are_kept() {
     assert_eq!(kept.len(), TAIL_LINES);
     assert!(kept[0].starts_with("5 ") && kept.iter().all(|line| line.len() <= LINE_BYTES));
 }
+
+#[test]
+fn a_report_of_very_many_ends_fits_in_a_frame_and_keeps_the_newest_lines() {
+    let task = task();
+    let ended = seen(&task, &state_of(&task, "main", exited(3)), false, None).unwrap();
+    let with = |line: &str| {
+        let mut ended = ended.clone();
+        ended.containers[0].log_tail = vec![line.to_owned(); TAIL_LINES];
+        ended
+    };
+    for line in ["x".repeat(LINE_BYTES), "\u{1}\"\\".repeat(LINE_BYTES / 3)] {
+        let mut tasks = vec![with(&line); 500];
+        fit(&mut tasks);
+        let text = serde_json::to_vec(&tasks).unwrap();
+        assert!(text.len() < AGENT_FRAME_BYTES, "{}", text.len());
+        assert!(tasks[0].containers[0].log_tail.is_empty());
+        assert_eq!(tasks[499].containers[0].log_tail.len(), TAIL_LINES);
+    }
+    let mut few = vec![with("bye"); 3];
+    fit(&mut few);
+    assert_eq!(few, vec![with("bye"); 3]);
+}

@@ -16,6 +16,8 @@ pub(super) enum CloseReason {
     Silent,
     #[error("{}", plain(Plain::PeerFrameUnreadable))]
     Frame(#[source] serde_json::Error),
+    #[error("{}", plain(Plain::PeerFrameTooLong))]
+    FrameTooLong(#[source] axum::Error),
     #[error("{}", plain(Plain::ViewUnwritable))]
     View(#[source] serde_json::Error),
     #[error("{}", plain(Plain::PeerReplaced))]
@@ -39,7 +41,7 @@ impl CloseReason {
     pub(super) fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::Gone | Self::Broken(_) | Self::Silent => None,
-            Self::Frame(_) => Some(RefusalCode::FrameInvalid),
+            Self::Frame(_) | Self::FrameTooLong(_) => Some(RefusalCode::FrameInvalid),
             Self::View(_) => Some(RefusalCode::ServerFault),
             Self::Replaced => Some(RefusalCode::Replaced),
             Self::Stopped => Some(RefusalCode::ServerStopping),

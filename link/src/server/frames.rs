@@ -1,10 +1,13 @@
 //! Frames over a peer's WebSocket.
 
+use std::error::Error as _;
+
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite;
 
 use super::close::CloseReason;
 use crate::message::{Down, SEND_TIMEOUT, Up};
@@ -32,7 +35,15 @@ pub(super) async fn next<R: DeserializeOwned>(source: &mut Source) -> Result<Up<
             }
             Some(Ok(Message::Close(_))) | None => return Err(CloseReason::Gone),
             Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Err(error)) if is_too_long(&error) => {
+                return Err(CloseReason::FrameTooLong(error));
+            }
             Some(Err(error)) => return Err(CloseReason::Broken(error)),
         }
     }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    matches!(source, Some(tungstenite::Error::Capacity(_)))
 }

@@ -19,7 +19,9 @@ use super::enrol::{EnrolError, is_registered};
 use super::session;
 use super::shared::Shared;
 use crate::certificate::PeerId;
-use crate::message::{self, Agent, JoinRequest, RenewRequest, STREAM_PATH, UP_FRAME_BYTES};
+use crate::message::{
+    self, AGENT_FRAME_BYTES, Agent, JoinRequest, ROUTER_FRAME_BYTES, RenewRequest, STREAM_PATH,
+};
 use crate::refusal::{RefusalCode, Refused};
 use crate::sentence::{Plain, plain};
 
@@ -81,21 +83,23 @@ async fn stream(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    upgrade.max_message_size(UP_FRAME_BYTES).max_frame_size(UP_FRAME_BYTES).on_upgrade(
-        move |socket| async move {
-            let tasks = shared.tasks.clone();
-            let serving = async {
-                let source = client.ip();
-                match peer {
-                    PeerId::Instance(id) => session::run::<Agent>(shared, id, source, socket).await,
-                    PeerId::Router(id) => {
-                        session::run::<message::Router>(shared, id, source, socket).await;
-                    }
+    let most = match peer {
+        PeerId::Instance(_) => AGENT_FRAME_BYTES,
+        PeerId::Router(_) => ROUTER_FRAME_BYTES,
+    };
+    upgrade.max_message_size(most).max_frame_size(most).on_upgrade(move |socket| async move {
+        let tasks = shared.tasks.clone();
+        let serving = async {
+            let source = client.ip();
+            match peer {
+                PeerId::Instance(id) => session::run::<Agent>(shared, id, source, socket).await,
+                PeerId::Router(id) => {
+                    session::run::<message::Router>(shared, id, source, socket).await;
                 }
-            };
-            tasks.track_future(serving).await;
-        },
-    )
+            }
+        };
+        tasks.track_future(serving).await;
+    })
 }
 
 /// Takes the bytes that the server asked this agent for, until either side has enough.
@@ -148,7 +152,7 @@ fn answer(
         Err(error) => {
             if let Some(before) = seldom.tell(what, client.ip()) {
                 let from = client.ip();
-                tracing::warn!(%error, "refused a request of {from} to {what} ({before} more since the last line)");
+                tracing::warn!(%error, "refused a request of {from} to {what}{before}");
             }
             refuse_by(&error)
         }

@@ -38,16 +38,18 @@ pub(super) async fn run<R: Role>(
     let (mut sink, mut source) = socket.split();
     let (protocol, hello) = match timeout(SEND_TIMEOUT, greeting::<R>(&mut source)).await {
         Ok(Ok(greeting)) => greeting,
-        Ok(Err(reason)) => return close(peer, &mut sink, &reason).await,
-        Err(_) => return close(peer, &mut sink, &CloseReason::Silent).await,
+        Ok(Err(reason)) => return close(&shared, peer, &mut sink, &reason).await,
+        Err(_) => return close(&shared, peer, &mut sink, &CloseReason::Silent).await,
     };
     let checked = address::check(&shared.state.borrow(), peer, &hello, source_address);
     if let Err(refused) = checked {
-        return close(peer, &mut sink, &refused.into()).await;
+        return close(&shared, peer, &mut sink, &refused.into()).await;
     }
     let session = shared.sessions.open(peer);
     shared.heard(&session);
-    tracing::info!(peer = %peer, protocol, "`{}` is connected as `{peer}`", hello.name);
+    if let Some(before) = shared.seldom_of_peers.tell("connected", peer) {
+        tracing::info!(peer = %peer, protocol, "`{}` is connected as `{peer}`{before}", hello.name);
+    }
     let (input, heard) = watch::channel(PeerInput { hello, report: None });
     let requests = R::attach(&shared, id);
     let reason = tokio::select! {
@@ -59,7 +61,7 @@ pub(super) async fn run<R: Role>(
     };
     shared.gone(&session);
     R::detach(&shared, id);
-    close(peer, &mut sink, &reason).await;
+    close(&shared, peer, &mut sink, &reason).await;
 }
 
 /// The first frame: the greeting, and the protocol that both use.
@@ -85,8 +87,11 @@ fn negotiate(oldest: u32, newest: Option<u32>) -> Result<u32, CloseReason> {
 }
 
 /// Closes the stream, with the reason where it is one for the peer.
-async fn close(peer: PeerId, sink: &mut Sink, reason: &CloseReason) {
-    tracing::info!(peer = %peer, "the stream of `{peer}` ended: {}", chain(reason));
+async fn close(shared: &Shared, peer: PeerId, sink: &mut Sink, reason: &CloseReason) {
+    if let Some(before) = shared.seldom_of_peers.tell("ended", peer) {
+        let why = chain(reason);
+        tracing::info!(peer = %peer, "the stream of `{peer}` ended: {why}{before}");
+    }
     let Some(code) = reason.code() else { return };
     let refused = Refused { code, reason: chain(reason) };
     let closing = async {

@@ -14,6 +14,7 @@ use super::streams::Streams;
 use super::submit::Submit;
 use super::subnet::SubnetAllocator;
 use crate::authority::Authority;
+use crate::certificate::PeerId;
 
 /// What every connection needs.
 pub(super) struct Shared {
@@ -31,4 +32,6 @@ pub(super) struct Shared {
     pub(super) subnets: SubnetAllocator,
     /// What strangers can have logged.
     pub(super) seldom: Seldom,
+    /// Keeps a peer that comes and goes from filling the log.
+    pub(super) seldom_of_peers: Seldom<PeerId>,
 }

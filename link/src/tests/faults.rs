@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::world::{World, hello, instance_of, stamp, until};
 use crate::client::Session;
-use crate::message::{Agent, AgentReport, Down, Router, SeenTask, Up, VERSION};
+use crate::message::{AGENT_FRAME_BYTES, Agent, AgentReport, Down, Router, SeenTask, Up, VERSION};
 use crate::refusal::RefusalCode;
 
 /// A wire between peers and the server that can be cut, or stall as when a host loses power.
@@ -249,6 +249,24 @@ async fn a_peer_that_sends_nonsense_is_refused_with_a_code_and_disturbs_no_other
     let mut answer = Vec::new();
     plain.read_to_end(&mut answer).await.unwrap();
     assert!(!answer.starts_with(b"HTTP"), "without TLS there is no answer");
+}
+
+#[tokio::test]
+async fn a_frame_beyond_its_limit_is_not_read_and_ends_its_stream_alone() {
+    let world = World::start().await;
+    let session: Session<Agent> = world.joined("a").await;
+    let other: Session<Agent> = world.joined("b").await;
+    until("connected", &other.connected, |is| is.then_some(())).await;
+    let mut socket = world.raw(instance_of(&session.id)).await;
+    // RFC 6455 section 5.2: a final, masked text frame that says its length in eight bytes. Nothing of it follows: the stream ends
+    // by what it says.
+    let length = u64::try_from(AGENT_FRAME_BYTES + 1).unwrap();
+    let head = [&[0x81, 0x80 | 127][..], &length.to_be_bytes(), &[0; 4]].concat();
+    socket.get_mut().write_all(&head).await.unwrap();
+    let Some(Ok(Message::Text(answer))) = socket.next().await else { panic!("no reason") };
+    let Ok(Down::Refused(refused)) = serde_json::from_str(&answer) else { panic!("{answer}") };
+    assert_eq!(refused.code, RefusalCode::FrameInvalid, "{refused:?}");
+    assert!(*other.connected.borrow());
 }
 
 #[tokio::test]
