@@ -8,6 +8,7 @@ use model::{
 };
 
 use crate::deployment;
+use crate::planted::{self, Fault};
 use crate::proposals::Proposals;
 use crate::situation::Situation;
 
@@ -28,7 +29,8 @@ pub(crate) fn step(situation: &Situation<'_>, id: ServiceId) -> Proposals {
     let unproven_settings = unproven_settings(situation.state, service, deployment);
     let failure = DeploymentFailure::TasksFailed { count, last, unproven_settings };
     let fail = DeploymentChange::Fail { deployment: deployment.id, failure };
-    let target = target(situation.state, service, deployment).filter(|_| breaker.rollback);
+    let target = target(situation.state, service, deployment)
+        .filter(|_| breaker.rollback && !planted::is_on(Fault::NoRollback));
     let back = target.map(|revision| {
         let cause = DeploymentCause::Failure { of: deployment.id };
         let by = deployment::BY_SCHEDULER.to_owned();

@@ -12,6 +12,7 @@ use model::{
     ServiceRevision, ServiceRevisionId, State, Tag,
 };
 
+use crate::planted::{self, Fault};
 use crate::proposals::Proposals;
 use crate::situation::Situation;
 
@@ -27,7 +28,9 @@ pub(crate) fn follow(situation: &Situation<'_>, id: ServiceId) -> Proposals {
     };
     let followed = followed(state, requested);
     let is_new = |(container, tag): (&ContainerName, &&Tag)| {
+        let failed = deployment.rollout_state == RolloutState::Failed;
         service.last_tried.get(container) != Some(&tag.digest)
+            || (failed && planted::is_on(Fault::FailureForgotten))
     };
     let Some((_, moved)) = followed.iter().find(|one| is_new((one.0, one.1))) else {
         return Proposals::default();

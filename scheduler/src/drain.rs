@@ -9,6 +9,7 @@ use model::{
 };
 
 use crate::inputs::Inputs;
+use crate::planted::{self, Fault};
 use crate::proposals::Proposals;
 use crate::situation::Situation;
 
@@ -18,6 +19,9 @@ pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
     tasks
         .filter_map(|task| {
             let TaskPhase::Deactivating { stop, .. } = task.phase() else { return None };
+            if planted::is_on(Fault::NoDrain) {
+                return Some(Proposals::one(TaskChange::Drained(task.id)));
+            }
             let waits = waits_until(situation.facts.inputs, situation.state, task, stop.at);
             Some(match waits.into_iter().min() {
                 Some(until) => Proposals::wake(until),

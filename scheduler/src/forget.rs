@@ -3,6 +3,7 @@
 
 use model::{Task, TaskChange, TaskPhase};
 
+use crate::planted::{self, Fault};
 use crate::proposals::Proposals;
 use crate::relaunch;
 use crate::situation::Situation;
@@ -18,6 +19,9 @@ pub(crate) fn step(situation: &Situation<'_>) -> Proposals {
         let is_removed =
             reaped || placement.is_none_or(|place| state.instance(place.instance).is_none());
         let observed = facts.inputs.observed;
+        if planted::is_on(Fault::AddressWithoutWait) {
+            return is_removed;
+        }
         is_removed && unrouted_at.is_none_or(|at| observed.all_applied(&routers, at))
     };
     let tasks = state.tasks();

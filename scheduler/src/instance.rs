@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use model::{InstanceId, Lease, Timestamp};
 
 use crate::inputs::Inputs;
+use crate::planted::{self, Fault};
 
 /// Fewer lost instances than this are never a mass loss.
 const MASS: usize = 3;
@@ -52,7 +53,7 @@ pub(crate) fn assess(inputs: Inputs<'_>) -> BTreeMap<InstanceId, InstanceFacts> 
     let is_mass_loss = just_lost >= MASS && just_lost > present;
     let facts = heard.into_iter().map(|(id, heard_at, lease)| {
         let is_held = is_mass_loss && is_just_lost(heard_at, lease);
-        let is_lost = lease == Lease::Lost && !is_held;
+        let is_lost = lease == Lease::Lost && !is_held && !planted::is_on(Fault::NothingIsLost);
         let changes_after = if is_held { given_up_after } else { lost_after };
         let facts = InstanceFacts {
             heard_at,

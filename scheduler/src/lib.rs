@@ -25,6 +25,7 @@ mod launch;
 mod lost;
 mod memory;
 mod place;
+mod planted;
 mod proposals;
 mod relaunch;
 mod request;

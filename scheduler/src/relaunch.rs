@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{Backoff, Deployment, ServiceStatus, State, StopCode, Task, TaskPhase, Timestamp};
 
 use crate::hash::fnv1a;
+use crate::planted::{self, Fault};
 
 /// The pauses before tasks are started again after failures.
 const LAUNCHES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_mins(1));
@@ -13,7 +14,12 @@ const LAUNCHES: Backoff = Backoff::new(Duration::from_millis(250), Duration::fro
 pub(crate) fn launch_at(state: &State, deployment: &Deployment) -> Option<Timestamp> {
     let pause = |failures: u32, last: Timestamp| {
         let draw = fnv1a(&format!("{failures}/{}", deployment.id));
-        (failures > 0).then(|| last.plus(LAUNCHES.after(failures, draw)))
+        let pause = if planted::is_on(Fault::EndlessPause) {
+            Duration::from_hours(1)
+        } else {
+            LAUNCHES.after(failures, draw)
+        };
+        (failures > 0).then(|| last.plus(pause))
     };
     // One that was healthy and ended is replaced at once; only a row of them is not.
     let failures = deployment.failed_tasks.max(deployment.crashed_tasks.saturating_sub(1));

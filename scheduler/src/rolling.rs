@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use model::{Service, TaskId, Timestamp};
 
 use crate::health::TaskHealth;
+use crate::planted::{self, Fault};
 
 /// How many tasks a service may have, and how many of them must be healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +150,9 @@ impl ServiceTasks {
 
     /// How many more tasks there may be.
     pub(crate) fn room(&self, bounds: Bounds) -> usize {
+        if planted::is_on(Fault::NoMaximum) {
+            return usize::MAX;
+        }
         bounds.maximum.saturating_sub(self.all().count())
     }
 
@@ -211,6 +215,9 @@ impl ServiceTasks {
     pub(crate) fn is_complete(&self, bounds: Bounds, stops: &[Stop]) -> bool {
         let stopped: BTreeSet<_> = stops.iter().map(|stop| stop.task).collect();
         let left = || self.all().filter(|member| !stopped.contains(&member.id));
+        if planted::is_on(Fault::CompleteAtOnce) {
+            return true;
+        }
         left().all(|member| member.is_own)
             && left().filter(|member| member.is_healthy()).count() >= bounds.desired
     }
@@ -227,6 +234,9 @@ struct DisruptionBudget {
 
 impl DisruptionBudget {
     fn of(tasks: &ServiceTasks, bounds: Bounds) -> Self {
+        if planted::is_on(Fault::NoMinimum) {
+            return Self { healthy: usize::MAX, running: usize::MAX };
+        }
         let healthy = tasks.all().filter(|member| member.is_healthy()).count();
         let running = tasks.all().filter(|member| member.may_serve()).count();
         Self {

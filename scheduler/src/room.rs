@@ -13,6 +13,7 @@ use model::{
 
 use crate::assessment::Assessment;
 use crate::memory;
+use crate::planted::{self, Fault};
 use crate::request::Request;
 use crate::rotation::{self, Ports};
 
@@ -156,10 +157,11 @@ impl Room {
 impl Place {
     fn of(state: &State, facts: &Assessment<'_>, instance: &Instance, host: usize) -> Self {
         let id = instance.id;
+        let is_available = facts.is_available(id) || planted::is_on(Fault::SilenceIsIgnored);
         let closed = match instance.status {
             _ if instance.suspended => Some(FilterReason::Suspended),
             InstanceStatus::Draining => Some(FilterReason::Draining),
-            InstanceStatus::Active if !facts.is_available(id) => Some(FilterReason::NotConnected),
+            InstanceStatus::Active if !is_available => Some(FilterReason::NotConnected),
             InstanceStatus::Active if instance.subnet.is_none() => Some(FilterReason::NoSubnet),
             InstanceStatus::Active => None,
         };

@@ -8,6 +8,7 @@ use model::{
 use crate::builder::ServiceStep;
 use crate::health::TaskHealth;
 use crate::launch::Launch;
+use crate::planted::{self, Fault};
 use crate::proposals::Proposals;
 use crate::rolling::{Bounds, Cause, Member, ServiceTasks, Stop};
 use crate::situation::Situation;
@@ -27,6 +28,9 @@ fn wind_down(situation: &Situation<'_>, id: ServiceId) -> Proposals {
     };
     let mut tasks = state.tasks_of(id).peekable();
     if tasks.peek().is_none() {
+        if planted::is_on(Fault::RemovedServiceStays) {
+            return Proposals::default();
+        }
         let rules = state.rules().filter(|rule| rule.service == Some(id));
         let rules: Proposals = rules.map(|rule| RoutingChange::RemoveRule(rule.id)).collect();
         return rules.and(Proposals::one(ServiceChange::Remove(id)));

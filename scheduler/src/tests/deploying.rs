@@ -254,6 +254,28 @@ fn without_a_connected_router_a_deployment_waits_fails_nothing_and_says_so() {
 }
 
 #[test]
+fn a_router_that_has_only_just_connected_is_heard_before_anything_counts_as_healthy() {
+    let (mut world, service) = web(1);
+    world.grow(service);
+    let late = world.router();
+    let now = world.now;
+    world.observed.routers.remove(&late);
+    world.observed.hear_router(late, true, now);
+    world.push("hello", 2);
+    world.settle();
+    world.run(service);
+    let heard = world.observed.routers.remove(&late).unwrap();
+    world.heal(service);
+    // It serves from a table of before the server's restart, in which no new task is.
+    world.observed.hear_router(late, true, now);
+    check(&world.settle(), &[]);
+    world.observed.routers.insert(late, heard);
+    world.heal(service);
+    let plan = world.settle();
+    assert!(plan.contains("task2 is healthy"), "{plan}");
+}
+
+#[test]
 fn failing_tasks_are_started_again_ever_more_slowly() {
     let mut world = World::with_instances(&[2000]);
     world.push("hello", 1);

@@ -17,6 +17,10 @@ pub(super) struct World {
     pub(super) settings: Settings,
     /// Bits of each instance's subnet.
     pub(super) prefix: u8,
+    /// How many instances have joined.
+    joined: usize,
+    /// What a store would hold.
+    pub(super) rows: BTreeMap<RowKey, Vec<u8>>,
     random: u64,
     /// What ids and digests are called in a test.
     pub(super) names: BTreeMap<String, String>,
@@ -49,6 +53,8 @@ impl World {
             settings: Settings::default(),
             says_no_resources: false,
             prefix: 24,
+            joined: 0,
+            rows: BTreeMap::new(),
             random: 0,
             names: BTreeMap::new(),
         };
@@ -86,18 +92,28 @@ impl World {
     #[track_caller]
     pub(super) fn apply(&mut self, change: impl Into<Change>) -> bool {
         let change = change.into();
-        match self.state.apply(&change, self.now) {
-            Ok(touched) if touched.is_empty() => false,
-            Ok(_) => {
-                self.state = self.state.clone().at(self.state.revision().next());
-                true
-            }
-            Err(refusal) => panic!("{refusal}: {change:?}"),
+        self.try_apply(change.clone()).unwrap_or_else(|refusal| panic!("{refusal}: {change:?}"))
+    }
+
+    /// Whether it does anything.
+    pub(super) fn try_apply(&mut self, change: impl Into<Change>) -> Result<bool, Refusal> {
+        let touched = self.state.apply(&change.into(), self.now)?;
+        if touched.is_empty() {
+            return Ok(false);
         }
+        self.state = self.state.clone().at(self.state.revision().next());
+        for key in touched.rows {
+            match self.state.row(&key) {
+                Some(row) => self.rows.insert(key, row),
+                None => self.rows.remove(&key),
+            };
+        }
+        Ok(true)
     }
 
     pub(super) fn instance(&mut self, memory: u64) -> InstanceId {
-        let n = self.state.instances().count() + 1;
+        self.joined += 1;
+        let n = self.joined;
         let id = InstanceId::new(self.now, self.seed());
         self.names.insert(id.to_string(), format!("i{n}"));
         self.apply(InstanceChange::Register(Instance {

@@ -1,12 +1,12 @@
 //! Agents and routers as they really are, whatever the server knows of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 use model::change::TaskReport;
 use model::observed::{TargetHealth, TargetSeen};
 use model::{
-    AssignedTask, InstanceId, RouterId, StateRevision, StopCode, Stopped, TargetGroupId,
+    AgentView, AssignedTask, InstanceId, RouterId, StateRevision, StopCode, Stopped, TargetGroupId,
     TaskChange, TaskId, TaskStatus, Timestamp, Wanted,
 };
 
@@ -17,11 +17,20 @@ use super::image::{Image, image};
 /// The path of a health check that no application has.
 pub(super) const TYPO: &str = "/typo";
 
+/// Views and reports that are on their way at most.
+const MOST_COMING: usize = 3;
+
 /// One instance.
 #[derive(Default)]
 pub(super) struct Agent {
     away_until: Timestamp,
     containers: BTreeMap<TaskId, Container>,
+    /// Views that are on their way, the oldest first.
+    coming: VecDeque<(StateRevision, AgentView)>,
+    /// The newest that has come: older ones that come later are dropped.
+    has: StateRevision,
+    /// What was reported before: it may come once more, and late.
+    reported: BTreeMap<TaskId, TaskReport>,
 }
 
 struct Container {
@@ -87,6 +96,18 @@ impl Agent {
         }
         world.observed.hear_instance(id, true, now);
         let Some(view) = world.state.agent_view(id) else { return };
+        self.coming.push_back((world.state.revision(), view));
+        if self.coming.len() > MOST_COMING {
+            self.coming.pop_front();
+        }
+        // Most come in time; some late, twice, or after a newer one.
+        let late = if random.chance(70) { 0 } else { random.below(3) };
+        let index = self.coming.len().saturating_sub(1 + usize::try_from(late).unwrap());
+        let (revision, view) = self.coming[index].clone();
+        if revision < self.has {
+            return;
+        }
+        self.has = revision;
         for assigned in view.tasks.into_values() {
             self.assigned(id, &assigned, world, random);
         }
@@ -123,7 +144,9 @@ impl Agent {
             }
             Wanted::Reap => {
                 self.containers.remove(&task);
-                world.apply(TaskChange::Reaped { instance, task });
+                self.reported.remove(&task);
+                // It is refused where the view was late and the task is gone.
+                world.try_apply(TaskChange::Reaped { instance, task }).ok();
                 return;
             }
         }
@@ -136,7 +159,12 @@ impl Agent {
         });
         let status = container.status;
         let containers = Vec::new();
-        world.apply(TaskChange::Report(TaskReport { instance, task, status, stopped, containers }));
+        let report = TaskReport { instance, task, status, stopped, containers };
+        world.try_apply(TaskChange::Report(report.clone())).ok();
+        let before = self.reported.insert(task, report);
+        if let Some(before) = before.filter(|_| random.chance(5)) {
+            world.try_apply(TaskChange::Report(before)).ok();
+        }
     }
 }
 
@@ -170,6 +198,8 @@ pub(super) struct RouterActor {
     applied: Option<StateRevision>,
     next_table_at: Timestamp,
     targets: BTreeMap<(TargetGroupId, TaskId), Target>,
+    /// Reports in a row that did not come yet: the next one says all.
+    late: usize,
 }
 
 struct Target {
@@ -222,6 +252,7 @@ impl RouterActor {
             if let Some(seen) = world.observed.routers.get_mut(&id) {
                 seen.presence.connected = false;
             }
+            self.late = 0;
             return;
         }
         if now >= self.next_table_at {
@@ -229,9 +260,13 @@ impl RouterActor {
             self.take_table(world);
         }
         let seen = world.observed.hear_router(id, true, now);
-        seen.applied = self.applied;
-        seen.targets =
-            self.targets.iter().map(|(key, target)| (*key, target.seen.clone())).collect();
+        if self.late < MOST_COMING && random.chance(20) {
+            self.late += 1;
+            return;
+        }
+        self.late = 0;
+        let targets = self.targets.iter().map(|(key, target)| (*key, target.seen.clone()));
+        (seen.applied, seen.targets) = (self.applied, targets.collect());
     }
 
     fn take_table(&mut self, world: &World) {
