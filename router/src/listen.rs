@@ -21,7 +21,7 @@ mod guarded_stream;
 mod head;
 
 use connection::Server;
-use guarded_stream::GuardedStream;
+use guarded_stream::{GuardedStream, Slot};
 
 /// How long requests may still end by themselves once this router closes. A relieved one is in nobody's way, and has as
 /// long as a target that is deregistered has by default.
@@ -53,11 +53,8 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Closing)
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let Some((tcp, client)) = accepted(listener.accept().await).await else { continue };
-            let server = server.clone();
-            connections.spawn(async move {
-                server.serve(GuardedStream::new(tcp, client)).await;
-                drop(permit);
-            });
+            let slot = Slot { _permit: Some(permit), _token: connections.token() };
+            tokio::spawn(server.clone().serve(GuardedStream::new(tcp, client, slot)));
         }
     };
     tokio::select! {
@@ -71,7 +68,8 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Closing)
     for _ in 0..MAX_BACKLOG {
         let Some(Ok((tcp, client))) = waiting(&listener).await else { break };
         prepare(&tcp);
-        connections.spawn(server.clone().serve(GuardedStream::new(tcp, client)));
+        let slot = Slot { _permit: None, _token: connections.token() };
+        tokio::spawn(server.clone().serve(GuardedStream::new(tcp, client, slot)));
     }
     drop(listener);
     connections.close();

@@ -119,7 +119,9 @@ impl Server {
             served.await
         };
         let (stream, _settings) = back?.consume();
-        stream.into_any().downcast::<GuardedStream>().ok().map(|stream| *stream)
+        let mut stream = stream.into_any().downcast::<GuardedStream>().ok()?;
+        stream.complete();
+        Some(*stream)
     }
 }
 

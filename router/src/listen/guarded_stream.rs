@@ -6,10 +6,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf as _, BytesMut};
@@ -20,11 +21,21 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::head::{Body, Head, blank};
 
 /// How much is read at once, and how much is written at once if there is more.
 const BUFFER: usize = 4 * 1024;
+/// How long a client that is still sending is read from once it is answered, as long as nginx waits for more
+/// (`lingering_timeout`).
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many bytes are dropped then.
+const LINGER_BYTES: usize = 64 << 20;
+/// How many of them at once.
+const LINGER_BUFFER: usize = 16 << 10;
 /// How many bytes that follow the request in progress are buffered.
 const MAX_AHEAD: usize = 64 * 1024;
 
@@ -36,12 +47,24 @@ pub(super) struct GuardedStream {
     ahead: BytesMut,
     /// How many bytes of the request in progress are still to come; None where only its chunks or tunnel delimit it.
     allowed: Option<u64>,
+    /// Whether it has a body, which may not have been read to its end.
+    may_send_more: bool,
     digest: Arc<SocketDigest>,
+    slot: Arc<Slot>,
+}
+
+/// What a connection holds for as long as it is open.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Its place among all connections; None where it came as the router closed.
+    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    /// Lets the router's end wait for it.
+    pub(super) _token: TaskTrackerToken,
 }
 
 impl GuardedStream {
     /// Around a connection that was just accepted.
-    pub(super) fn new(tcp: TcpStream, client: SocketAddr) -> Self {
+    pub(super) fn new(tcp: TcpStream, client: SocketAddr, slot: Slot) -> Self {
         let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
         // The digest is new, so the cell is empty.
         digest.peer_addr.set(Some(client.into())).ok();
@@ -49,7 +72,9 @@ impl GuardedStream {
             io: BufWriter::with_capacity(BUFFER, tcp),
             ahead: BytesMut::new(),
             allowed: Some(0),
+            may_send_more: false,
             digest: Arc::new(digest),
+            slot: Arc::new(slot),
         }
     }
 
@@ -67,6 +92,11 @@ impl GuardedStream {
 
     /// Lets one request through. Returns its bytes that have been read so far, at least its head.
     pub(super) fn open(&mut self, head: Head) -> BytesMut {
+        self.may_send_more = match head.body {
+            Body::Sized(length) => length > 0,
+            Body::Chunked => true,
+            Body::Tunnel => false,
+        };
         match head.body {
             Body::Sized(length) => {
                 let wanted = u64::try_from(head.size).unwrap_or(u64::MAX).saturating_add(length);
@@ -82,18 +112,16 @@ impl GuardedStream {
         }
     }
 
-    /// Writes a final response and closes. What the client still sends is read, up to a bound: closing with unread bytes
-    /// would reset the connection and could destroy the response before the client has read it.
+    /// The request has been read to its end.
+    pub(super) fn complete(&mut self) {
+        self.may_send_more = false;
+    }
+
+    /// Writes a final response and closes.
     pub(super) async fn close(mut self, closing_response: &[u8]) -> io::Result<()> {
+        self.may_send_more = true;
         self.io.write_all(closing_response).await?;
-        self.io.shutdown().await?;
-        let mut rest = [0; BUFFER];
-        for _ in 0..MAX_AHEAD / BUFFER {
-            if self.io.read(&mut rest).await? == 0 {
-                break;
-            }
-        }
-        Ok(())
+        self.io.shutdown().await
     }
 
     /// The request in progress is complete: reads ahead, and ends only if the client closes.
@@ -109,6 +137,44 @@ impl GuardedStream {
             self.ahead.extend_from_slice(piece.filled());
         }
         Poll::Pending
+    }
+}
+
+/// However it ends, and pingora has many ways: closing with unread bytes would reset the connection, and that destroys a
+/// response that a client, busy with its body, has not read yet. So another descriptor of it stays open for a while.
+impl Drop for GuardedStream {
+    fn drop(&mut self) {
+        if !self.may_send_more {
+            return;
+        }
+        let again = self.io.get_ref().as_fd().try_clone_to_owned();
+        let again = again.and_then(|fd| TcpStream::from_std(fd.into()));
+        if let (Ok(tcp), Ok(runtime)) = (again, Handle::try_current()) {
+            let slot = Arc::clone(&self.slot);
+            runtime.spawn(async move {
+                linger(tcp).await;
+                drop(slot);
+            });
+        }
+    }
+}
+
+/// Tells the client that no more comes, then reads and drops what it still sends, within bounds.
+async fn linger(mut tcp: TcpStream) {
+    let drop_all = async {
+        tcp.shutdown().await?;
+        let mut rest = vec![0; LINGER_BUFFER];
+        let mut dropped = 0;
+        while dropped < LINGER_BYTES {
+            match tcp.read(&mut rest).await? {
+                0 => break,
+                count => dropped += count,
+            }
+        }
+        io::Result::Ok(())
+    };
+    if let Ok(Err(error)) = tokio::time::timeout(LINGER_TIMEOUT, drop_all).await {
+        tracing::trace!(%error, "the client had already closed");
     }
 }
 

@@ -76,6 +76,33 @@ async fn heads_that_are_too_large_are_refused() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_only_after_its_whole_body_gets_the_early_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::start(dir.path()).await;
+    world.show(forward(&["a.test"], vec![group(1, Vec::new())])).await;
+    let body = vec![b'x'; 8 << 20];
+    let sized = format!("Content-Length: {}\r\n\r\n", body.len());
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+    let post = "POST / HTTP/1.1\r\nHost: nobody.test\r\n";
+    let heads = [
+        (format!("{post}{sized}"), 404),
+        (format!("{post}Connection: close\r\n{sized}"), 404),
+        (format!("{post}Connection: close\r\n{chunked}"), 404),
+        (format!("POST / HTTP/1.1\r\n{sized}"), 400),
+    ];
+    for (head, status) in heads {
+        for _ in 0..5 {
+            let mut client = Client::new(world.address).await;
+            client.write(&head).await;
+            client.write(&body).await;
+            let answer = client.read().await.unwrap_or_else(|| panic!("no answer to {head:?}"));
+            assert_eq!(answer.status, status, "{head:?}");
+        }
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn requests_that_come_all_at_once_are_answered_in_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(dir.path()).await;

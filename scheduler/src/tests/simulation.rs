@@ -45,7 +45,7 @@ struct Simulation {
 
 /// How long it may take at most, once nothing more happens, until all is as it should be. A bad push in the way takes its
 /// time to fail and to be taken back; a lost instance its lease, and a mass loss the pause before it is believed.
-const HEALED_WITHIN: Duration = Duration::from_mins(30);
+const HEALED_WITHIN: Duration = Duration::from_mins(5);
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
