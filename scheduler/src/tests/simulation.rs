@@ -4,92 +4,30 @@
 //!
 //! A failing seed is printed; `BERTH_TEST_SEED` replays it alone.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{
-    Change, Digest, InstanceChange, InstanceId, InstanceStatus, RouterId, ServiceChange, ServiceId,
-    Timestamp,
-};
+use model::{Change, InstanceChange, InstanceId, InstanceStatus, ServiceChange};
 
-use super::world::{World, digest};
-use actors::{Agent, RouterActor, TYPO};
-use chance::Random;
-use chaos::Disturbed;
+use super::world::digest;
+use actors::TYPO;
+use broken::{Broken, Invariant, must};
 use image::{Image, image};
-use invariants::{Broken, Invariant, must};
+use installation::{Disturbed, Simulation};
 
 mod actors;
+mod broken;
 mod chance;
 mod chaos;
 mod image;
+mod installation;
 mod invariants;
 mod planted;
-
-struct Simulation {
-    world: World,
-    random: Random,
-    agents: BTreeMap<InstanceId, Agent>,
-    routers: BTreeMap<RouterId, RouterActor>,
-    services: Vec<(ServiceId, &'static str)>,
-    pushed: u8,
-    /// What pushes rolled out.
-    started: BTreeSet<(ServiceId, Digest)>,
-    /// What somebody else has changed since the plan was made that is being committed.
-    disturbed: Disturbed,
-    server_back_at: Timestamp,
-    /// Whether things still happen.
-    is_wild: bool,
-    log: Vec<String>,
-}
 
 /// How long it may take at most, once nothing more happens, until all is as it should be. A bad push in the way takes its
 /// time to fail and to be taken back; a lost instance its lease, and a mass loss the pause before it is believed.
 const HEALED_WITHIN: Duration = Duration::from_mins(5);
 
-const NAMES: [&str; 3] = ["one", "two", "three"];
-
 impl Simulation {
-    fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let mut world = World::new();
-        // Ten tasks fit by size and thirteen or five by address, so that addresses soon come round again.
-        world.prefix = if random.chance(50) { 28 } else { 29 };
-        world.settings.port_range = 20_000..=20_015;
-        for _ in 0..=random.below(5) {
-            world.instance(1000);
-        }
-        let routers = (0..random.below(3)).map(|_| (world.router(), RouterActor::default()));
-        let routers: BTreeMap<_, _> = routers.collect();
-        let mut services = Vec::new();
-        for name in NAMES.iter().take(1 + usize::try_from(random.below(3)).unwrap()) {
-            world.push(name, 1);
-            let desired = u32::try_from(random.below(5)).unwrap();
-            let service = if routers.is_empty() || random.chance(30) {
-                world.service(name, desired)
-            } else {
-                world.web(name, desired)
-            };
-            let (low, high) = [(100, 200), (50, 100), (0, 100), (50, 150), (100, 150)]
-                [usize::try_from(random.below(5)).unwrap()];
-            world.bounds(service, low, high);
-            services.push((service, *name));
-        }
-        Self {
-            agents: world.state.instances().map(|i| (i.id, Agent::default())).collect(),
-            server_back_at: world.now,
-            world,
-            random,
-            routers,
-            services,
-            pushed: 1,
-            started: BTreeSet::new(),
-            disturbed: Disturbed::default(),
-            is_wild: true,
-            log: Vec::new(),
-        }
-    }
-
     fn run(&mut self) {
         for _ in 0..500 {
             let step = self.random.millis(20, 1500);

@@ -1,6 +1,5 @@
 //! What people, hosts and networks do to an installation, in the middle of everything.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::{
@@ -8,18 +7,9 @@ use model::{
     TaskChange,
 };
 
-use super::Simulation;
 use super::actors::{Agent, TYPO};
 use super::chance::Random;
-
-/// What somebody else has changed since a plan was made: what holds of it was decided on something older.
-#[derive(Default)]
-pub(super) struct Disturbed {
-    pub(super) services: BTreeSet<ServiceId>,
-    pub(super) instances: BTreeSet<InstanceId>,
-    /// Whether anything was changed or refused.
-    pub(super) anything: bool,
-}
+use super::installation::{Disturbed, Simulation};
 
 /// Instances at most; more join while there are fewer.
 const MOST_INSTANCES: usize = 6;
