@@ -24,6 +24,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
     let admin_listen = loopback(sources, "admin.listen");
     let link = link(sources);
     let router_listen = sources.get::<SocketAddr>("router.listen");
+    let router_lean = sources.get::<bool>("router.lean");
     let router_name = name(sources, "router.name");
     let agent = agent(sources);
     let lease = lease(sources);
@@ -44,7 +45,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
         registry_low_water,
         admin_listen: admin_listen?,
         link: link?,
-        router: Router { listen: router_listen?.0, name: router_name },
+        router: Router { listen: router_listen?.0, lean: router_lean?.0, name: router_name },
         agent: agent?,
         lease: lease?,
         port_range: port_range?.0,

@@ -90,6 +90,8 @@ pub struct Link {
 pub struct Router {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether plain HTTP/1.1 takes its short path.
+    pub lean: bool,
     /// Its name for people.
     pub name: String,
 }

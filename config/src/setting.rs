@@ -44,6 +44,11 @@ pub const SETTINGS: &[Setting] = &[
         "MiB of disk that pushes leave free; 5 % of the disk, 1024 at most",
     ),
     setting("router.listen", Some("0.0.0.0:8080"), "address of the router, HTTP"),
+    setting(
+        "router.lean",
+        Some("true"),
+        "whether plain HTTP/1.1 takes the router's short path; `false` sends all of it through pingora's proxy",
+    ),
     setting("router.name", None, "what people call the router; the host's name"),
     setting("admin.listen", Some("127.0.0.1:7070"), "address of the admin API"),
     setting("link.listen", Some("127.0.0.1:7071"), "address that agents and routers dial, TLS"),

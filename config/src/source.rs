@@ -14,6 +14,7 @@ use crate::setting::{SETTINGS, find};
 pub(crate) enum Raw {
     Text(String),
     Integer(i64),
+    Boolean(bool),
     /// Of a type that no setting has.
     Other(String),
 }
@@ -23,8 +24,8 @@ impl Raw {
         match value {
             toml::Value::String(text) => Self::Text(text.clone()),
             toml::Value::Integer(number) => Self::Integer(*number),
+            toml::Value::Boolean(value) => Self::Boolean(*value),
             toml::Value::Float(_)
-            | toml::Value::Boolean(_)
             | toml::Value::Datetime(_)
             | toml::Value::Array(_)
             | toml::Value::Table(_) => Self::Other(value.type_str().to_owned()),
@@ -35,6 +36,7 @@ impl Raw {
         match self {
             Self::Text(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
+            Self::Boolean(_) => "a value of type boolean".to_owned(),
             Self::Other(kind) => format!("a value of type {kind}"),
         }
     }

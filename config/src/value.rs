@@ -23,6 +23,22 @@ pub(crate) trait Value: Sized {
     fn from_integer(_: i64) -> Option<Self> {
         None
     }
+
+    fn from_boolean(_: bool) -> Option<Self> {
+        None
+    }
+}
+
+impl Value for bool {
+    const EXPECTED: &'static str = "`true` or `false`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn from_boolean(value: bool) -> Option<Self> {
+        Some(value)
+    }
 }
 
 impl Value for SocketAddr {
@@ -158,6 +174,7 @@ impl Sources {
         let value = match &raw {
             Raw::Text(text) => T::from_text(text),
             Raw::Integer(number) => T::from_integer(*number),
+            Raw::Boolean(value) => T::from_boolean(*value),
             Raw::Other(_) => None,
         };
         if value.is_none() {
@@ -165,7 +182,7 @@ impl Sources {
                 _ if setting.secret => "what is given".to_owned(),
                 Raw::Text(text) => format!("`{text}`"),
                 Raw::Integer(number) => format!("the number {number}"),
-                Raw::Other(_) => raw.text(),
+                Raw::Boolean(_) | Raw::Other(_) => raw.text(),
             };
             self.problems.push(Problem::Wrong {
                 key: key.to_owned(),

@@ -13,6 +13,7 @@ mod generation;
 mod group;
 mod health;
 mod health_state;
+mod lean;
 mod listen;
 mod matcher;
 mod pages;

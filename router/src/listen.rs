@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::generation::{Closing, Grace};
+use crate::lean::Lean;
 use crate::proxy::Proxy;
 
 mod connection;
@@ -37,16 +38,26 @@ const MAX_BACKLOG: usize = 4_096;
 /// How many file descriptors are reserved for other uses than connections.
 const OTHER_FILES: u64 = 128;
 
+/// Where clients come in.
+pub(crate) struct Entrance {
+    /// What they connect to.
+    pub(crate) listener: TcpListener,
+    /// Whether plain HTTP/1.1 takes the short path.
+    pub(crate) lean: bool,
+}
+
 /// Accepts and serves until it closes, then lets what is in flight end.
-pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Closing) {
+pub(crate) async fn serve(entrance: Entrance, proxy: Proxy, closing: Closing) {
+    let Entrance { listener, lean: is_lean } = entrance;
     let conf = ServerConf {
         upstream_keepalive_pool_size: POOL,
         max_retries: MAX_ATTEMPTS,
         ..ServerConf::default()
     };
     let (begun, watch) = watch::channel(false);
+    let lean = Arc::new(Lean::new(proxy.clone()));
     let app = Arc::new(pingora_proxy::http_proxy(&Arc::new(conf), proxy));
-    let server = Server { app, watch, closing: closing.clone() };
+    let server = Server { lean: Arc::clone(&lean), is_lean, app, watch, closing: closing.clone() };
     let permits = Arc::new(Semaphore::new(connection_limit()));
     let connections = TaskTracker::new();
     let accept = async {
@@ -61,6 +72,7 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Proxy, closing: Closing)
         biased;
         () = closing.begun.cancelled() => {}
         () = accept => {}
+        never = lean.sweep() => never,
     }
     begun.send_replace(true);
     // Connections in the kernel's backlog have been acknowledged to their clients, so they are served; the bound keeps a

@@ -26,21 +26,21 @@ use crate::target::InFlight;
 
 mod answer;
 mod context;
-mod forward;
+pub(crate) mod forward;
 mod peer;
-mod retry;
+pub(crate) mod retry;
 
 use context::Context;
 pub(crate) use peer::TUNNEL_IDLE_TIMEOUT;
 use retry::Attempt;
 
 /// How long a request may wait for a target.
-const HOLD: std::time::Duration = std::time::Duration::from_secs(30);
+pub(crate) const HOLD: std::time::Duration = std::time::Duration::from_secs(30);
 /// A failure whose cause is in the context of the request.
 const NO_TARGET: ErrorType = ErrorType::HTTPStatus(503);
 
 /// Serves requests by the table in [`Routes`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     /// The table and its target groups.
     pub(crate) routes: Arc<Routes>,
@@ -51,16 +51,21 @@ pub(crate) struct Proxy {
 }
 
 /// What the table decides for a request.
-enum RouteDecision {
-    Forward(Arc<Group>),
+pub(crate) enum RouteDecision {
+    /// To a target of the group, with this path and query.
+    Forward(Arc<Group>, String),
     Answer(StatusCode, String),
-    Fixed { status: u16, content_type: String, body: String },
+    Fixed {
+        status: u16,
+        content_type: String,
+        body: String,
+    },
 }
 
 impl Proxy {
-    /// Decides what to do with a request; notes in the context what is forwarded of it.
-    fn decide(&self, header: &RequestHeader, context: &mut Context) -> RouteDecision {
-        let request = match forward::RequestTarget::read(header) {
+    /// Decides what to do with a request for this host and target, as they came.
+    pub(crate) fn decide(&self, host: &[u8], target: &[u8]) -> RouteDecision {
+        let request = match forward::RequestTarget::read(host, target) {
             Ok(request) => request,
             Err(bad) => return RouteDecision::Answer(StatusCode::BAD_REQUEST, bad.to_string()),
         };
@@ -79,8 +84,7 @@ impl Proxy {
                     let sentence = routing::no_group();
                     return RouteDecision::Answer(StatusCode::SERVICE_UNAVAILABLE, sentence);
                 };
-                context.forwarded = request.forwarded();
-                RouteDecision::Forward(Arc::clone(group))
+                RouteDecision::Forward(Arc::clone(group), request.forwarded())
             }
             Action::FixedResponse { status, content_type, body } => RouteDecision::Fixed {
                 status: *status,
@@ -134,9 +138,11 @@ impl ProxyHttp for Proxy {
         if self.closing.is_cancelled() {
             session.set_keepalive(None);
         }
-        match self.decide(session.req_header(), context) {
-            RouteDecision::Forward(group) => {
-                context.group = Some(group);
+        let header = session.req_header();
+        let host = header.headers.get(header::HOST).map(HeaderValue::as_bytes);
+        match self.decide(host.unwrap_or_default(), header.raw_path()) {
+            RouteDecision::Forward(group, forwarded) => {
+                (context.group, context.forwarded) = (Some(group), forwarded);
                 Ok(false)
             }
             RouteDecision::Answer(status, sentence) => {

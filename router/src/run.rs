@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::generation::Generation;
+use crate::listen::Entrance;
 use crate::sentence::start;
 use crate::serve::{self, LinkChannels};
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub version: String,
     /// Where clients connect.
     pub listener: std::net::TcpListener,
+    /// Whether plain HTTP/1.1 takes the short path, rather than all of it pingora's proxy.
+    pub lean: bool,
     /// How it stands to the processes before and after it.
     pub generation: Generation,
 }
@@ -70,8 +73,9 @@ pub async fn run(
     };
     let hello = Hello { name: config.name, version: config.version, host: None };
     let channels = LinkChannels { view, report };
+    let entrance = Entrance { listener, lean: config.lean };
     let serving =
-        serve::run(config.dir, listener, here, channels, ready, closing.clone(), &generation);
+        serve::run(config.dir, entrance, here, channels, ready, closing.clone(), &generation);
     let linking = async {
         let begun = closing.begun.clone();
         let ended = connect(client, hello, clock, views, reports, begun).await;

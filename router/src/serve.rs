@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use link::message::{RouterReport, Stamped};
 use model::{HostIdentity, RouterView};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::generation::{Closing, Generation};
 use crate::health_state::HealthState;
+use crate::listen::Entrance;
 use crate::proxy::Proxy;
 use crate::report::Applied;
 use crate::routes::Routes;
@@ -32,7 +32,7 @@ pub(crate) struct LinkChannels {
 /// Serves until it closes, then lets what is in flight end. The table is let go at once.
 pub(crate) async fn run(
     dir: PathBuf,
-    listener: TcpListener,
+    entrance: Entrance,
     here: HostIdentity,
     channels: LinkChannels,
     ready: watch::Sender<bool>,
@@ -40,7 +40,7 @@ pub(crate) async fn run(
     generation: &Generation,
 ) {
     let shutdown = closing.begun.clone();
-    let port = listener.local_addr().map_or(0, |address| address.port());
+    let port = entrance.listener.local_addr().map_or(0, |address| address.port());
     let routes = Arc::new(Routes::new(here));
     let applied = Arc::new(Applied::default());
     let checks = TaskTracker::new();
@@ -61,7 +61,7 @@ pub(crate) async fn run(
         tokio::join!(updater.run(channels.view), reports);
         generation.let_go.cancel();
     };
-    tokio::join!(listen::serve(listener, proxy, closing), table);
+    tokio::join!(listen::serve(entrance, proxy, closing), table);
     checks.close();
     checks.wait().await;
 }

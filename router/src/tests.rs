@@ -7,6 +7,7 @@ mod generations;
 mod linked;
 mod origin;
 mod pages;
+mod plain;
 mod retry;
 mod tunnel;
 mod within;

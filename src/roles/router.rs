@@ -33,6 +33,7 @@ pub(crate) fn run(config: &Config, relieves: bool) -> Result<(), RoleError> {
         name: config.router.name.clone(),
         version: role::VERSION.to_owned(),
         listener,
+        lean: config.router.lean,
         generation: router::Generation {
             ended: role.shutdown.clone(),
             alone: role.succession.alone.clone(),

@@ -1,6 +1,7 @@
 //! One client's connection: request after request, each read strictly and in bounded time, then handed to pingora.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use pingora_core::apps::HttpServerApp as _;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
+use tokio::time::Sleep;
 
 use super::guarded_stream::GuardedStream;
 use super::head::{self, Body, Head, HeadError};
 use crate::generation::{Closing, Grace};
+use crate::lean::{self, Follows, Lean};
 use crate::proxy::{Proxy, TUNNEL_IDLE_TIMEOUT};
 use crate::{pages, request_id};
 
@@ -39,7 +42,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What serves connections.
 #[derive(Clone)]
 pub(super) struct Server {
-    /// pingora's proxy.
+    /// What serves plain requests.
+    pub(super) lean: Arc<Lean>,
+    /// Whether it does.
+    pub(super) is_lean: bool,
+    /// pingora's proxy, for all others.
     pub(super) app: Arc<HttpProxy<Proxy>>,
     /// Whether shutdown has begun, in pingora's form.
     pub(super) watch: ShutdownWatch,
@@ -57,8 +64,15 @@ enum Next {
 impl Server {
     /// Serves a connection until it ends.
     pub(super) async fn serve(self, mut stream: GuardedStream) {
+        let mut stall = None;
         for number in 1..=MAX_REQUESTS {
             match self.next(&mut stream).await {
+                Next::Request(head) if self.takes(head) => {
+                    let is_last = number == MAX_REQUESTS;
+                    if !self.lean(&mut stream, head, &mut stall, is_last).await {
+                        return;
+                    }
+                }
                 Next::Request(head) => {
                     let Some(back) = self.request(stream, head, number == MAX_REQUESTS).await
                     else {
@@ -92,6 +106,35 @@ impl Server {
             }
             Err(_) => Next::Invalid(HeadError::Slow),
         }
+    }
+
+    /// Whether a request takes the short path.
+    fn takes(&self, head: Head) -> bool {
+        self.is_lean && head.is_plain && head.fields <= lean::MOST_FIELDS
+    }
+
+    /// Serves a plain request; true if the connection can carry another.
+    async fn lean(
+        &self,
+        stream: &mut GuardedStream,
+        head: Head,
+        stall: &mut Option<Pin<Box<Sleep>>>,
+        is_last: bool,
+    ) -> bool {
+        let follows = match head.body {
+            Body::Sized(length) => Follows::Sized(length),
+            Body::Chunked => Follows::Chunked,
+            Body::Tunnel => return false,
+        };
+        let head = stream.take_head(head);
+        let client = stream.client();
+        let (read, write, came) = stream.parts();
+        let connection = lean::Connection { read, write, came, client, stall, is_last };
+        let served = self.lean.serve(connection, &head, follows).await;
+        if served.is_read {
+            stream.complete();
+        }
+        served.keeps
     }
 
     /// Serves a request; returns the connection if it can carry another.

@@ -5,7 +5,7 @@
 //! connection is still noticed at once, since this stream reads ahead.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
@@ -21,6 +21,7 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -110,6 +111,23 @@ impl GuardedStream {
                 self.ahead.split()
             }
         }
+    }
+
+    /// Takes the head of a request out of what has come.
+    pub(super) fn take_head(&mut self, head: Head) -> Bytes {
+        self.may_send_more = true;
+        self.ahead.split_to(head.size).freeze()
+    }
+
+    /// Both ways of the connection, and what has come of it.
+    pub(super) fn parts(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>, &mut BytesMut) {
+        let (read, write) = self.io.get_mut().split();
+        (read, write, &mut self.ahead)
+    }
+
+    /// Who the client is.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        Some(self.digest.peer_addr()?.as_inet()?.ip())
     }
 
     /// The request has been read to its end.

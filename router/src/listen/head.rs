@@ -23,6 +23,10 @@ pub(super) struct Head {
     pub(super) size: usize,
     /// What follows.
     pub(super) body: Body,
+    /// Whether it is plain HTTP/1.1: it asks for no other protocol, and waits for no word before its body.
+    pub(super) is_plain: bool,
+    /// How many fields it has.
+    pub(super) fields: usize,
 }
 
 /// What follows a head.
@@ -95,7 +99,8 @@ pub(super) fn read(buffer: &[u8]) -> Result<Option<Head>, HeadError> {
     let request = RequestLine::read(line)?;
     let fields = Fields::read(lines)?;
     let body = fields.check(&request)?;
-    Ok(Some(Head { size, body }))
+    let is_plain = !request.is_1_0 && fields.upgrade.is_none() && fields.expect.is_none();
+    Ok(Some(Head { size, body, is_plain, fields: fields.count }))
 }
 
 fn too_large(buffer: &[u8]) -> Result<(), HeadError> {
@@ -186,6 +191,8 @@ struct Fields<'a> {
     length: Option<&'a [u8]>,
     coding: Option<&'a [u8]>,
     upgrade: Option<&'a [u8]>,
+    expect: Option<&'a [u8]>,
+    count: usize,
 }
 
 impl<'a> Fields<'a> {
@@ -196,6 +203,7 @@ impl<'a> Fields<'a> {
             if count >= MAX_HEADERS || line.len() > LONGEST_LINE {
                 return Err(HeadError::LargeHead);
             }
+            fields.count = count + 1;
             let colon = line.iter().position(|byte| *byte == b':');
             let (name, value) = line.split_at(colon.unwrap_or(0));
             if !is_token(name) {
@@ -207,6 +215,7 @@ impl<'a> Fields<'a> {
                 b"content-length" => &mut fields.length,
                 b"transfer-encoding" => &mut fields.coding,
                 b"upgrade" => &mut fields.upgrade,
+                b"expect" => &mut fields.expect,
                 _ => continue,
             };
             if slot.replace(value).is_some() {

@@ -10,11 +10,11 @@ use super::context::Context;
 use crate::address::{self, BadRequest};
 use crate::request_id;
 
-const FORWARDED_FOR: &str = "x-forwarded-for";
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
-const FORWARDED_HOST: &str = "x-forwarded-host";
-const FORWARDED_PORT: &str = "x-forwarded-port";
-const REAL_IP: &str = "x-real-ip";
+pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
+pub(crate) const FORWARDED_PROTO: &str = "x-forwarded-proto";
+pub(crate) const FORWARDED_HOST: &str = "x-forwarded-host";
+pub(crate) const FORWARDED_PORT: &str = "x-forwarded-port";
+pub(crate) const REAL_IP: &str = "x-real-ip";
 
 /// Headers that only a proxy may set, besides all that begin with `x-forwarded`: no client is trusted, so a client's own
 /// are removed. Some programs take the path from `x-original-url` or `x-rewrite-url`, which would not be the path that was
@@ -35,11 +35,10 @@ pub(super) struct RequestTarget {
 }
 
 impl RequestTarget {
-    /// From the header of a request.
-    pub(super) fn read(request: &RequestHeader) -> Result<Self, BadRequest> {
-        let host = request.headers.get(header::HOST).ok_or(BadRequest::NoHost)?;
-        let host = address::host(&String::from_utf8_lossy(host.as_bytes()))?;
-        let target = String::from_utf8_lossy(request.raw_path());
+    /// From the Host header and the target of a request.
+    pub(super) fn read(host: &[u8], target: &[u8]) -> Result<Self, BadRequest> {
+        let host = address::host(&String::from_utf8_lossy(host))?;
+        let target = String::from_utf8_lossy(target);
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (&*target, None),
@@ -91,11 +90,20 @@ pub(super) fn rewrite(
 
 /// A client's headers that only a proxy may set. Many programs do not distinguish `_` and `-`.
 fn proxy_headers(request: &RequestHeader) -> Vec<HeaderName> {
-    let is_one = |name: &&HeaderName| {
-        let plain = name.as_str().replace('_', "-");
-        plain.starts_with(PROXY_HEADER_PREFIX) || PROXY_HEADERS.contains(&plain.as_str())
+    request.headers.keys().filter(|name| is_proxy_header(name.as_str())).cloned().collect()
+}
+
+/// Whether a header is one that only a proxy may set.
+pub(crate) fn is_proxy_header(name: &str) -> bool {
+    let is = |wanted: &str, name: &str| {
+        name.len() == wanted.len()
+            && name.bytes().zip(wanted.bytes()).all(|(byte, wanted)| {
+                byte.eq_ignore_ascii_case(&wanted) || (byte == b'_' && wanted == b'-')
+            })
     };
-    request.headers.keys().filter(is_one).cloned().collect()
+    let start = name.get(..PROXY_HEADER_PREFIX.len());
+    start.is_some_and(|start| is(PROXY_HEADER_PREFIX, start))
+        || PROXY_HEADERS.iter().any(|header| is(header, name))
 }
 
 #[cfg(test)]
@@ -111,7 +119,7 @@ mod tests {
     }
 
     fn target(target: &str) -> RequestTarget {
-        RequestTarget::read(&request(target, &[("Host", "A.test:80")])).unwrap()
+        RequestTarget::read(b"A.test:80", target.as_bytes()).unwrap()
     }
 
     #[test]

@@ -14,27 +14,27 @@ const MAX_FRESH: u32 = 1;
 
 /// An attempt that failed after its connection had opened.
 #[derive(Debug)]
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     /// The request's method.
-    pub(super) method: &'a Method,
+    pub(crate) method: &'a Method,
     /// The target closed or reset the connection before a response had begun.
-    pub(super) is_reset: bool,
+    pub(crate) is_reset: bool,
     /// All of the body that was read is still buffered.
-    pub(super) is_replayable: bool,
+    pub(crate) is_replayable: bool,
     /// The connection had carried other requests before.
-    pub(super) reused: bool,
+    pub(crate) reused: bool,
 }
 
 /// How often a request was reset so far.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+pub(crate) struct Retries {
     stale: u32,
     fresh: u32,
 }
 
 impl Retries {
     /// Whether to retry after this attempt.
-    pub(super) fn allow(&mut self, attempt: &Attempt<'_>) -> bool {
+    pub(crate) fn allow(&mut self, attempt: &Attempt<'_>) -> bool {
         if !attempt.is_reset || !attempt.is_replayable {
             return false;
         }
@@ -52,7 +52,7 @@ fn is_safe(method: &Method) -> bool {
 }
 
 /// Whether an error means that the target closed or reset the connection.
-pub(super) fn is_reset(error: &ErrorType) -> bool {
+pub(crate) fn is_reset(error: &ErrorType) -> bool {
     [ErrorType::ConnectionClosed, ErrorType::ReadError, ErrorType::WriteError].contains(error)
 }
 

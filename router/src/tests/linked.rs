@@ -138,6 +138,7 @@ fn whole(dir: &Path, plane: &Plane, join_token: Option<String>) -> Whole {
         name: "edge".to_owned(),
         version: "0.0.0".to_owned(),
         listener,
+        lean: true,
         generation: crate::Generation { ended: shutdown.clone(), ..Default::default() },
     };
     let (ready, is_ready) = watch::channel(false);

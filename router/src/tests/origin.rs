@@ -33,6 +33,8 @@ pub(super) enum Act {
     Continue,
     /// Becomes a tunnel that echoes.
     Echo,
+    /// Says this as it is, then closes the connection.
+    Say(&'static str),
 }
 
 /// The server.
@@ -177,6 +179,10 @@ async fn serve(mut tcp: TcpStream, number: usize, shared: &Shared) {
             Act::Chunks => {
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
                 format!("{head}3\r\nin \r\n6\r\nchunks\r\n0\r\n\r\n")
+            }
+            Act::Say(text) => {
+                tcp.write_all(text.as_bytes()).await.ok();
+                return;
             }
             Act::Continue => return ask(tcp).await,
             Act::Echo => return echo(tcp).await,

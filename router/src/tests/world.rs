@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::client::{Answer, send};
 use super::within::within;
 use crate::generation::Generation;
+use crate::listen::Entrance;
 use crate::serve::{self, LinkChannels};
 
 /// A router, and the test's end of its link.
@@ -40,8 +41,20 @@ impl World {
         world
     }
 
+    /// Starts one that sends everything through pingora's proxy.
+    pub(super) async fn start_without_lean(dir: &Path) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let world = Self::with(dir, listener.into_std().unwrap(), false);
+        world.generation.alone.cancel();
+        world
+    }
+
     /// Starts a router on a directory and a listener that another has let go, but may still have requests in flight.
     pub(super) fn after(dir: &Path, listener: std::net::TcpListener) -> Self {
+        Self::with(dir, listener, true)
+    }
+
+    fn with(dir: &Path, listener: std::net::TcpListener, lean: bool) -> Self {
         listener.set_nonblocking(true).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,9 +65,10 @@ impl World {
         let here = link::host::identity().unwrap();
         let channels = LinkChannels { view, report };
         let (dir, own) = (dir.to_owned(), generation.clone());
+        let entrance = Entrance { listener, lean };
         let running = async move {
             let closing = own.closing();
-            serve::run(dir, listener, here, channels, ready_end, closing, &own).await;
+            serve::run(dir, entrance, here, channels, ready_end, closing, &own).await;
         };
         let running = AbortOnDropHandle::new(tokio::spawn(running));
         Self { address, ready, views, reports, generation, running, revision: 0 }
