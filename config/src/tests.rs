@@ -95,6 +95,7 @@ fn every_setting_can_come_from_the_environment() {
             "lease.disconnected_after" => "12s",
             "lease.lost_after" => "20m",
             "scheduler.port_range" => "30000-30100",
+            "router.lean" => "false",
             "log.format" => "json",
             "log.level" => "debug,link=trace",
             "region" => "eu-home-1",
@@ -124,12 +125,13 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
 
 #[test]
 fn a_value_of_a_wrong_type_is_refused_with_its_path() {
-    let file = "registry = 1\n[router]\nlisten = 8080\n[agent]\ncpu = \"many\"\nmemory = 0\n[lease]\nlost_after = \"soon\"\n\
+    let file = "registry = 1\n[router]\nlisten = 8080\nlean = \"maybe\"\n[agent]\ncpu = \"many\"\nmemory = 0\n[lease]\nlost_after = \"soon\"\n\
                 [log]\nformat = true";
     insta::assert_snapshot!(problems(with_file(file, &[])), @"
     `registry` must be a section, as in `[registry]`, not a value of type integer (file berth.toml)
     `log.format` must be `text` or `json`, not a value of type boolean (file berth.toml)
     `router.listen` must be an IP address and a port, as `127.0.0.1:5000`, not the number 8080 (file berth.toml)
+    `router.lean` must be `true` or `false`, not `maybe` (file berth.toml)
     `agent.cpu` must be a whole number above 0, not `many` (file berth.toml)
     `agent.memory` must be a whole number above 0, not the number 0 (file berth.toml)
     `lease.lost_after` must be a length of time, as `500ms`, `10s` or `2m`, not `soon` (file berth.toml)
