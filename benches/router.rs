@@ -30,7 +30,7 @@ const TICKS: f64 = 100.0;
 /// A proxy: where it listens, and the process whose time counts.
 struct Proxy {
     name: &'static str,
-    address: String,
+    url: String,
     pid: u32,
 }
 
@@ -77,15 +77,15 @@ fn main() {
     let task = short.tasks("hello").swap_remove(0);
     let target = task.address.expect("an address");
     let port = task.containers[0].network_bindings[0].container_port;
-    let (peer, peer_address) = nginx(dir.path(), &format!("{target}:{port}"));
+    let (peer, peer_url) = nginx(dir.path(), &format!("{target}:{port}"));
     let router = |name, berth: &Berth| {
         let pid = berth.pid("router").expect("the router runs");
-        Proxy { name, address: berth.router(), pid: u32::try_from(pid).expect("a pid") }
+        Proxy { name, url: berth.router(), pid: u32::try_from(pid).expect("a pid") }
     };
     let proxies = [
         router("berth", &short),
         router("berth, router.lean = false", &proxied),
-        Proxy { name: "nginx", address: peer_address, pid: peer.0.id() },
+        Proxy { name: "nginx", url: peer_url, pid: peer.0.id() },
     ];
     let mut all = BTreeMap::new();
     for case in &CASES {
@@ -133,7 +133,7 @@ fn nginx(dir: &Path, target: &str) -> (Peer, String) {
     drop(listener);
     let shown = dir.display();
     let text = format!(
-        "daemon off; master_process off; worker_processes 1; pid {shown}/pid; error_log /dev/null;\n\
+        "daemon off; master_process off; worker_processes 1; pid {shown}/pid; error_log stderr;\n\
          events {{ worker_connections 4096; }}\n\
          http {{ access_log off; keepalive_requests 10000000; client_body_temp_path {shown}; proxy_temp_path {shown};\n\
          upstream a {{ server {target}; keepalive 256; keepalive_requests 10000000; }}\n\
@@ -152,8 +152,9 @@ fn nginx(dir: &Path, target: &str) -> (Peer, String) {
         .spawn()
         .expect("nginx is installed: apt install nginx-light wrk");
     let peer = Peer(child);
-    until("nginx answers", || http::get_from(&address, HOST, "/").is_ok());
-    (peer, address)
+    let url = format!("http://{address}");
+    until("nginx answers", || http::get_from(&url, HOST, "/").is_ok());
+    (peer, url)
 }
 
 fn measure(proxy: &Proxy, case: &Case) -> Figures {
@@ -163,7 +164,7 @@ fn measure(proxy: &Proxy, case: &Case) -> Figures {
     for header in case.headers.iter().copied().chain([&*format!("Host: {HOST}")]) {
         wrk.args(["-H", header]);
     }
-    let output = wrk.arg(format!("http://{}{}", proxy.address, case.path)).output();
+    let output = wrk.arg(format!("{}{}", proxy.url, case.path)).output();
     let output = output.expect("wrk is installed: apt install nginx-light wrk");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!said.contains("Non-2xx"), "{}: {said}", proxy.name);

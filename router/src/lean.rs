@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Sleep, timeout};
 
+use crate::deadline::Deadline;
 use crate::group::{Group, NoTarget};
 use crate::pages;
 use crate::proxy::retry::{Attempt, Retries};
@@ -25,7 +26,7 @@ use crate::sentence::{request as request_sentence, routing};
 use crate::target::InFlight;
 
 mod body;
-mod clock;
+mod date;
 mod exchange;
 mod head;
 mod pool;
@@ -58,7 +59,7 @@ pub(crate) struct Connection<'a> {
     /// What has come and is behind the head of the request.
     pub(crate) came: &'a mut BytesMut,
     pub(crate) client: Option<IpAddr>,
-    pub(crate) stall: &'a mut Option<Pin<Box<Sleep>>>,
+    pub(crate) stall: &'a mut Deadline,
     /// Whether it ends with this request anyway.
     pub(crate) is_last: bool,
 }
@@ -432,7 +433,7 @@ fn with_body(
     if !is_bare {
         head::put(&mut head, "Content-Length", body.len().to_string().as_bytes());
     }
-    head::put(&mut head, "Date", clock::date().as_bytes());
+    head::put(&mut head, "Date", date::now().as_bytes());
     if closes {
         head::put(&mut head, "Connection", b"close");
     }

@@ -9,6 +9,7 @@
 //! picks a target. pingora is in `listen` and `proxy` only.
 
 mod address;
+mod deadline;
 mod generation;
 mod group;
 mod health;

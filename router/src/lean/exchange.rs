@@ -1,6 +1,5 @@
 //! One request and its response between a client and a target: bytes pass both ways at once, each way bounded.
 
-use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,13 +9,13 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use http1::{ChunkError, Chunks, Framing, Hop, ResponseError, ResponseHead};
 use tokio::io::{AsyncWrite, ReadBuf};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Body;
-use super::clock;
 use super::head;
+use crate::deadline::{self, Deadline};
 
 /// How long neither side may do anything.
 pub(super) const STALL: Duration = Duration::from_mins(1);
@@ -65,7 +64,7 @@ pub(super) struct Client<'a, 'c> {
     pub(super) came: &'a mut BytesMut,
     pub(super) body: &'a mut Body,
     /// Wakes the exchange once neither side has done anything for too long. It is set anew only when it fires.
-    pub(super) stall: &'a mut Option<Pin<Box<Sleep>>>,
+    pub(super) stall: &'a mut Deadline,
 }
 
 /// What is fixed for an exchange.
@@ -136,7 +135,7 @@ impl<'a, 'c, 't> Exchange<'a, 'c, 't> {
             status: 0,
             is_reusable: false,
             closes: terms.closes,
-            due: clock::now() + STALL,
+            due: deadline::now() + STALL,
         }
     }
 
@@ -146,6 +145,7 @@ impl<'a, 'c, 't> Exchange<'a, 'c, 't> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, Broken>> {
+        let mut has_moved = false;
         loop {
             let moved = self.poll_request(cx) | self.poll_client(cx)? | self.poll_response(cx)?;
             if self.poll_out(cx)? {
@@ -155,9 +155,12 @@ impl<'a, 'c, 't> Exchange<'a, 'c, 't> {
                     return Poll::Ready(Ok(Ended { status, is_reusable, closes }));
                 }
             } else if !moved {
+                if has_moved {
+                    self.due = deadline::now() + STALL;
+                }
                 return self.poll_stall(cx).map(Err);
             }
-            self.due = clock::now() + STALL;
+            has_moved = true;
         }
     }
 
@@ -356,15 +359,7 @@ impl<'a, 'c, 't> Exchange<'a, 'c, 't> {
 
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Broken> {
         let due = self.due;
-        let stall =
-            self.client.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        while stall.as_mut().poll(cx).is_ready() {
-            if clock::now() >= due {
-                return Poll::Ready(self.stalled());
-            }
-            stall.as_mut().reset(due);
-        }
-        Poll::Pending
+        self.client.stall.poll(cx, due).map(|()| self.stalled())
     }
 
     fn stalled(&self) -> Broken {

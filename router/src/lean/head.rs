@@ -6,7 +6,7 @@ use bytes::{BufMut as _, BytesMut};
 use http1::{Framing, Hop, ResponseHead};
 use httparse::Header;
 
-use super::clock;
+use super::date;
 use crate::proxy::forward::{
     FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, REAL_IP, is_proxy_header,
 };
@@ -62,7 +62,7 @@ pub(super) fn response(head: &ResponseHead<'_>, hop: &Hop<'_>, id: &str, closes:
     }
     put(&mut out, request_id::HEADER, id.as_bytes());
     if !head.fields.iter().any(|field| field.name.eq_ignore_ascii_case("date")) {
-        put(&mut out, "Date", clock::date().as_bytes());
+        put(&mut out, "Date", date::now().as_bytes());
     }
     if head.framing == Framing::UntilClose {
         // The client is told where it ends, so that it can tell a whole answer from one that was cut.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::clock;
+use crate::deadline;
 use crate::target::Endpoint;
 
 /// How long one stays: less than the 5 s for which common servers keep theirs by default, so that they rarely close it at
@@ -56,7 +56,7 @@ impl Pool {
     }
 
     fn take(&self, key: Key) -> Option<TcpStream> {
-        let now = clock::now();
+        let now = deadline::now();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = all.get_mut(&key)?;
         while let Some(Waiting { tcp, since }) = waiting.pop() {
@@ -75,7 +75,7 @@ impl Pool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = all.entry(key).or_default();
         if waiting.len() < MOST_PER_TARGET {
-            waiting.push(Waiting { tcp, since: clock::now() });
+            waiting.push(Waiting { tcp, since: deadline::now() });
         }
     }
 
@@ -83,7 +83,7 @@ impl Pool {
     pub(super) async fn sweep(&self) -> ! {
         loop {
             tokio::time::sleep(LONGEST / 2).await;
-            let now = clock::now();
+            let now = deadline::now();
             let mut over = Vec::new();
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.retain(|_, waiting| {

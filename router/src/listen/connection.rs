@@ -1,18 +1,20 @@
 //! One client's connection: request after request, each read strictly and in bounded time, then handed to pingora.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use pingora_core::apps::HttpServerApp as _;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
-use tokio::time::Sleep;
 
 use super::guarded_stream::GuardedStream;
 use super::head::{self, Body, Head, HeadError};
+use crate::deadline::{self, Deadline};
 use crate::generation::{Closing, Grace};
 use crate::lean::{self, Follows, Lean};
 use crate::proxy::{Proxy, TUNNEL_IDLE_TIMEOUT};
@@ -64,12 +66,13 @@ enum Next {
 impl Server {
     /// Serves a connection until it ends.
     pub(super) async fn serve(self, mut stream: GuardedStream) {
-        let mut stall = None;
+        let mut deadline = Deadline::default();
+        let mut closed = pin!(self.closing.after(KEEPALIVE_GRACE));
         for number in 1..=MAX_REQUESTS {
-            match self.next(&mut stream).await {
+            match next(&mut stream, &mut deadline, closed.as_mut()).await {
                 Next::Request(head) if self.takes(head) => {
                     let is_last = number == MAX_REQUESTS;
-                    if !self.lean(&mut stream, head, &mut stall, is_last).await {
+                    if !self.lean(&mut stream, head, &mut deadline, is_last).await {
                         return;
                     }
                 }
@@ -86,28 +89,6 @@ impl Server {
         }
     }
 
-    /// Waits for the next request.
-    async fn next(&self, stream: &mut GuardedStream) -> Next {
-        if stream.next_request().is_empty() {
-            let first = tokio::select! {
-                biased;
-                first = tokio::time::timeout(IDLE_TIMEOUT, stream.more()) => first,
-                () = self.closing.after(KEEPALIVE_GRACE) => return Next::End,
-            };
-            if !matches!(first, Ok(Ok(true))) {
-                return Next::End;
-            }
-        }
-        match tokio::time::timeout(HEAD_TIMEOUT, whole(stream)).await {
-            Ok(Ok(next)) => next,
-            Ok(Err(error)) => {
-                tracing::trace!(%error, "the client had already closed");
-                Next::End
-            }
-            Err(_) => Next::Invalid(HeadError::Slow),
-        }
-    }
-
     /// Whether a request takes the short path.
     fn takes(&self, head: Head) -> bool {
         self.is_lean && head.is_plain && head.fields <= lean::MOST_FIELDS
@@ -118,7 +99,7 @@ impl Server {
         &self,
         stream: &mut GuardedStream,
         head: Head,
-        stall: &mut Option<Pin<Box<Sleep>>>,
+        deadline: &mut Deadline,
         is_last: bool,
     ) -> bool {
         let follows = match head.body {
@@ -129,7 +110,7 @@ impl Server {
         let head = stream.take_head(head);
         let client = stream.client();
         let (read, write, came) = stream.parts();
-        let connection = lean::Connection { read, write, came, client, stall, is_last };
+        let connection = lean::Connection { read, write, came, client, stall: deadline, is_last };
         let served = self.lean.serve(connection, &head, follows).await;
         if served.is_read {
             stream.complete();
@@ -165,6 +146,37 @@ impl Server {
         let mut stream = stream.into_any().downcast::<GuardedStream>().ok()?;
         stream.complete();
         Some(*stream)
+    }
+}
+
+/// Waits for the next request.
+async fn next(
+    stream: &mut GuardedStream,
+    deadline: &mut Deadline,
+    mut closed: Pin<&mut impl Future<Output = ()>>,
+) -> Next {
+    if stream.next_request().is_empty() {
+        let due = deadline::now() + IDLE_TIMEOUT;
+        let first = poll_fn(|cx| {
+            if let Poll::Ready(first) = stream.poll_first(cx) {
+                return Poll::Ready(first.unwrap_or(false));
+            }
+            if closed.as_mut().poll(cx).is_ready() || deadline.poll(cx, due).is_ready() {
+                return Poll::Ready(false);
+            }
+            Poll::Pending
+        });
+        if !first.await {
+            return Next::End;
+        }
+    }
+    match tokio::time::timeout(HEAD_TIMEOUT, whole(stream)).await {
+        Ok(Ok(next)) => next,
+        Ok(Err(error)) => {
+            tracing::trace!(%error, "the client had already closed");
+            Next::End
+        }
+        Err(_) => Next::Invalid(HeadError::Slow),
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::io::poll_read_buf;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::head::{Body, Head, blank};
@@ -83,6 +84,17 @@ impl GuardedStream {
     pub(super) fn next_request(&mut self) -> &[u8] {
         self.ahead.advance(blank(&self.ahead));
         &self.ahead
+    }
+
+    /// Waits for the first bytes of it, without a buffer until they are there; false at the end of the stream.
+    pub(super) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        ready!(self.io.get_ref().poll_read_ready(cx))?;
+        self.ahead.reserve(BUFFER);
+        let read = poll_read_buf(Pin::new(self.io.get_mut()), cx, &mut self.ahead);
+        Poll::Ready(Ok(ready!(read)? > 0))
     }
 
     /// Waits for more of it; false at the end of the stream.

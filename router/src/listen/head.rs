@@ -210,13 +210,19 @@ impl<'a> Fields<'a> {
                 return Err(HeadError::Malformed("a header has no name, or one with a space"));
             }
             let value = value[1..].trim_ascii();
-            let slot = match name.to_ascii_lowercase().as_slice() {
-                b"host" => &mut fields.host,
-                b"content-length" => &mut fields.length,
-                b"transfer-encoding" => &mut fields.coding,
-                b"upgrade" => &mut fields.upgrade,
-                b"expect" => &mut fields.expect,
-                _ => continue,
+            let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+            let slot = if is("host") {
+                &mut fields.host
+            } else if is("content-length") {
+                &mut fields.length
+            } else if is("transfer-encoding") {
+                &mut fields.coding
+            } else if is("upgrade") {
+                &mut fields.upgrade
+            } else if is("expect") {
+                &mut fields.expect
+            } else {
+                continue;
             };
             if slot.replace(value).is_some() {
                 return Err(HeadError::Malformed("a header that may come once comes twice"));
