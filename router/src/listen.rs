@@ -49,6 +49,9 @@ pub(crate) struct Entrance {
 /// Accepts and serves until it closes, then lets what is in flight end.
 pub(crate) async fn serve(entrance: Entrance, proxy: Proxy, closing: Closing) {
     let Entrance { listener, lean: is_lean } = entrance;
+    if let Err(error) = prepare(&listener) {
+        tracing::warn!(%error, "clients that vanish are noticed late");
+    }
     let conf = ServerConf {
         upstream_keepalive_pool_size: POOL,
         max_retries: MAX_ATTEMPTS,
@@ -57,7 +60,9 @@ pub(crate) async fn serve(entrance: Entrance, proxy: Proxy, closing: Closing) {
     let (begun, watch) = watch::channel(false);
     let lean = Arc::new(Lean::new(proxy.clone()));
     let app = Arc::new(pingora_proxy::http_proxy(&Arc::new(conf), proxy));
-    let server = Server { lean: Arc::clone(&lean), is_lean, app, watch, closing: closing.clone() };
+    let closing_too = closing.clone();
+    let server = Server { lean: Arc::clone(&lean), is_lean, app, watch, closing: closing_too };
+    let server = Arc::new(server);
     let permits = Arc::new(Semaphore::new(connection_limit()));
     let connections = TaskTracker::new();
     let accept = async {
@@ -65,7 +70,7 @@ pub(crate) async fn serve(entrance: Entrance, proxy: Proxy, closing: Closing) {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let Some((tcp, client)) = accepted(listener.accept().await).await else { continue };
             let slot = Slot { _permit: Some(permit), _token: connections.token() };
-            tokio::spawn(server.clone().serve(GuardedStream::new(tcp, client, slot)));
+            tokio::spawn(Arc::clone(&server).serve(GuardedStream::new(tcp, client, slot)));
         }
     };
     tokio::select! {
@@ -79,9 +84,8 @@ pub(crate) async fn serve(entrance: Entrance, proxy: Proxy, closing: Closing) {
     // flood of new ones from delaying shutdown.
     for _ in 0..MAX_BACKLOG {
         let Some(Ok((tcp, client))) = waiting(&listener).await else { break };
-        prepare(&tcp);
         let slot = Slot { _permit: None, _token: connections.token() };
-        tokio::spawn(server.clone().serve(GuardedStream::new(tcp, client, slot)));
+        tokio::spawn(Arc::clone(&server).serve(GuardedStream::new(tcp, client, slot)));
     }
     drop(listener);
     connections.close();
@@ -105,10 +109,7 @@ async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, Socket
 /// An accepted connection; None where the client has already closed it, or after a pause where none can be accepted now.
 async fn accepted(outcome: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, SocketAddr)> {
     match outcome {
-        Ok((tcp, client)) => {
-            prepare(&tcp);
-            Some((tcp, client))
-        }
+        Ok(accepted) => Some(accepted),
         Err(error)
             if matches!(
                 error.kind(),
@@ -125,17 +126,14 @@ async fn accepted(outcome: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpSt
     }
 }
 
-/// Disables Nagle's algorithm and enables keepalive, which detects a vanished client in two minutes. Both are optional.
-fn prepare(tcp: &TcpStream) {
-    let set = tcp.set_nodelay(true).and_then(|()| {
-        sockopt::set_socket_keepalive(tcp, true)?;
-        sockopt::set_tcp_keepidle(tcp, Duration::from_mins(1))?;
-        sockopt::set_tcp_keepintvl(tcp, Duration::from_secs(15))?;
-        Ok(sockopt::set_tcp_keepcnt(tcp, 4)?)
-    });
-    if let Err(error) = set {
-        tracing::trace!(%error, "the client had already closed");
-    }
+/// Disables Nagle's algorithm and enables keepalive, which detects a vanished client in two minutes. Linux hands both on to what
+/// is accepted, so they are set once and not for each connection.
+fn prepare(listener: &TcpListener) -> io::Result<()> {
+    sockopt::set_tcp_nodelay(listener, true)?;
+    sockopt::set_socket_keepalive(listener, true)?;
+    sockopt::set_tcp_keepidle(listener, Duration::from_mins(1))?;
+    sockopt::set_tcp_keepintvl(listener, Duration::from_secs(15))?;
+    Ok(sockopt::set_tcp_keepcnt(listener, 4)?)
 }
 
 /// How many connections may be open at a time: each may need a second descriptor for a target.
@@ -143,4 +141,20 @@ fn connection_limit() -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let limit = (files.saturating_sub(OTHER_FILES) / 2).clamp(16, MAX_CONNECTIONS);
     usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_accepted_has_no_delay_and_notices_a_client_that_vanishes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        prepare(&listener).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert!(accepted.nodelay().unwrap() && sockopt::socket_keepalive(&accepted).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), Duration::from_mins(1));
+        assert_eq!(sockopt::tcp_keepcnt(&accepted).unwrap(), 4);
+    }
 }

@@ -215,8 +215,11 @@ impl<'a, 'c, 't> Exchange<'a, 'c, 't> {
             }
             Poll::Ready(Ok(0) | Err(_)) => Err(Broken::ClientGone),
             Poll::Ready(Ok(_)) => {
-                self.client.body.learn(self.client.came).map_err(Broken::Chunks)?;
-                Ok(true)
+                let learnt = self.client.body.learn(self.client.came);
+                // Behind a response that has begun there is no place for another.
+                let has_begun = self.status != 0;
+                let broken = |why| if has_begun { Broken::Cut } else { Broken::Chunks(why) };
+                learnt.map_err(broken).map(|()| true)
             }
             Poll::Pending => Ok(false),
         }

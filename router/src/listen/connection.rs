@@ -42,7 +42,6 @@ const TUNNEL_GRACE: Grace =
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What serves connections.
-#[derive(Clone)]
 pub(super) struct Server {
     /// What serves plain requests.
     pub(super) lean: Arc<Lean>,
@@ -65,22 +64,22 @@ enum Next {
 
 impl Server {
     /// Serves a connection until it ends.
-    pub(super) async fn serve(self, mut stream: GuardedStream) {
+    pub(super) async fn serve(self: Arc<Self>, mut stream: GuardedStream) {
         let mut deadline = Deadline::default();
         let mut closed = pin!(self.closing.after(KEEPALIVE_GRACE));
         for number in 1..=MAX_REQUESTS {
             match next(&mut stream, &mut deadline, closed.as_mut()).await {
                 Next::Request(head) if self.takes(head) => {
                     let is_last = number == MAX_REQUESTS;
-                    if !self.lean(&mut stream, head, &mut deadline, is_last).await {
+                    // In a box: what a request needs is not held while the connection is idle.
+                    let served = self.lean(&mut stream, head, &mut deadline, is_last);
+                    if !Box::pin(served).await {
                         return;
                     }
                 }
                 Next::Request(head) => {
-                    let Some(back) = self.request(stream, head, number == MAX_REQUESTS).await
-                    else {
-                        return;
-                    };
+                    let served = self.request(stream, head, number == MAX_REQUESTS);
+                    let Some(back) = Box::pin(served).await else { return };
                     stream = back;
                 }
                 Next::Invalid(error) => return reject(stream, &error).await,
