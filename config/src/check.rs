@@ -11,7 +11,7 @@ use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::setting::SETTINGS;
 use crate::source::{Raw, Sources};
-use crate::value::{HostPort, Url, Value};
+use crate::value::{HostPort, Networks, Url, Value};
 use crate::{Agent, Client, Config, Link, Log, Router, Shown};
 
 /// Reads every setting before it gives up, so that all problems are found at once.
@@ -25,6 +25,7 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
     let link = link(sources);
     let router_listen = sources.get::<SocketAddr>("router.listen");
     let router_lean = sources.get::<bool>("router.lean");
+    let router_trusted = optional::<Networks>(sources, "router.trusted_proxies");
     let router_name = name(sources, "router.name");
     let agent = agent(sources);
     let lease = lease(sources);
@@ -45,7 +46,12 @@ pub(crate) fn config(sources: &mut Sources) -> Option<Config> {
         registry_low_water,
         admin_listen: admin_listen?,
         link: link?,
-        router: Router { listen: router_listen?.0, lean: router_lean?.0, name: router_name },
+        router: Router {
+            listen: router_listen?.0,
+            lean: router_lean?.0,
+            trusted_proxies: router_trusted.map(|networks| networks.0).unwrap_or_default(),
+            name: router_name,
+        },
         agent: agent?,
         lease: lease?,
         port_range: port_range?.0,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use model::{LeaseTimes, Region};
 
 use crate::origin::Origin;
@@ -92,6 +93,8 @@ pub struct Router {
     pub listen: SocketAddr,
     /// Whether plain HTTP/1.1 takes its short path.
     pub lean: bool,
+    /// The proxies before it whose word on clients counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// Its name for people.
     pub name: String,
 }

@@ -49,6 +49,11 @@ pub const SETTINGS: &[Setting] = &[
         Some("true"),
         "whether plain HTTP/1.1 takes the router's short path; `false` sends all of it through pingora's proxy",
     ),
+    setting(
+        "router.trusted_proxies",
+        None,
+        "addresses and networks of proxies before the router whose X-Forwarded headers count",
+    ),
     setting("router.name", None, "what people call the router; the host's name"),
     setting("admin.listen", Some("127.0.0.1:7070"), "address of the admin API"),
     setting("link.listen", Some("127.0.0.1:7071"), "address that agents and routers dial, TLS"),

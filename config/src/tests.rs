@@ -96,6 +96,7 @@ fn every_setting_can_come_from_the_environment() {
             "lease.lost_after" => "20m",
             "scheduler.port_range" => "30000-30100",
             "router.lean" => "false",
+            "router.trusted_proxies" => "10.0.0.0/8, 192.0.2.7",
             "log.format" => "json",
             "log.level" => "debug,link=trace",
             "region" => "eu-home-1",

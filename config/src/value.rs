@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use model::Region;
 
 use crate::LogFormat;
@@ -139,6 +140,23 @@ impl Value for HostPort {
         let port: u16 = port.parse().ok()?;
         let plain = host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
         (port > 0 && !host.is_empty() && plain).then(|| Self(text.to_owned()))
+    }
+}
+
+/// Addresses and networks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Networks(pub(crate) Vec<IpNet>);
+
+impl Value for Networks {
+    const EXPECTED: &'static str = "addresses and networks, as `10.0.0.0/8, 192.0.2.7`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let one = |text: &str| {
+            let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+            text.parse().ok().or_else(address)
+        };
+        let all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+        all.map(one).collect::<Option<Vec<_>>>().map(Self)
     }
 }
 

@@ -235,13 +235,13 @@ impl Lean {
         forwarded: &str,
         body: &mut Body,
     ) -> Result<bool, Failure> {
-        let client =
-            connection.client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ip| ip.to_canonical());
+        let peer = connection.client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let says = head::Forwarded {
             method: request.method_text,
             target: forwarded,
-            client,
+            peer,
             port: self.proxy.port,
+            trusted: &self.proxy.trusted,
             id: &request.id,
         };
         let head = head::request(&says, request.fields);

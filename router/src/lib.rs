@@ -10,6 +10,7 @@
 
 mod address;
 mod deadline;
+mod forwarded;
 mod generation;
 mod group;
 mod health;

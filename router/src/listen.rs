@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use pingora_core::server::configuration::ServerConf;
 use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit};
@@ -44,11 +45,13 @@ pub(crate) struct Entrance {
     pub(crate) listener: TcpListener,
     /// Whether plain HTTP/1.1 takes the short path.
     pub(crate) lean: bool,
+    /// The proxies before it whose word on clients counts.
+    pub(crate) trusted: Arc<[IpNet]>,
 }
 
 /// Accepts and serves until it closes, then lets what is in flight end.
 pub(crate) async fn serve(entrance: Entrance, proxy: Proxy, closing: Closing) {
-    let Entrance { listener, lean: is_lean } = entrance;
+    let Entrance { listener, lean: is_lean, .. } = entrance;
     if let Err(error) = prepare(&listener) {
         tracing::warn!(%error, "clients that vanish are noticed late");
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{HeaderValue, StatusCode, Version, header};
+use ipnet::IpNet;
 use model::Action;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::http::ServerSession;
@@ -48,6 +49,8 @@ pub(crate) struct Proxy {
     pub(crate) closing: CancellationToken,
     /// The port of the listener.
     pub(crate) port: u16,
+    /// The proxies before it whose word on clients counts.
+    pub(crate) trusted: Arc<[IpNet]>,
 }
 
 /// What the table decides for a request.
@@ -212,7 +215,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         let client = session.client_addr().and_then(|address| address.as_inet());
         let client = client.map(std::net::SocketAddr::ip);
-        forward::rewrite(request, context, client, self.port)
+        forward::rewrite(request, context, client, self.port, &self.trusted)
     }
 
     fn error_while_proxy(

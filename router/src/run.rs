@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use link::client::{ClientConfig, ClientError};
 use link::message::{Hello, RouterReport, Stamped};
 use model::{Clock, RouterView};
@@ -32,6 +33,8 @@ pub struct Config {
     pub listener: std::net::TcpListener,
     /// Whether plain HTTP/1.1 takes the short path, rather than all of it pingora's proxy.
     pub lean: bool,
+    /// The proxies before it whose word on clients counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// How it stands to the processes before and after it.
     pub generation: Generation,
 }
@@ -73,7 +76,7 @@ pub async fn run(
     };
     let hello = Hello { name: config.name, version: config.version, host: None };
     let channels = LinkChannels { view, report };
-    let entrance = Entrance { listener, lean: config.lean };
+    let entrance = Entrance { listener, lean: config.lean, trusted: config.trusted_proxies.into() };
     let serving =
         serve::run(config.dir, entrance, here, channels, ready, closing.clone(), &generation);
     let linking = async {

@@ -56,7 +56,8 @@ pub(crate) async fn run(
     updater.begin();
     let alone = generation.alone.clone();
     let reports = report::run(Arc::clone(&routes), applied, channels.report, alone, shutdown);
-    let proxy = Proxy { routes, closing: closing.begun.clone(), port };
+    let trusted = Arc::clone(&entrance.trusted);
+    let proxy = Proxy { routes, closing: closing.begun.clone(), port, trusted };
     let table = async {
         tokio::join!(updater.run(channels.view), reports);
         generation.let_go.cancel();

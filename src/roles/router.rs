@@ -34,6 +34,7 @@ pub(crate) fn run(config: &Config, relieves: bool) -> Result<(), RoleError> {
         version: role::VERSION.to_owned(),
         listener,
         lean: config.router.lean,
+        trusted_proxies: config.router.trusted_proxies.clone(),
         generation: router::Generation {
             ended: role.shutdown.clone(),
             alone: role.succession.alone.clone(),

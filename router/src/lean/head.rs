@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use bytes::{BufMut as _, BytesMut};
 use http1::{Framing, Hop, ResponseHead};
 use httparse::Header;
+use ipnet::IpNet;
 
 use super::date;
-use crate::proxy::forward::{
-    FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, REAL_IP, is_proxy_header,
-};
+use crate::forwarded::{self, Said};
+use crate::proxy::forward::is_proxy_header;
 use crate::request_id;
 
 /// What the router says of itself and of the client in a request.
@@ -18,35 +18,39 @@ pub(super) struct Forwarded<'a> {
     pub(super) method: &'a str,
     /// Path and query.
     pub(super) target: &'a str,
-    pub(super) client: IpAddr,
+    /// Whom the connection is from.
+    pub(super) peer: IpAddr,
     /// The port of the listener.
     pub(super) port: u16,
+    /// The proxies before this one whose word on clients counts.
+    pub(super) trusted: &'a [IpNet],
     pub(super) id: &'a str,
 }
 
 /// The head of the request to a target.
-pub(super) fn request(forwarded: &Forwarded<'_>, fields: &[Header<'_>]) -> BytesMut {
+pub(super) fn request(request: &Forwarded<'_>, fields: &[Header<'_>]) -> BytesMut {
     let hop = Hop::of(fields);
     let mut head = BytesMut::with_capacity(1024);
-    for part in [forwarded.method, " ", forwarded.target, " HTTP/1.1\r\n"] {
+    for part in [request.method, " ", request.target, " HTTP/1.1\r\n"] {
         head.put_slice(part.as_bytes());
     }
-    let mut host: &[u8] = b"";
+    let (mut host, mut said): (&[u8], _) = (b"", Said::default());
     for field in fields {
         if field.name.eq_ignore_ascii_case("host") {
             host = field.value;
         }
+        said.hear(field.name, field.value);
         if !hop.holds(field.name) && !is_proxy_header(field.name) {
             put(&mut head, field.name, field.value);
         }
     }
-    let client = forwarded.client.to_string();
-    put(&mut head, FORWARDED_FOR, client.as_bytes());
-    put(&mut head, REAL_IP, client.as_bytes());
-    put(&mut head, FORWARDED_PROTO, b"http");
-    put(&mut head, FORWARDED_HOST, host);
-    put(&mut head, FORWARDED_PORT, forwarded.port.to_string().as_bytes());
-    put(&mut head, request_id::HEADER, forwarded.id.as_bytes());
+    let told = forwarded::told(request.peer, &said, host, request.port, request.trusted);
+    put(&mut head, forwarded::FOR, told.way.as_bytes());
+    put(&mut head, forwarded::REAL_IP, told.client.as_bytes());
+    put(&mut head, forwarded::PROTO, told.proto.as_bytes());
+    put(&mut head, forwarded::HOST, told.host.as_bytes());
+    put(&mut head, forwarded::PORT, told.port.as_bytes());
+    put(&mut head, request_id::HEADER, request.id.as_bytes());
     head.put_slice(b"\r\n");
     head
 }

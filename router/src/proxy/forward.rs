@@ -1,26 +1,28 @@
 //! What of a request is matched and forwarded.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderName, HeaderValue, header};
+use ipnet::IpNet;
 use pingora_core::Result;
 use pingora_http::RequestHeader;
 
 use super::context::Context;
 use crate::address::{self, BadRequest};
+use crate::forwarded::{self, Said};
 use crate::request_id;
-
-pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
-pub(crate) const FORWARDED_PROTO: &str = "x-forwarded-proto";
-pub(crate) const FORWARDED_HOST: &str = "x-forwarded-host";
-pub(crate) const FORWARDED_PORT: &str = "x-forwarded-port";
-pub(crate) const REAL_IP: &str = "x-real-ip";
 
 /// Headers that only a proxy may set, besides all that begin with `x-forwarded`: no client is trusted, so a client's own
 /// are removed. Some programs take the path from `x-original-url` or `x-rewrite-url`, which would not be the path that was
 /// matched; CGI programs take `proxy` for the address of a proxy (httpoxy).
-const PROXY_HEADERS: [&str; 6] =
-    ["forwarded", "proxy", "x-original-url", REAL_IP, request_id::HEADER, "x-rewrite-url"];
+const PROXY_HEADERS: [&str; 6] = [
+    "forwarded",
+    "proxy",
+    "x-original-url",
+    forwarded::REAL_IP,
+    request_id::HEADER,
+    "x-rewrite-url",
+];
 const PROXY_HEADER_PREFIX: &str = "x-forwarded";
 
 /// What a request is for.
@@ -69,22 +71,26 @@ fn origin(target: &str) -> &str {
 pub(super) fn rewrite(
     request: &mut RequestHeader,
     context: &Context,
-    client: Option<IpAddr>,
+    peer: Option<IpAddr>,
     port: u16,
+    trusted: &[IpNet],
 ) -> Result<()> {
     request.set_raw_path(context.forwarded.as_bytes())?;
+    let mut said = Said::default();
+    for (name, value) in &request.headers {
+        said.hear(name.as_str(), value.as_bytes());
+    }
+    let host = request.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let told = forwarded::told(peer, &said, host, port, trusted);
     for name in proxy_headers(request) {
         request.remove_header(&name);
     }
-    if let Some(client) = client.map(|address| address.to_canonical().to_string()) {
-        request.insert_header(FORWARDED_FOR, client.as_str())?;
-        request.insert_header(REAL_IP, client.as_str())?;
-    }
-    request.insert_header(FORWARDED_PROTO, HeaderValue::from_static("http"))?;
-    if let Some(host) = request.headers.get(header::HOST).cloned() {
-        request.insert_header(FORWARDED_HOST, host)?;
-    }
-    request.insert_header(FORWARDED_PORT, HeaderValue::from(port))?;
+    request.insert_header(forwarded::FOR, told.way.as_str())?;
+    request.insert_header(forwarded::REAL_IP, told.client.as_str())?;
+    request.insert_header(forwarded::PROTO, HeaderValue::from_static(told.proto))?;
+    request.insert_header(forwarded::HOST, told.host.as_str())?;
+    request.insert_header(forwarded::PORT, told.port.as_str())?;
     request.insert_header(request_id::HEADER, context.id.as_str())
 }
 
@@ -151,7 +157,7 @@ mod tests {
         let mut request = request("/", &forged);
         let context =
             Context { id: "7f".to_owned(), forwarded: "/".to_owned(), ..Context::default() };
-        rewrite(&mut request, &context, Some([10, 0, 0, 9].into()), 8080).unwrap();
+        rewrite(&mut request, &context, Some([10, 0, 0, 9].into()), 8080, &[]).unwrap();
         let mut left: Vec<_> = request
             .headers
             .iter()

@@ -139,6 +139,7 @@ fn whole(dir: &Path, plane: &Plane, join_token: Option<String>) -> Whole {
         version: "0.0.0".to_owned(),
         listener,
         lean: true,
+        trusted_proxies: Vec::new(),
         generation: crate::Generation { ended: shutdown.clone(), ..Default::default() },
     };
     let (ready, is_ready) = watch::channel(false);

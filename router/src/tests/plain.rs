@@ -150,6 +150,29 @@ async fn a_request_behind_a_body_in_chunks_is_served() {
 }
 
 #[tokio::test]
+async fn a_trusted_proxy_tells_the_target_who_the_client_is_and_nobody_else_does() {
+    let said = "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.9\r\nX-Forwarded-Proto: https\r\n\r\n";
+    let origin = Origin::start("a", Act::Answer);
+    for lean in [true, false] {
+        for (proxy, way, client, proto) in [
+            ("127.0.0.0/8", "6.6.6.6, 192.0.2.9, 127.0.0.1", "192.0.2.9", "https"),
+            ("10.0.0.0/8", "127.0.0.1", "127.0.0.1", "http"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let proxies = [proxy.parse().unwrap()];
+            let mut world = World::start_behind(dir.path(), lean, &proxies).await;
+            let groups = vec![group(1, vec![target(task(1), origin.address)])];
+            world.show_healthy(forward(&["a.test"], groups), &[task(1)]).await;
+            let answer = send(world.address, said).await.unwrap();
+            assert_eq!(answer.got("x-forwarded-for"), [way], "{proxy}, lean: {lean}");
+            assert_eq!(answer.got("x-real-ip"), [client], "{proxy}, lean: {lean}");
+            assert_eq!(answer.got("x-forwarded-proto"), [proto], "{proxy}, lean: {lean}");
+            world.stop().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_target_that_answers_before_the_body_has_come_is_heard() {
     let dir = tempfile::tempdir().unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

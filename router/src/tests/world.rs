@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use ipnet::IpNet;
 use link::message::{RouterReport, SeenTarget, Stamped};
 use model::observed::TargetHealth;
 use model::view::{TargetGroupView, TargetView};
@@ -44,17 +45,25 @@ impl World {
     /// Starts one that sends everything through pingora's proxy.
     pub(super) async fn start_without_lean(dir: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let world = Self::with(dir, listener.into_std().unwrap(), false);
+        let world = Self::with(dir, listener.into_std().unwrap(), false, &[]);
+        world.generation.alone.cancel();
+        world
+    }
+
+    /// Starts one behind proxies whose word counts.
+    pub(super) async fn start_behind(dir: &Path, lean: bool, proxies: &[IpNet]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let world = Self::with(dir, listener.into_std().unwrap(), lean, proxies);
         world.generation.alone.cancel();
         world
     }
 
     /// Starts a router on a directory and a listener that another has let go, but may still have requests in flight.
     pub(super) fn after(dir: &Path, listener: std::net::TcpListener) -> Self {
-        Self::with(dir, listener, true)
+        Self::with(dir, listener, true, &[])
     }
 
-    fn with(dir: &Path, listener: std::net::TcpListener, lean: bool) -> Self {
+    fn with(dir: &Path, listener: std::net::TcpListener, lean: bool, trusted: &[IpNet]) -> Self {
         listener.set_nonblocking(true).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,7 +74,7 @@ impl World {
         let here = link::host::identity().unwrap();
         let channels = LinkChannels { view, report };
         let (dir, own) = (dir.to_owned(), generation.clone());
-        let entrance = Entrance { listener, lean };
+        let entrance = Entrance { listener, lean, trusted: trusted.into() };
         let running = async move {
             let closing = own.closing();
             serve::run(dir, entrance, here, channels, ready_end, closing, &own).await;
