@@ -98,7 +98,8 @@ fn finish(situation: &Situation<'_>, service: &Service, deployment: &Deployment)
     let is_proven =
         service.completed.contains(&deployment.revision) || deployment.cause.is_rollback();
     match deployment.bakes_until() {
-        Some(until) if until > now => Proposals::wake(until),
+        // A time of zero that was set meanwhile ends it.
+        Some(until) if until > now && !bake_time.is_zero() => Proposals::wake(until),
         Some(_) => complete(),
         None if is_proven || service.desired_count == 0 || bake_time.is_zero() => complete(),
         None => {
