@@ -42,7 +42,11 @@ enum Place {
         size: u64,
         digits: u32,
     },
-    /// Behind the size, up to its CR.
+    /// White space behind the size, which some programs pad it with.
+    Padding {
+        size: u64,
+    },
+    /// Behind a semicolon, up to the CR.
     Extension {
         size: u64,
     },
@@ -107,11 +111,15 @@ impl Chunks {
                 Place::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
             (Place::Size { digits: 0, .. }, _) => return Err(ChunkError::Size),
-            (Place::Size { size, .. } | Place::Extension { size }, b'\r') => {
-                Place::SizeEnd { size }
+            (
+                Place::Size { size, .. } | Place::Padding { size } | Place::Extension { size },
+                b'\r',
+            ) => Place::SizeEnd { size },
+            (Place::Size { size, .. } | Place::Padding { size }, b' ' | b'\t') => {
+                Place::Padding { size }
             }
-            (Place::Size { size, .. }, b';' | b' ' | b'\t') => Place::Extension { size },
-            (Place::Size { .. }, _) => return Err(ChunkError::Size),
+            (Place::Size { size, .. } | Place::Padding { size }, b';') => Place::Extension { size },
+            (Place::Size { .. } | Place::Padding { .. }, _) => return Err(ChunkError::Size),
             (Place::Extension { size }, byte) if is_text(byte) => Place::Extension { size },
             (Place::SizeEnd { size: 0 }, b'\n') => self.line_ends(Place::TrailerStart),
             (Place::SizeEnd { size }, b'\n') => self.line_ends(Place::Data { left: size }),
@@ -179,6 +187,7 @@ mod tests {
         assert_eq!(whole(&[&body[..], b"GET / "].concat()), Ok((body.len(), true)));
         let trailed = b"0\r\nX-Sum: 7\r\nY:\r\n\r\n";
         assert_eq!(whole(trailed), Ok((trailed.len(), true)));
+        assert_eq!(whole(b"2 \t\r\nhi\r\n0 ;a\r\n\r\n"), Ok((17, true)));
         assert_eq!(whole(b"00000000000000a\r\n0123456789\r\n0\r\n\r\n"), Ok((34, true)));
     }
 
@@ -190,6 +199,8 @@ mod tests {
             (b"0x4\r\n", ChunkError::Size),
             (b"-1\r\n", ChunkError::Size),
             (b" 4\r\n", ChunkError::Size),
+            (b"4 4\r\n", ChunkError::Size),
+            (b"4 x\r\n", ChunkError::Size),
             (b"0000000000000004\r\n", ChunkError::Size),
             (b"4;a\nb\r\n", ChunkError::Line),
             (b"4\r\rbody", ChunkError::Line),

@@ -24,7 +24,7 @@ impl<'a> Hop<'a> {
     pub fn of(fields: &'a [httparse::Header<'a>]) -> Self {
         let mut hop = Self::default();
         for field in fields.iter().filter(|field| field.name.eq_ignore_ascii_case("connection")) {
-            for option in lists(field.value) {
+            for option in elements(field.value) {
                 if option.eq_ignore_ascii_case(b"close") {
                     hop.closes = true;
                 } else if !option.eq_ignore_ascii_case(b"keep-alive") {
@@ -47,7 +47,7 @@ impl<'a> Hop<'a> {
 }
 
 /// The elements of a list (RFC 9110 section 5.6.1).
-pub fn lists(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 

@@ -6,5 +6,5 @@ mod field;
 mod response;
 
 pub use chunks::{ChunkError, Chunks};
-pub use field::{Hop, lists};
+pub use field::Hop;
 pub use response::{Framing, ResponseError, ResponseHead};

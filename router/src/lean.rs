@@ -25,12 +25,14 @@ use crate::request_id;
 use crate::sentence::{request as request_sentence, routing};
 use crate::target::InFlight;
 
+pub(crate) mod answer;
 mod body;
 mod date;
 mod exchange;
 mod head;
 mod pool;
 
+use answer::Way;
 use body::Body;
 use exchange::{Broken, Client, Ended, Exchange, STALL, Terms};
 use pool::Pool;
@@ -94,6 +96,23 @@ struct Request<'a> {
     closes: bool,
 }
 
+impl Request<'_> {
+    /// A page as a whole response.
+    fn page(&self, status: StatusCode, sentence: &str, closes: bool) -> BytesMut {
+        let page = pages::page(status, sentence, &self.id, self.wants_html);
+        answer::page(&page, &self.way(closes))
+    }
+
+    /// The fixed response of a rule.
+    fn fixed(&self, status: u16, content_type: &str, body: &str) -> BytesMut {
+        answer::fixed(status, content_type, body, &self.way(self.closes))
+    }
+
+    fn way(&self, closes: bool) -> Way<'_> {
+        Way { id: &self.id, closes, is_head: self.method == Method::HEAD }
+    }
+}
+
 /// How an attempt failed.
 enum Missed {
     /// The target has no address any more.
@@ -106,7 +125,7 @@ enum Missed {
 
 /// Why a request has no response of a target.
 enum Failure {
-    /// The router's own answer, and whether the connection can go on.
+    /// The router's own answer; the connection ends with it.
     Page(StatusCode, String),
     /// A part of the response is with the client, or the client has gone: nothing more can be said.
     Silent,
@@ -166,11 +185,11 @@ impl Lean {
         }
         let keeps = match self.proxy.decide(host, request.target.as_bytes()) {
             RouteDecision::Answer(status, sentence) => {
-                let answer = page(&request, status, &sentence, request.closes);
+                let answer = request.page(status, &sentence, request.closes);
                 self.answer(&mut connection, &request, answer, &mut body).await
             }
             RouteDecision::Fixed { status, content_type, body: text } => {
-                let answer = fixed(&request, status, &content_type, &text);
+                let answer = request.fixed(status, &content_type, &text);
                 self.answer(&mut connection, &request, answer, &mut body).await
             }
             RouteDecision::Forward(group, forwarded) => {
@@ -193,7 +212,7 @@ impl Lean {
         &self,
         connection: &mut Connection<'_>,
         request: &Request<'_>,
-        answer: Vec<u8>,
+        answer: BytesMut,
         body: &mut Body,
     ) -> bool {
         let written = timeout(STALL, connection.write.write_all(&answer)).await;
@@ -221,7 +240,7 @@ impl Lean {
         request: &Request<'_>,
         (status, sentence): (StatusCode, String),
     ) {
-        let answer = page(request, status, &sentence, true);
+        let answer = request.page(status, &sentence, true);
         timeout(STALL, connection.write.write_all(&answer)).await.ok();
     }
 
@@ -393,53 +412,4 @@ fn failure(missed: &Missed, request: &Request<'_>, target: &InFlight) -> Failure
         tracing::warn!(request.id = request.id, status = code, task.id = %task, "{method} {asked} failed: {why}");
     }
     Failure::Page(status, sentence)
-}
-
-/// A page as a whole response.
-fn page(request: &Request<'_>, status: StatusCode, sentence: &str, closes: bool) -> Vec<u8> {
-    let page = pages::page(status, sentence, &request.id, request.wants_html);
-    let mut head = status_line(page.status.as_u16());
-    head::put(&mut head, "Content-Type", page.content_type.as_bytes());
-    head::put(&mut head, request_id::HEADER, request.id.as_bytes());
-    head::put(&mut head, "Cache-Control", b"no-store");
-    if let Some(secs) = page.retry_after {
-        head::put(&mut head, "Retry-After", secs.to_string().as_bytes());
-    }
-    with_body(head, request, &page.body, closes, false)
-}
-
-/// The fixed response of a rule.
-fn fixed(request: &Request<'_>, status: u16, content_type: &str, body: &str) -> Vec<u8> {
-    let mut head = status_line(status);
-    if !content_type.is_empty() {
-        head::put(&mut head, "Content-Type", content_type.as_bytes());
-    }
-    head::put(&mut head, request_id::HEADER, request.id.as_bytes());
-    with_body(head, request, body, request.closes, status == 204)
-}
-
-fn status_line(status: u16) -> BytesMut {
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    BytesMut::from(format!("HTTP/1.1 {status} {}\r\n", reason.unwrap_or_default()).as_bytes())
-}
-
-fn with_body(
-    mut head: BytesMut,
-    request: &Request<'_>,
-    body: &str,
-    closes: bool,
-    is_bare: bool,
-) -> Vec<u8> {
-    if !is_bare {
-        head::put(&mut head, "Content-Length", body.len().to_string().as_bytes());
-    }
-    head::put(&mut head, "Date", date::now().as_bytes());
-    if closes {
-        head::put(&mut head, "Connection", b"close");
-    }
-    head.extend_from_slice(b"\r\n");
-    if !is_bare && request.method != Method::HEAD {
-        head.extend_from_slice(body.as_bytes());
-    }
-    head.into()
 }

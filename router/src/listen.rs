@@ -63,9 +63,8 @@ pub(crate) async fn serve(entrance: Entrance, proxy: Proxy, closing: Closing) {
     let (begun, watch) = watch::channel(false);
     let lean = Arc::new(Lean::new(proxy.clone()));
     let app = Arc::new(pingora_proxy::http_proxy(&Arc::new(conf), proxy));
-    let closing_too = closing.clone();
-    let server = Server { lean: Arc::clone(&lean), is_lean, app, watch, closing: closing_too };
-    let server = Arc::new(server);
+    let (short, closes) = (Arc::clone(&lean), closing.clone());
+    let server = Arc::new(Server { lean: short, is_lean, app, watch, closing: closes });
     let permits = Arc::new(Semaphore::new(connection_limit()));
     let connections = TaskTracker::new();
     let accept = async {

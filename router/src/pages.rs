@@ -44,22 +44,6 @@ pub(crate) fn wants_html(accept: Option<&str>) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-impl Page {
-    /// As the final response of a connection, in HTTP/1.1.
-    pub(crate) fn closing_response(&self, id: &str) -> Vec<u8> {
-        let retry = self.retry_after.map(|secs| format!("Retry-After: {secs}\r\n"));
-        let head = format!(
-            "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
-             {}X-Request-Id: {id}\r\nConnection: close\r\n\r\n",
-            self.status,
-            self.content_type,
-            self.body.len(),
-            retry.unwrap_or_default(),
-        );
-        [head.as_bytes(), self.body.as_bytes()].concat()
-    }
-}
-
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -100,15 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn a_503_carries_when_to_try_again_and_a_closing_response_closes_the_connection() {
-        let page = page(StatusCode::SERVICE_UNAVAILABLE, "none", "7f", false);
-        let text = String::from_utf8(page.closing_response("7f")).unwrap();
-        let expected = "HTTP/1.1 503 Service Unavailable\r\n";
-        assert!(text.starts_with(expected), "{text}");
-        assert!(
-            text.contains(
-                "\r\nRetry-After: 5\r\nX-Request-Id: 7f\r\nConnection: close\r\n\r\n503 "
-            )
-        );
+    fn a_503_carries_when_to_try_again() {
+        let retry = |status| page(status, "none", "7f", false).retry_after;
+        assert_eq!(retry(StatusCode::SERVICE_UNAVAILABLE), Some(RETRY_AFTER));
+        assert_eq!(retry(StatusCode::NOT_FOUND), None);
     }
 }

@@ -10,6 +10,13 @@ use super::world::World;
 const OK: StatusCode = StatusCode::OK;
 
 impl World {
+    /// The refresh token of a `docker login` of the administrator.
+    async fn docker_login(&self) -> String {
+        let uri = "/v2/token?account=admin&client_id=docker&offline_token=true&service=berth";
+        let reply = self.stranger("GET", uri).basic("admin", &self.token).send().await;
+        reply.expect(OK).json()["refresh_token"].as_str().unwrap().to_owned()
+    }
+
     /// An access token of the administrator for these scopes.
     pub(super) async fn access_token(&self, scopes: &[&str]) -> String {
         let uri = ["/v2/token?service=berth&account=admin"].iter().chain(scopes);
@@ -165,9 +172,7 @@ async fn a_token_ends_with_its_time_and_with_the_credential_it_came_from() {
 #[tokio::test]
 async fn docker_login_gets_a_refresh_token_that_only_buys_access_tokens() {
     let world = World::new().await;
-    let uri = "/v2/token?account=admin&client_id=docker&offline_token=true&service=berth";
-    let reply = world.stranger("GET", uri).basic("admin", &world.token).send().await.expect(OK);
-    let refresh = reply.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = world.docker_login().await;
     world.stranger("GET", "/v2/").bearer(&refresh).send().await.refused(401, "UNAUTHORIZED");
     let basic = world.stranger("GET", "/v2/").basic("admin", &refresh);
     basic.send().await.refused(401, "UNAUTHORIZED");
@@ -213,9 +218,7 @@ async fn docker_login_gets_a_refresh_token_that_only_buys_access_tokens() {
 #[tokio::test]
 async fn a_revoked_login_buys_nothing_more_and_what_it_bought_ends() {
     let world = World::new().await;
-    let uri = "/v2/token?offline_token=true";
-    let reply = world.stranger("GET", uri).basic("admin", &world.token).send().await.expect(OK);
-    let refresh = reply.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = world.docker_login().await;
     let form = format!(
         "grant_type=refresh_token&refresh_token={refresh}&scope=repository%3Aa%3Apull%2Cpush"
     );
@@ -257,9 +260,7 @@ async fn a_login_of_one_machine_logs_out_no_other() {
     let world = World::new().await;
     let mut first = None;
     for _ in 0..60 {
-        let uri = "/v2/token?offline_token=true";
-        let login = world.stranger("GET", uri).basic("admin", &world.token).send().await;
-        let token = login.expect(OK).json()["refresh_token"].as_str().unwrap().to_owned();
+        let token = world.docker_login().await;
         first.get_or_insert(token);
         world.pass(1);
     }

@@ -16,6 +16,7 @@ use super::guarded_stream::GuardedStream;
 use super::head::{self, Body, Head, HeadError};
 use crate::deadline::{self, Deadline};
 use crate::generation::{Closing, Grace};
+use crate::lean::answer::{self, Way};
 use crate::lean::{self, Follows, Lean};
 use crate::proxy::{Proxy, TUNNEL_IDLE_TIMEOUT};
 use crate::{pages, request_id};
@@ -197,7 +198,8 @@ async fn reject(stream: GuardedStream, error: &HeadError) {
     let id = request_id::fresh();
     tracing::debug!(request.id = id, %error, "refused a request");
     let page = pages::page(error.status(), &error.to_string(), &id, false);
-    match tokio::time::timeout(CLOSE_TIMEOUT, stream.close(&page.closing_response(&id))).await {
+    let answer = answer::page(&page, &Way { id: &id, closes: true, is_head: false });
+    match tokio::time::timeout(CLOSE_TIMEOUT, stream.close(&answer)).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::trace!(%error, "the client had already closed"),
     }

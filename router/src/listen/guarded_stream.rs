@@ -148,9 +148,9 @@ impl GuardedStream {
     }
 
     /// Writes a final response and closes.
-    pub(super) async fn close(mut self, closing_response: &[u8]) -> io::Result<()> {
+    pub(super) async fn close(mut self, last: &[u8]) -> io::Result<()> {
         self.may_send_more = true;
-        self.io.write_all(closing_response).await?;
+        self.io.write_all(last).await?;
         self.io.shutdown().await
     }
 

@@ -99,7 +99,7 @@ pub(super) fn read(buffer: &[u8]) -> Result<Option<Head>, HeadError> {
     let request = RequestLine::read(line)?;
     let fields = Fields::read(lines)?;
     let body = fields.check(&request)?;
-    let is_plain = !request.is_1_0 && fields.upgrade.is_none() && fields.expect.is_none();
+    let is_plain = !request.is_1_0 && fields.upgrade.is_none() && !fields.expects;
     Ok(Some(Head { size, body, is_plain, fields: fields.count }))
 }
 
@@ -191,7 +191,7 @@ struct Fields<'a> {
     length: Option<&'a [u8]>,
     coding: Option<&'a [u8]>,
     upgrade: Option<&'a [u8]>,
-    expect: Option<&'a [u8]>,
+    expects: bool,
     count: usize,
 }
 
@@ -219,9 +219,8 @@ impl<'a> Fields<'a> {
                 &mut fields.coding
             } else if is("upgrade") {
                 &mut fields.upgrade
-            } else if is("expect") {
-                &mut fields.expect
             } else {
+                fields.expects |= is("expect");
                 continue;
             };
             if slot.replace(value).is_some() {

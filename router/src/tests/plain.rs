@@ -240,11 +240,19 @@ fn stream(seed: u64) -> Vec<u8> {
                 "X Bad: 1\r\n",
                 "Proxy: x\r\n",
                 "Accept-Encoding: gzip\r\n",
+                "TE: trailers\r\n",
+                "Keep-Alive: timeout=5\r\n",
+                "Proxy-Connection: keep-alive\r\n",
+                "Proxy-Authorization: Basic eDp5\r\n",
             ]));
         }
-        if number == count {
-            all.push_str("Connection: close\r\n");
-        }
+        // Named fields are for the router alone. The proxy reads no more than one line of them.
+        all.push_str(match (number == count, random.below(4)) {
+            (true, 0) => "Connection: close, X-Long\r\n",
+            (true, _) => "Connection: close\r\n",
+            (false, 0) => "Connection: X-Long\r\n",
+            (false, _) => "",
+        });
         let body = "x".repeat(random.below(2000));
         match random.below(6) {
             0 | 1 => all.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len())),

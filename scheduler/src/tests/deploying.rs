@@ -385,3 +385,24 @@ fn a_task_without_a_target_group_is_healthy_after_a_steady_while() {
     let deployment = world.state.deployment(state.deployment.unwrap()).unwrap();
     assert_eq!(deployment.rollout_state, RolloutState::Completed);
 }
+
+#[test]
+fn a_bake_time_that_is_set_to_zero_ends_a_watch_that_has_begun() {
+    let (mut world, service) = web(1);
+    world.grow(service);
+    world.push("hello", 2);
+    world.settle();
+    world.run(service);
+    world.heal(service);
+    assert!(world.settle().contains("bake deployment2"));
+    let known = world.state.service(service).unwrap().deployment_configuration.clone();
+    world.apply(ServiceChange::Update(model::change::ServiceUpdate {
+        service: Some(service),
+        deployment_configuration: Some(model::DeploymentConfiguration {
+            bake_time_in_seconds: 0,
+            ..known
+        }),
+        ..Default::default()
+    }));
+    assert!(world.settle().contains("complete deployment2"));
+}
